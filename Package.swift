@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// CI sets JOBBROKER_STRICT=1; a user with a newer compiler is not stopped by a new warning.
+let strict: [SwiftSetting] =
+  Context.environment["JOBBROKER_STRICT"] == "1" ? [.treatAllWarnings(as: .error)] : []
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
+
+let package = Package(
+  name: "jobbroker",
+  products: [
+    .library(name: "JobBrokerClient", targets: ["JobBrokerClient"]),
+    .executable(name: "jobbrokerd", targets: ["jobbrokerd"]),
+    .executable(name: "jobctl", targets: ["jobctl"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
+  ],
+  targets: [
+    // System libraries and generated code.
+    .systemLibrary(
+      name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(
+      name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+    .target(name: "CJobBrokerProto", dependencies: ["CProtobufC"]),
+
+    // The model, and what is built on it alone.
+    .target(name: "JobModel", swiftSettings: strict),
+    .target(
+      name: "JobProtocol", dependencies: ["JobModel", "CJobBrokerProto", "CProtobufC", nioCore],
+      swiftSettings: strict),
+    .target(name: "JobStore", dependencies: ["JobModel"], swiftSettings: strict),
+    .target(name: "BrokerCore", dependencies: ["JobModel", collections], swiftSettings: strict),
+
+    // Stores, broker, client.
+    .target(
+      name: "SQLiteJobStore", dependencies: ["JobModel", "JobStore", "CSQLite", logging],
+      swiftSettings: strict),
+    .target(
+      name: "JobStoreContract", dependencies: ["JobModel", "JobStore"], swiftSettings: strict),
+    .target(
+      name: "BrokerServer",
+      dependencies: [
+        "JobModel", "JobProtocol", "JobStore", "BrokerCore", nioCore, nioPosix, logging, lifecycle,
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "JobBrokerClient",
+      dependencies: ["JobModel", "JobProtocol", nioCore, nioPosix, logging, lifecycle],
+      swiftSettings: strict),
+
+    // Executables.
+    .executableTarget(
+      name: "jobbrokerd",
+      dependencies: [
+        "BrokerServer", "SQLiteJobStore", "JobStore", arguments, logging, lifecycle, unixSignals,
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "jobctl",
+      dependencies: [
+        "JobBrokerClient", arguments, logging, lifecycle, unixSignals,
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ],
+      swiftSettings: strict),
+
+    // Tests: one folder per target.
+    .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
+    .testTarget(
+      name: "JobProtocolTests", dependencies: ["JobProtocol", "JobModel"], swiftSettings: strict),
+    .testTarget(
+      name: "SQLiteJobStoreTests", dependencies: ["SQLiteJobStore", "JobStoreContract", "CSQLite"],
+      swiftSettings: strict),
+    .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
+    .testTarget(name: "SimulationTests", dependencies: ["BrokerCore"], swiftSettings: strict),
+    .testTarget(name: "BrokerServerTests", dependencies: ["BrokerServer"], swiftSettings: strict),
+    .testTarget(
+      name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),
+    .testTarget(name: "jobctlTests", dependencies: ["jobctl"], swiftSettings: strict),
+    .testTarget(
+      name: "IntegrationTests",
+      dependencies: [
+        "JobBrokerClient", "JobProtocol", "CSQLite", "jobbrokerd", "jobctl", nioCore, nioPosix,
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ],
+      swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,86 @@
+/// What changes the store. A commit runs several, in order, as one transaction.
+///
+/// The broker's core emits commands and the store runs them; the type lives in the model so that neither has to
+/// know the other.
+public enum JobCommand: Sendable, Equatable {
+  /// Creates jobs: all of them or none.
+  case create([NewJob])
+  /// Takes the next jobs in claim order.
+  case claim(types: [String], maxJobs: Int, lease: Duration, worker: WorkerIdentity)
+  /// Changes some fields.
+  case update(JobID, attempt: Int?, JobUpdate)
+  /// Writes what holders reported: heartbeats, stages and progress. A claim no longer valid is passed over.
+  case report([HolderReport])
+  /// Finishes with success.
+  case complete(JobID, attempt: Int?, result: String?)
+  /// Finishes without success, or goes back to the queue when `retryable` and retries are left.
+  case fail(JobID, attempt: Int?, error: String, retryable: Bool)
+  /// Gives the job back unharmed; `reason` goes into its history.
+  case release(JobID, attempt: Int?, delay: Duration, reason: String?)
+  /// The lease of this claim ran out: back to the queue, or failed when too many workers were lost.
+  case lose(ClaimToken)
+  /// Calls the job off; a finished one stays as it is.
+  case cancel(JobID)
+  /// Puts a failed or cancelled job back into the queue, with its budgets renewed.
+  case retry(JobID)
+  /// Removes a job.
+  case delete(JobID)
+  /// Fails the jobs that are processing and were last heard from before `cutoff`, except `sparing`: jobs that the
+  /// caller knows, by a clock that can't jump, to be alive.
+  case reap(before: Timestamp, type: String?, sparing: [JobID])
+  /// Lets the jobs whose `notBefore` has come be claimed.
+  case promote
+  /// Stops claims of a type.
+  case pause(type: String)
+  /// Allows claims of a type again.
+  case resume(type: String)
+  /// Deletes up to `limit` finished jobs that finished before `cutoff`, with one finished status or any.
+  case prune(before: Timestamp, status: JobStatus?, type: String?, limit: Int)
+  /// Reads what a watch covers, in its place in the order of changes.
+  case snapshot(WatchSelection, limit: Int)
+}
+
+/// What one holder reported since the last commit.
+public struct HolderReport: Sendable, Equatable {
+  /// The claim it was made under.
+  public var claim: ClaimToken
+  /// Progress and stage; nothing else of it is used.
+  public var update: JobUpdate
+  /// When the lease now ends.
+  public var leaseExpiresAt: Timestamp
+  /// When the holder was last heard from.
+  public var heardAt: Timestamp
+
+  /// A report from its parts.
+  public init(claim: ClaimToken, update: JobUpdate, leaseExpiresAt: Timestamp, heardAt: Timestamp) {
+    self.claim = claim
+    self.update = update
+    self.leaseExpiresAt = leaseExpiresAt
+    self.heardAt = heardAt
+  }
+}
+
+/// What a command came to.
+public enum JobReply: Sendable, Equatable {
+  /// To `create`.
+  case created([CreatedJob])
+  /// To `claim`: perhaps none.
+  case claimed([Job])
+  /// To a command about one job: the job as it is now. `changed` is false when it was so already: a repeated
+  /// complete or fail, a cancel of a finished job.
+  case job(Job, changed: Bool)
+  /// To `report`: the claims that are no longer valid.
+  case reported(stale: [ClaimToken])
+  /// To `delete`: the job as it was.
+  case deleted(Job)
+  /// To `reap`: the jobs it failed.
+  case reaped([Job])
+  /// To `promote`: how many became ready, by type, and when the next one is due.
+  case promoted([String: Int], nextDue: Timestamp?)
+  /// To `prune`: the jobs it deleted.
+  case pruned([JobID])
+  /// To `snapshot`. `truncated`: it covers more unfinished jobs than the limit.
+  case snapshot([Job], truncated: Bool)
+  /// To `pause` and `resume`.
+  case done
+}

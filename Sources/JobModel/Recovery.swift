@@ -1,0 +1,33 @@
+/// What a broker must know of a store's past before it serves it.
+public struct Recovery: Sendable, Equatable {
+  /// A claim that was in force when the last broker ended.
+  public struct HeldClaim: Sendable, Equatable {
+    /// Which claim.
+    public var claim: ClaimToken
+    /// The job's type.
+    public var type: String
+    /// The full term of its lease, which it is given again.
+    public var lease: Duration
+
+    /// A held claim from its parts.
+    public init(claim: ClaimToken, type: String, lease: Duration) {
+      self.claim = claim
+      self.type = type
+      self.lease = lease
+    }
+  }
+
+  /// Claims in force.
+  public var held: [HeldClaim]
+  /// Types whose claims are stopped.
+  public var pausedTypes: Set<String>
+  /// When the next job that waits for a moment may be claimed.
+  public var nextDue: Timestamp?
+
+  /// A past from its parts; with no argument, none.
+  public init(held: [HeldClaim] = [], pausedTypes: Set<String> = [], nextDue: Timestamp? = nil) {
+    self.held = held
+    self.pausedTypes = pausedTypes
+    self.nextDue = nextDue
+  }
+}
