@@ -179,9 +179,6 @@ def requests():
                     {"id": 7, "ping": {}})
     yield tolerated("two operations: the last counts", number(1, 7) + block(5, get) + block(3, b""),
                     {"id": 7, "ping": {}})
-    yield tolerated("one operation in two parts: they are merged",
-                    number(1, 7) + block(7, get) + block(7, number(2, 1)),
-                    {"id": 7, "update": {"id": ID, "attempt": 1}})
     yield tolerated("a varint longer than it need be", b"\x08\x87\x80\x00" + block(3, b""), {"id": 7, "ping": {}})
     yield tolerated("unknown fields of every wire type",
                     number(1, 7) + block(3, number(90, 1)) + varint(91 << 3 | 1) + bytes(8) + block(92, b"\xff\x00")
