@@ -50,7 +50,8 @@ public struct BrokerCore: Sendable {
   /// When the next job that waits for a moment may be claimed.
   var nextDue: Timestamp?
   var isPromoting = false
-  var isDraining = false
+  /// Whether the broker is about to end.
+  public internal(set) var isDraining = false
   /// What the server shall do, in order; the server empties it.
   public var actions: [Action] = []
 
@@ -101,10 +102,15 @@ public struct BrokerCore: Sendable {
 
   /// When `tick` wants to be called, by the steady clock; nil when nothing waits for a moment.
   public func nextTick(at now: Moment) -> Duration? {
+    var next = queue.nextDeadline
+    func consider(_ moment: Duration?) {
+      if let moment { next = min(next ?? moment, moment) }
+    }
+    consider(leases.nextDeadline)
+    consider(leases.unwrittenSince.map { $0 + configuration.reportDelay })
     // The wall clock may be set while a job waits for a moment of it, so that is looked at again every second.
-    let due = nextDue.map { now.steady + min(max($0 - now.wall, .zero), .seconds(1)) }
-    let flush = leases.unwrittenSince.map { $0 + configuration.reportDelay }
-    return [queue.nextDeadline, leases.nextDeadline, isPromoting ? nil : due, flush].compactMap { $0 }.min()
+    if !isPromoting { consider(nextDue.map { now.steady + min(max($0 - now.wall, .zero), .seconds(1)) }) }
+    return next
   }
 
   /// Does what is due. `scheduled` is the moment for which the call was meant.
@@ -133,7 +139,9 @@ public struct BrokerCore: Sendable {
 
   // MARK: Helpers
 
-  static let draining = JobError(.unavailable, "The broker is shutting down; connect again and repeat the request.")
+  /// What is answered while the broker is about to end.
+  public static let draining = JobError(
+    .unavailable, "The broker is shutting down; connect again and repeat the request.")
 
   mutating func submit(_ command: JobCommand, for purpose: Purpose, isVolatile: Bool = false) {
     actions.append(.submit(Submission(command: command, isVolatile: isVolatile, purpose: purpose)))

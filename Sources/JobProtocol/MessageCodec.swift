@@ -41,6 +41,7 @@ public struct DecodingFailure: Error, Sendable, Equatable {
 
 /// Turns messages into frames and back. Keeps an arena and is reused frame after frame; one a thread.
 public final class MessageCodec {
+  public static func encodedSize(of job: Job) -> Int { fatalError() }
   public init() {}
   public func decodeRequest(_ body: UnsafeRawBufferPointer) throws(DecodingFailure) -> Request { fatalError() }
   public func decodeResponse(_ body: UnsafeRawBufferPointer) throws(DecodingFailure) -> Response { fatalError() }
