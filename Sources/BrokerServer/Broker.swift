@@ -187,8 +187,7 @@ final class Broker {
       stats.pid = ProcessUsage.processID
       return .stats(stats)
     case .page(let page): return .page(page.fittingFrame())
-    case .job(let job): return .job(job?.fittingFrame())
-    case .position, .done: return answer
+    case .job, .position, .done: return answer
     }
   }
 

@@ -1,9 +1,6 @@
 import JobModel
 import JobProtocol
 
-/// What a reply's jobs may come to in bytes, so that the frame around them holds.
-private let room = Limits.frame - (4 << 10)
-
 extension JobPage {
   /// The page, ending earlier if it would not fit a frame.
   func fittingFrame() -> JobPage {
@@ -20,7 +17,7 @@ extension [Job] {
     var size = 0
     for (index, job) in enumerated() {
       let next = MessageCodec.encodedSize(of: job)
-      if size + next > room, index > start {
+      if size + next > MessageCodec.jobsSize, index > start {
         pages.append(self[start..<index])
         start = index
         size = 0
@@ -29,16 +26,5 @@ extension [Job] {
     }
     pages.append(self[start...])
     return pages
-  }
-}
-
-extension Job {
-  /// The job, without the oldest of its history if it would not fit a frame.
-  func fittingFrame() -> Job {
-    var job = self
-    while !job.history.isEmpty, MessageCodec.encodedSize(of: job) > room {
-      job.history.removeFirst((job.history.count + 1) / 2)
-    }
-    return job
   }
 }
