@@ -88,7 +88,7 @@ final class ClaimKeeper {
     holds[token]?.report = JobUpdate()
     // Not repeated: the next connection begins with a heartbeat of its own, that carries the report.
     session.submit(
-      session.newID(), .update(token.id, attempt: token.attempt, hold.report),
+      session.shared.newID(), .update(token.id, attempt: token.attempt, hold.report),
       for: .action { [weak self] reply in self?.answered(token, reply) }, goesFirst: true, isRepeated: false)
   }
 

@@ -32,7 +32,7 @@ extension JobBrokerClient {
     ///   - socketPath: `$JOBBROKER_SOCKET`, else the usual place for this user.
     ///   - workerName: the program's name and process id.
     public init(
-      socketPath: String = DefaultPath.socket(), clientName: String = programName,
+      socketPath: String = defaultSocketPath, clientName: String = programName,
       workerName: String = "\(programName)-\(getpid())", isReadOnly: Bool = false, reconnects: Bool = true,
       backoff: Backoff = Backoff(), requestTimeout: Duration? = .seconds(30)
     ) {
@@ -43,6 +43,15 @@ extension JobBrokerClient {
       self.reconnects = reconnects
       self.backoff = backoff
       self.requestTimeout = requestTimeout
+    }
+
+    /// Where this user's broker is: `$JOBBROKER_SOCKET`, else the usual place.
+    public static var defaultSocketPath: String {
+      var environment: [String: String] = [:]
+      for name in ["JOBBROKER_SOCKET", "XDG_RUNTIME_DIR"] {
+        environment[name] = getenv(name).map { String(cString: $0) }
+      }
+      return DefaultPath.socket(environment: environment, uid: getuid())
     }
 
     /// The last part of the path this program was started by.

@@ -34,13 +34,15 @@ extension JobBrokerClient {
   public nonisolated(nonsending) func get(_ id: JobID) async throws(JobError) -> Job? {
     do {
       return try await job(.get(id), "get")
-    } catch where error.code == .notFound {
+    } catch  where error.code == .notFound {
       return nil
     }
   }
 
   /// Jobs, newest first.
-  public nonisolated(nonsending) func list(_ filter: JobFilter = JobFilter()) async throws(JobError) -> JobPage {
+  public nonisolated(nonsending) func list(_ filter: JobFilter = JobFilter()) async throws(JobError)
+    -> JobPage
+  {
     guard case .jobs(let page) = try await send(.list(filter)) else { throw .unexpectedReply(to: "list") }
     return page
   }
@@ -194,7 +196,9 @@ extension JobBrokerClient {
     try await done(.backup(path: path), "backup")
   }
 
-  private nonisolated(nonsending) func job(_ operation: Operation, _ name: String) async throws(JobError) -> Job {
+  private nonisolated(nonsending) func job(_ operation: Operation, _ name: String) async throws(JobError)
+    -> Job
+  {
     guard case .job(let job) = try await send(operation) else { throw .unexpectedReply(to: name) }
     return job
   }
@@ -203,7 +207,9 @@ extension JobBrokerClient {
     guard case .done = try await send(operation) else { throw .unexpectedReply(to: name) }
   }
 
-  private nonisolated(nonsending) func count(_ operation: Operation, _ name: String) async throws(JobError) -> Int {
+  private nonisolated(nonsending) func count(_ operation: Operation, _ name: String) async throws(JobError)
+    -> Int
+  {
     guard case .count(let count) = try await send(operation) else { throw .unexpectedReply(to: name) }
     return count
   }

@@ -2,7 +2,6 @@ import JobProtocol
 import Logging
 import NIOCore
 import NIOPosix
-import Synchronization
 
 /// A connection to the broker, for any number of callers at a time.
 ///
@@ -21,18 +20,11 @@ public final class JobBrokerClient: Sendable {
   public let taskExecutor: EventLoopTaskExecutor
 
   private let session: NIOLoopBound<Session>
-  private let shared: Shared
-
-  /// What is known on and off the loop.
-  private final class Shared: Sendable {
-    let lastID = Atomic(Session.helloID)
-    let welcome = Mutex(Welcome(server: ""))
-
-    func newID() -> UInt64 { lastID.wrappingAdd(1, ordering: .relaxed).newValue }
-  }
+  private let shared: SharedState
 
   private init(
-    configuration: Configuration, eventLoop: any EventLoop, session: NIOLoopBound<Session>, shared: Shared
+    configuration: Configuration, eventLoop: any EventLoop, session: NIOLoopBound<Session>,
+    shared: SharedState
   ) {
     self.configuration = configuration
     self.eventLoop = eventLoop
@@ -42,7 +34,7 @@ public final class JobBrokerClient: Sendable {
   }
 
   deinit {
-    onLoop { $0.close(with: .clientClosed) }
+    if shared.ending == nil { onLoop { $0.close(with: .clientClosed) } }
   }
 
   // MARK: Connecting
@@ -60,11 +52,10 @@ public final class JobBrokerClient: Sendable {
   ) async throws(JobError) -> JobBrokerClient {
     let loop = eventLoop ?? MultiThreadedEventLoopGroup.singleton.next()
     let logger = logger ?? Logger(label: "jobbroker.client", factory: { _ in SwiftLogNoOpLogHandler() })
-    let shared = Shared()
+    let shared = SharedState()
     let made = loop.submit {
       let session = Session(
-        configuration: configuration, eventLoop: loop, logger: logger, newID: { shared.newID() },
-        welcomed: { welcome in shared.welcome.withLock { $0 = welcome } })
+        configuration: configuration, eventLoop: loop, logger: logger, shared: shared)
       return NIOLoopBound(session, eventLoop: loop)
     }
     let session: NIOLoopBound<Session>
@@ -73,7 +64,8 @@ public final class JobBrokerClient: Sendable {
     } catch {
       throw JobError(.unavailable, "the event loop has ended")
     }
-    let client = JobBrokerClient(configuration: configuration, eventLoop: loop, session: session, shared: shared)
+    let client = JobBrokerClient(
+      configuration: configuration, eventLoop: loop, session: session, shared: shared)
     let failure = await withTaskCancellationHandler {
       await withCheckedContinuation { opened in
         client.onLoop { $0.open(waitsForBroker: waitsForBroker) { opened.resume(returning: $0) } }
@@ -97,7 +89,10 @@ public final class JobBrokerClient: Sendable {
   }
 
   /// What the broker said when this client last connected.
-  public var welcome: Welcome { shared.welcome.withLock { $0 } }
+  public var welcome: Welcome { shared.welcome }
+
+  /// Why every further call will fail; nil while the client is of use.
+  var ending: JobError? { shared.ending }
 
   // MARK: Requests
 

@@ -54,7 +54,8 @@ struct PendingRequest {
   /// What to tell a caller whose reply will not come.
   func interruption(_ reason: String) -> JobError {
     if stage == .sent && !operation.isRepeatable {
-      JobError(.unknownOutcome, "\(reason); the request may have been carried out: read the job before repeating it")
+      JobError(
+        .unknownOutcome, "\(reason); the request may have been carried out: read the job before repeating it")
     } else {
       JobError(.unavailable, "\(reason); the request may be repeated")
     }

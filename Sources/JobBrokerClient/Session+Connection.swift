@@ -15,6 +15,7 @@ import NIOPosix
 extension Session {
   /// How long the broker may take to answer a hello when requests have no time limit.
   private static let patience: Duration = .seconds(30)
+  private static let triesAtBusyBroker = 10
 
   /// Connects; `opened` is told once, nil when the broker said welcome.
   func open(waitsForBroker: Bool, opened: @escaping (JobError?) -> Void) {
@@ -53,7 +54,11 @@ extension Session {
       let path = configuration.socketPath
       return close(with: JobError(.invalidArgument, "the socket's path is too long for a socket: \(path)"))
     }
-    retryLater(noBroker((error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"))
+    let code = (error as? IOError)?.errnoCode
+    // EAGAIN: a broker is there, but more clients than it has room for are at its door (connect(2)).
+    retryLater(
+      noBroker(code.map { String(cString: strerror($0)) } ?? "\(error)"),
+      isBusy: code == EAGAIN && failures < Self.triesAtBusyBroker)
   }
 
   private func noBroker(_ reason: String) -> JobError {
@@ -63,9 +68,9 @@ extension Session {
   }
 
   /// Dials again after a while, or gives up when that is not wanted.
-  private func retryLater(_ error: JobError) {
+  private func retryLater(_ error: JobError, isBusy: Bool = false) {
     let goesOn = opened == nil ? configuration.reconnects : waitsForBroker
-    guard goesOn else { return close(with: error) }
+    guard goesOn || isBusy else { return close(with: error) }
     failures += 1
     let delay = configuration.backoff.delay(afterFailures: failures)
     logger.debug("dials again", metadata: ["in": "\(delay)", "because": "\(error)"])
@@ -79,9 +84,10 @@ extension Session {
     state = .greeting(handler)
     parting = nil
     let hello = Hello(
-      client: configuration.clientName, workerName: configuration.workerName, readOnly: configuration.isReadOnly)
+      client: configuration.clientName, workerName: configuration.workerName,
+      readOnly: configuration.isReadOnly)
     do {
-      try transmit(Self.helloID, .hello(hello))
+      try transmit(SharedState.helloID, .hello(hello))
     } catch {
       return close(with: error)
     }
@@ -95,15 +101,16 @@ extension Session {
   /// The first answer of a connection.
   func greeted(with response: Response, by handler: ConnectionHandler) {
     switch response.reply {
-    case .welcome(let welcome) where response.id == Self.helloID:
+    case .welcome(let welcome) where response.id == SharedState.helloID:
       guard welcome.protocolVersion == Hello.currentVersion else {
-        let error = "the broker speaks version \(welcome.protocolVersion) of the protocol, this client version"
+        let error =
+          "the broker speaks version \(welcome.protocolVersion) of the protocol, this client version"
         return close(with: JobError(.unsupported, "\(error) \(Hello.currentVersion)"))
       }
       maxInFlight = max(1, welcome.maxInFlight)
       state = .ready(handler)
       logger.debug("connected", metadata: ["server": "\(welcome.server)"])
-      welcomed(welcome)
+      shared.connected(welcome)
       opened?(nil)
       opened = nil
       // The claims come first: the broker gives away those it does not hear of within its reconnect grace.
@@ -170,6 +177,7 @@ extension Session {
       case .away, .closed: nil
       }
     state = .closed(error)
+    shared.ended(error)
     stopTicking()
     handler?.close()
     opened?(error)

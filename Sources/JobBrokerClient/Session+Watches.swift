@@ -29,7 +29,7 @@ extension Session {
   func resumeWatch(_ selection: WatchSelection, into buffer: WatchBuffer) {
     if case .closed = state { return }
     let watch = WatchState(selection: selection, buffer: buffer, expiry: .max)
-    let id = newID()
+    let id = shared.newID()
     watches[id] = watch
     send(watch, id)
   }
@@ -37,6 +37,13 @@ extension Session {
   /// The reader has gone.
   func unwatch(_ buffer: WatchBuffer) {
     for (id, watch) in watches where watch.buffer === buffer { stopWatch(id) }
+  }
+
+  /// The caller of `watch` has gone.
+  func abandonWatch(_ buffer: WatchBuffer) {
+    for (id, watch) in watches where watch.buffer === buffer && watch.opening != nil {
+      endWatch(id, with: JobError(.unavailable, "the calling task was cancelled"))
+    }
   }
 
   /// Ends a watch, and the call that would open it, for a reason.
@@ -64,7 +71,7 @@ extension Session {
     let old = watches
     watches = [:]
     for (_, watch) in old {
-      let id = newID()
+      let id = shared.newID()
       watches[id] = watch
       send(watch, id)
     }
@@ -118,6 +125,6 @@ extension Session {
 
   private func stopWatch(_ id: UInt64) {
     guard watches.removeValue(forKey: id) != nil, case .ready = state else { return }
-    submit(newID(), .unwatch(id: id), for: .nobody, isRepeated: false)
+    submit(shared.newID(), .unwatch(id: id), for: .nobody, isRepeated: false)
   }
 }

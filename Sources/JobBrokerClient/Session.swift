@@ -15,8 +15,6 @@ final class Session {
     case closed(JobError)
   }
 
-  /// The hello's request id; calls count on from here.
-  static let helloID: UInt64 = 1
   /// A request waits this many ticks, so that one timer serves them all.
   private static let ticksPerTimeout: UInt64 = 16
 
@@ -24,8 +22,7 @@ final class Session {
   let eventLoop: any EventLoop
   let logger: Logger
   let codec = MessageCodec()
-  let newID: () -> UInt64
-  let welcomed: (Welcome) -> Void
+  let shared: SharedState
 
   var state = State.away
   /// Ends `connect`; nil once it has returned.
@@ -51,13 +48,12 @@ final class Session {
 
   init(
     configuration: JobBrokerClient.Configuration, eventLoop: any EventLoop, logger: Logger,
-    newID: @escaping () -> UInt64, welcomed: @escaping (Welcome) -> Void
+    shared: SharedState
   ) {
     self.configuration = configuration
     self.eventLoop = eventLoop
     self.logger = logger
-    self.newID = newID
-    self.welcomed = welcomed
+    self.shared = shared
     if configuration.requestTimeout != nil { scheduleTick() }
   }
 
@@ -193,7 +189,7 @@ final class Session {
   /// Jobs came for a claim whose caller has gone.
   private func giveBack(_ jobs: [Job]) {
     for job in jobs {
-      submit(newID(), .release(job.id, attempt: job.attempt, delay: .zero), for: .nobody)
+      submit(shared.newID(), .release(job.id, attempt: job.attempt, delay: .zero), for: .nobody)
     }
   }
 
