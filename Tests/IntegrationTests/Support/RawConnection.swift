@@ -10,7 +10,8 @@ final class RawConnection: Sendable {
   }
 
   private let descriptor: Int32
-  private let queue = DispatchQueue(label: "raw connection")
+  private let reading = DispatchQueue(label: "raw connection, reading")
+  private let writing = DispatchQueue(label: "raw connection, writing")
 
   init(to path: String) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
@@ -32,7 +33,7 @@ final class RawConnection: Sendable {
 
   /// Writes all of it. The peer may have hung up: then what was not taken is dropped.
   func write(_ bytes: [UInt8]) async {
-    await onQueue { [descriptor] in
+    await run(on: writing) { [descriptor] in
       var sent = 0
       while sent < bytes.count {
         let count = bytes.withUnsafeBytes {
@@ -79,7 +80,7 @@ final class RawConnection: Sendable {
   }
 
   private func readExactly(_ count: Int) async -> [UInt8]? {
-    await onQueue { [descriptor] in
+    await run(on: reading) { [descriptor] in
       var bytes = [UInt8](repeating: 0, count: count)
       var have = 0
       while have < count {
@@ -92,7 +93,7 @@ final class RawConnection: Sendable {
   }
 
   /// Runs what blocks beside the threads that the tests share.
-  private func onQueue<R: Sendable>(_ body: @escaping @Sendable () -> R) async -> R {
+  private func run<R: Sendable>(on queue: DispatchQueue, _ body: @escaping @Sendable () -> R) async -> R {
     await withCheckedContinuation { continuation in
       queue.async { continuation.resume(returning: body()) }
     }
