@@ -30,8 +30,8 @@ declare -A ingest preview save
 
 # create TYPE NAME METADATA [ARGUMENT…]: makes a job and takes note of its id.
 create() {
-  # shellcheck disable=SC2034 # it names one of the three above
   local -n ids=$1
+  # shellcheck disable=SC2034 # it is one of the three above
   ids[$2]=$(jobctl create --type "$1" --metadata "$3" "${@:4}")
 }
 
