@@ -1,0 +1,2 @@
+// A user of the client handles jobs, so the model comes with it.
+@_exported import JobModel

@@ -1,0 +1,63 @@
+import JobModel
+import NIOCore
+
+/// A request that has no reply yet.
+struct PendingRequest {
+  enum Stage {
+    /// In line for a connection and a place among the requests in flight.
+    case queued
+    /// On its way, or with the broker.
+    case sent
+    /// A claim that a draining broker refused, resting before its next try.
+    case parked
+  }
+
+  /// Who wants the reply.
+  enum Recipient {
+    case caller(CheckedContinuation<Reply, Never>)
+    case action((Reply) -> Void)
+    /// The caller has gone; the reply is still counted, and a job that comes with it is given back.
+    case nobody
+  }
+
+  let operation: JobModel.Operation
+  var recipient: Recipient
+  /// The session's tick on which the request has waited too long.
+  let expiry: UInt64
+  /// Whether it is sent again when its connection is lost.
+  let isRepeated: Bool
+  /// When a waiting claim has waited long enough.
+  let waitEnds: NIODeadline?
+  var stage = Stage.queued
+  var wasSentBefore = false
+
+  var isAbandoned: Bool {
+    if case .nobody = recipient { true } else { false }
+  }
+
+  /// What to send: a claim that is sent again waits only for what is left of its time.
+  var operationToSend: JobModel.Operation {
+    guard wasSentBefore, let waitEnds, case .claim(var claim) = operation else { return operation }
+    claim.wait = max(.zero, .nanoseconds((waitEnds - .now()).nanoseconds))
+    return .claim(claim)
+  }
+
+  /// Hands over the reply; only once.
+  func resolve(with reply: Reply) {
+    switch recipient {
+    case .caller(let continuation): continuation.resume(returning: reply)
+    case .action(let action): action(reply)
+    case .nobody: break
+    }
+  }
+
+  /// What to tell a caller whose reply will not come.
+  func interruption(_ reason: String) -> JobError {
+    if stage == .sent && !operation.isRepeatable {
+      JobError(
+        .unknownOutcome, "\(reason); the request may have been carried out: read the job before repeating it")
+    } else {
+      JobError(.unavailable, "\(reason); the request may be repeated")
+    }
+  }
+}

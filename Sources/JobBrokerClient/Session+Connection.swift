@@ -1,0 +1,195 @@
+import JobModel
+import JobProtocol
+import NIOCore
+import NIOPosix
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+// Dialling, the handshake, and what becomes of the requests when a connection is lost.
+extension Session {
+  /// How long the broker may take to answer a hello when requests have no time limit.
+  private static let patience: Duration = .seconds(30)
+  private static let triesAtBusyBroker = 10
+
+  /// Connects; `opened` is told once, nil when the broker said welcome.
+  func open(waitsForBroker: Bool, opened: @escaping (JobError?) -> Void) {
+    if case .closed(let error) = state { return opened(error) }
+    self.waitsForBroker = waitsForBroker
+    self.opened = opened
+    dial()
+  }
+
+  func isCurrent(_ handler: ConnectionHandler) -> Bool {
+    switch state {
+    case .greeting(let current), .ready(let current): current === handler
+    case .away, .closed: false
+    }
+  }
+
+  private func dial() {
+    guard case .away = state else { return }
+    let session = NIOLoopBound(self, eventLoop: eventLoop)
+    ClientBootstrap(group: eventLoop)
+      // One read of 8 KiB a turn: a reply is far smaller, and a second read would only be told there is no more.
+      .channelOption(.maxMessagesPerRead, value: 1)
+      .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 8192))
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(ConnectionHandler(session: session.value))
+        }
+      }
+      .connect(unixDomainSocketPath: configuration.socketPath)
+      .whenFailure { session.value.dialFailed($0) }
+  }
+
+  private func dialFailed(_ error: any Error) {
+    guard case .away = state else { return }
+    if let error = error as? SocketAddressError, case .unixDomainSocketPathTooLong = error {
+      let path = configuration.socketPath
+      return close(with: JobError(.invalidArgument, "the socket's path is too long for a socket: \(path)"))
+    }
+    let code = (error as? IOError)?.errnoCode
+    // EAGAIN: a broker is there, but more clients than it has room for are at its door (connect(2)).
+    retryLater(
+      noBroker(code.map { String(cString: strerror($0)) } ?? "\(error)"),
+      isBusy: code == EAGAIN && failures < Self.triesAtBusyBroker)
+  }
+
+  private func noBroker(_ reason: String) -> JobError {
+    let path = configuration.socketPath
+    return JobError(
+      .unavailable, "no broker answers at \(path) (\(reason)); start one with: jobbrokerd --socket \(path)")
+  }
+
+  /// Dials again after a while, or gives up when that is not wanted.
+  private func retryLater(_ error: JobError, isBusy: Bool = false) {
+    let goesOn = opened == nil ? configuration.reconnects : waitsForBroker
+    guard goesOn || isBusy else { return close(with: error) }
+    failures += 1
+    let delay = configuration.backoff.delay(afterFailures: failures)
+    logger.debug("dials again", metadata: ["in": "\(delay)", "because": "\(error)"])
+    after(delay) { self.dial() }
+  }
+
+  // MARK: Handshake
+
+  func connected(_ handler: ConnectionHandler) {
+    guard case .away = state else { return handler.close() }
+    state = .greeting(handler)
+    parting = nil
+    let hello = Hello(
+      client: configuration.clientName, workerName: configuration.workerName,
+      readOnly: configuration.isReadOnly)
+    do {
+      try transmit(SharedState.helloID, .hello(hello))
+    } catch {
+      return close(with: error)
+    }
+    after(configuration.requestTimeout ?? Self.patience) { [weak self, weak handler] in
+      guard let self, let handler, case .greeting(handler) = self.state else { return }
+      self.lost(handler, "the broker did not answer the hello")
+      handler.close()
+    }
+  }
+
+  /// The first answer of a connection.
+  func greeted(with response: Response, by handler: ConnectionHandler) {
+    switch response.reply {
+    case .welcome(let welcome) where response.id == SharedState.helloID:
+      guard welcome.protocolVersion == Hello.currentVersion else {
+        let error =
+          "the broker speaks version \(welcome.protocolVersion) of the protocol, this client version"
+        return close(with: JobError(.unsupported, "\(error) \(Hello.currentVersion)"))
+      }
+      maxInFlight = max(1, welcome.maxInFlight)
+      state = .ready(handler)
+      logger.debug("connected", metadata: ["server": "\(welcome.server)"])
+      shared.connected(welcome)
+      opened?(nil)
+      opened = nil
+      // The claims come first: the broker gives away those it does not hear of within its reconnect grace.
+      keeper.renewAll()
+      reopenWatches()
+      sendLine()
+    case .error(let error) where [.unavailable, .resourceExhausted].contains(error.code):
+      parting = error
+      lost(handler, error.message)
+      handler.close()
+    case .error(let error):
+      close(with: error)
+    default:
+      violated(by: handler, "it does not answer the hello")
+    }
+  }
+
+  // MARK: Loss and end
+
+  /// The peer does not speak the protocol. What it was sent is not sent again: it would answer no better.
+  func violated(by handler: ConnectionHandler, _ what: String) {
+    guard isCurrent(handler) else { return }
+    let reason = "the peer at \(configuration.socketPath) is not a broker, or out of step: \(what)"
+    logger.error("protocol violated", metadata: ["by": "\(configuration.socketPath)", "what": "\(what)"])
+    lost(handler, reason, repeats: false)
+    handler.close()
+  }
+
+  /// The connection is gone: what was under way goes back into line, or ends.
+  func lost(_ handler: ConnectionHandler, _ reason: String, repeats: Bool = true) {
+    guard isCurrent(handler) else { return }
+    let reason = parting.map { "\(reason): \($0.message)" } ?? reason
+    let isGreeting = if case .greeting = state { true } else { false }
+    state = .away
+    inFlight = 0
+    discardOutgoing()
+    guard !isGreeting else { return retryLater(parting ?? noBroker(reason)) }
+
+    logger.info("connection lost", metadata: ["because": "\(reason)"])
+    guard configuration.reconnects else { return close(with: JobError(.unavailable, reason)) }
+    line.removeAll()
+    for (id, request) in pending.sorted(by: { $0.key < $1.key }) {
+      if request.stage != .sent || repeats && request.isRepeated && !request.isAbandoned {
+        pending[id]?.stage = .queued
+        line.append(id)
+      } else {
+        pending[id] = nil
+        let error = request.interruption(reason)
+        let isGarbled = !repeats && error.code == .unavailable
+        request.resolve(with: .error(isGarbled ? JobError(.internal, reason) : error))
+      }
+    }
+    interruptWatches()
+    retryLater(JobError(.unavailable, reason))
+  }
+
+  /// The end: of the connection, and of every call.
+  func close(with error: JobError) {
+    if case .closed = state { return }
+    flush()
+    let handler: ConnectionHandler? =
+      switch state {
+      case .greeting(let handler), .ready(let handler): handler
+      case .away, .closed: nil
+      }
+    state = .closed(error)
+    shared.ended(error)
+    stopTicking()
+    handler?.close()
+    opened?(error)
+    opened = nil
+    let requests = pending.sorted { $0.key < $1.key }
+    pending = [:]
+    line.removeAll()
+    for (_, request) in requests {
+      let interruption = request.interruption(error.message)
+      request.resolve(with: .error(interruption.code == .unavailable ? error : interruption))
+    }
+    endWatches(with: error)
+    keeper.end()
+  }
+}

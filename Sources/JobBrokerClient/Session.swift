@@ -1,0 +1,236 @@
+import JobProtocol
+import Logging
+import NIOCore
+
+/// The requests of one client and the connection that carries them. Lives on one event loop; nothing in it locks.
+///
+/// This file has the requests, `Session+Connection` the connection, `Session+Watches` the watches.
+final class Session {
+  enum State {
+    /// No connection; the next try is under way or scheduled.
+    case away
+    /// Connected; the broker has not answered the hello.
+    case greeting(ConnectionHandler)
+    case ready(ConnectionHandler)
+    case closed(JobError)
+  }
+
+  /// A request waits this many ticks, so that one timer serves them all.
+  private static let ticksPerTimeout: UInt64 = 16
+
+  let configuration: JobBrokerClient.Configuration
+  let eventLoop: any EventLoop
+  let logger: Logger
+  let codec = MessageCodec()
+  let shared: SharedState
+
+  var state = State.away
+  /// Ends `connect`; nil once it has returned.
+  var opened: ((JobError?) -> Void)?
+  var waitsForBroker = false
+  /// Failures in a row, for the backoff.
+  var failures = 0
+  /// Why the broker is about to end the connection, when it said so.
+  var parting: JobError?
+
+  var pending: [UInt64: PendingRequest] = [:]
+  /// Ids in line, in order; those no longer pending are skipped.
+  var line = CircularBuffer<UInt64>()
+  var inFlight = 0
+  var maxInFlight = Limits.inFlight
+  var watches: [UInt64: WatchState] = [:]
+  private(set) lazy var keeper = ClaimKeeper(session: self)
+
+  private var outgoing = ByteBuffer()
+  private var willFlush = false
+  private var tick: UInt64 = 0
+  private var ticker: Scheduled<Void>?
+
+  init(
+    configuration: JobBrokerClient.Configuration, eventLoop: any EventLoop, logger: Logger,
+    shared: SharedState
+  ) {
+    self.configuration = configuration
+    self.eventLoop = eventLoop
+    self.logger = logger
+    self.shared = shared
+    if configuration.requestTimeout != nil { scheduleTick() }
+  }
+
+  // MARK: Requests
+
+  /// Sends a request as soon as there is a connection and a place for it.
+  ///
+  /// - Parameters:
+  ///   - goesFirst: before those in line.
+  ///   - isRepeated: whether it is sent again when its connection is lost; nil: when that is safe.
+  func submit(
+    _ id: UInt64, _ operation: JobModel.Operation, for recipient: PendingRequest.Recipient,
+    goesFirst: Bool = false, isRepeated: Bool? = nil
+  ) {
+    var wait = Duration.zero
+    if case .claim(let claim) = operation { wait = claim.wait }
+    let request = PendingRequest(
+      operation: operation, recipient: recipient, expiry: expiry(after: wait),
+      isRepeated: isRepeated ?? operation.isRepeatable,
+      waitEnds: wait > .zero ? .now() + TimeAmount(wait) : nil)
+    if case .closed(let error) = state { return request.resolve(with: .error(error)) }
+    pending[id] = request
+    if goesFirst { line.prepend(id) } else { line.append(id) }
+    sendLine()
+  }
+
+  /// The caller of a request has gone, or has waited too long.
+  func abandon(_ id: UInt64, _ reason: String) {
+    guard let request = pending[id], !request.isAbandoned else { return }
+    if request.stage == .sent {
+      pending[id]?.recipient = .nobody
+    } else {
+      pending[id] = nil
+    }
+    request.resolve(with: .error(request.interruption(reason)))
+  }
+
+  /// Sends what is in line, as far as the broker's limit on requests in flight allows.
+  func sendLine() {
+    guard case .ready = state else { return }
+    while inFlight < maxInFlight, let id = line.popFirst() {
+      guard var request = pending[id], request.stage == .queued else { continue }
+      let operation = request.operationToSend
+      request.stage = .sent
+      request.wasSentBefore = true
+      pending[id] = request
+      inFlight += 1
+      do {
+        try transmit(id, operation)
+      } catch {
+        inFlight -= 1
+        pending[id] = nil
+        request.resolve(with: .error(error))
+      }
+    }
+  }
+
+  /// Puts a request into what the end of this turn of the loop writes.
+  func transmit(_ id: UInt64, _ operation: JobModel.Operation) throws(JobError) {
+    try codec.encode(Request(id: id, operation: operation), into: &outgoing)
+    guard !willFlush else { return }
+    willFlush = true
+    eventLoop.assumeIsolated().execute { self.flush() }
+  }
+
+  /// Writes what was put together.
+  func flush() {
+    willFlush = false
+    guard outgoing.readableBytes > 0 else { return }
+    switch state {
+    case .greeting(let handler), .ready(let handler): handler.write(outgoing)
+    case .away, .closed: break
+    }
+    outgoing.clear()
+  }
+
+  /// Forgets what was put together for a connection that is gone.
+  func discardOutgoing() {
+    outgoing.clear()
+  }
+
+  // MARK: Replies
+
+  func receive(_ response: Response, from handler: ConnectionHandler) {
+    guard isCurrent(handler) else { return }
+    if case .greeting = state { return greeted(with: response, by: handler) }
+    guard var request = pending[response.id], request.stage == .sent else {
+      return receiveUnasked(response, from: handler)
+    }
+    pending[response.id] = nil
+    inFlight -= 1
+    if case .error(let error) = response.reply {
+      if error.code == .unavailable, configuration.reconnects, !request.isAbandoned,
+        case .claim = request.operation
+      {
+        request.stage = .parked
+        park(response.id, request)
+      } else {
+        request.resolve(with: response.reply)
+      }
+    } else {
+      failures = 0
+      if request.isAbandoned, case .claimed(let jobs) = response.reply { giveBack(jobs) }
+      request.resolve(with: response.reply)
+    }
+    sendLine()
+  }
+
+  /// What answers no pending request: watches, notices, and what should not be.
+  private func receiveUnasked(_ response: Response, from handler: ConnectionHandler) {
+    if watches[response.id] != nil { return receiveForWatch(response, from: handler) }
+    switch response.reply {
+    // Of a watch that ended a moment ago.
+    case .event, .snapshot: break
+    case .revoked(let revocation): keeper.revoke(revocation)
+    case .error(let error) where response.id == 0: parting = error
+    default: violated(by: handler, "it answers request \(response.id), which nobody made")
+    }
+  }
+
+  /// A draining broker refused this claim: tries again later, on this connection or the next.
+  private func park(_ id: UInt64, _ request: PendingRequest) {
+    pending[id] = request
+    failures += 1
+    after(configuration.backoff.delay(afterFailures: failures)) {
+      guard self.pending[id]?.stage == .parked else { return }
+      self.pending[id]?.stage = .queued
+      self.line.append(id)
+      self.sendLine()
+    }
+  }
+
+  /// Jobs came for a claim whose caller has gone.
+  private func giveBack(_ jobs: [Job]) {
+    for job in jobs {
+      submit(shared.newID(), .release(job.id, attempt: job.attempt, delay: .zero), for: .nobody)
+    }
+  }
+
+  // MARK: Time
+
+  /// Does `action` later, on the loop.
+  @discardableResult
+  func after(_ delay: Duration, _ action: @escaping () -> Void) -> Scheduled<Void> {
+    eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay), action)
+  }
+
+  /// The tick on which a request made now has waited too long.
+  func expiry(after wait: Duration = .zero) -> UInt64 {
+    guard let interval = tickInterval else { return .max }
+    // The present tick is partly over, hence one more.
+    return tick + Self.ticksPerTimeout + 1 + UInt64(max(0, wait / interval))
+  }
+
+  func stopTicking() {
+    ticker?.cancel()
+  }
+
+  private var tickInterval: Duration? {
+    configuration.requestTimeout.map { max(.milliseconds(1), $0 / Int(Self.ticksPerTimeout)) }
+  }
+
+  private func scheduleTick() {
+    guard let tickInterval else { return }
+    ticker = after(tickInterval) { [weak self] in
+      guard let self else { return }
+      self.tick += 1
+      self.expire()
+      self.scheduleTick()
+    }
+  }
+
+  private func expire() {
+    let reason = "no reply within \(configuration.requestTimeout ?? .zero)"
+    for (id, request) in pending where request.expiry <= tick { abandon(id, reason) }
+    for (id, watch) in watches where watch.opening != nil && watch.expiry <= tick {
+      endWatch(id, with: JobError(.unavailable, reason))
+    }
+  }
+}
