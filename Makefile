@@ -56,7 +56,7 @@ lint: ## Check format, style and shell scripts
 .PHONY: proto
 proto: ## Regenerate the C code from proto/jobbroker.proto
 	@scripts/setup.sh test
-	scripts/generate-proto.sh
+	scripts/generate-proto.sh $(GENERATED)
 
 .PHONY: proto-check
 proto-check: ## Fail if the generated C code is not current

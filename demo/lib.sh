@@ -112,14 +112,14 @@ await() {
   die "waited in vain for a job with $filter"
 }
 
-# Shows live bars of the jobs given until all of them are finished.
-show_until_finished() {
-  timeout --foreground "$patience" jobctl watch --until-finished "$@" || die "the watch of the jobs ended with $?"
+# Shows live bars of the jobs given until all of them are complete.
+show_until_complete() {
+  timeout --foreground "$patience" jobctl watch --until-finished "$@" || die "not all jobs became complete (jobctl watch ended with $?)"
 }
 
 # Prints all jobs as one JSON array.
 all_jobs() {
-  jobctl list --json --limit 1000 | jq --slurp --compact-output .
+  jobctl list --json --all | jq --slurp --compact-output .
 }
 
 # Prints the ids in such an array, sorted, one a line.

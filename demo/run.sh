@@ -87,7 +87,7 @@ kill_and_restart_broker() {
   say "It is back as process $broker_pid with all $(jq length <<<"$after") jobs; the workers find it again:"
   mapfile -t running < <(jq --raw-output '.[] | select(.status == "processing") | .id' <<<"$after")
   ((${#running[@]} > 0)) || die "no job was running when the broker was killed"
-  show_until_finished "${running[@]}"
+  show_until_complete "${running[@]}"
 }
 
 kill_worker() {
@@ -99,8 +99,9 @@ kill_worker() {
   [[ ${worker_pids[$name]:-} == "$pid" ]] || die "the broker says that process $pid holds $victim; it is not $name"
   crash "$pid"
   unset "worker_pids[$name]"
-  say "kill -9 of $name (process $pid), which held job $victim."
-  say "Five seconds are left for it to come back; then another worker takes the job:"
+  await_death_of_attempt "$victim" 1
+  say "kill -9 of $name (process $pid), which held job $victim; its sox died with it."
+  say "It has five seconds to come back; then another worker takes the job:"
 }
 
 ((${#sounds[@]} > 0)) || die "no sound files in /usr/share/sounds/alsa; make demo installs them"
@@ -116,7 +117,7 @@ done
 
 heading "Ingest: check and decode ${#sounds[@]} recordings"
 create_ingest
-show_until_finished "${ingest[@]}"
+show_until_complete "${ingest[@]}"
 
 heading "Preview and save: cut, encode, normalise; and one job is cancelled while it runs"
 create_preview_and_save
@@ -127,10 +128,14 @@ kill_and_restart_broker
 
 heading "A worker is killed while it holds a job"
 kill_worker
-show_until_finished "${preview[@]}" "${save[@]}"
+wanted_save=()
+for name in "${!save[@]}"; do
+  [[ $name == "$unwanted" ]] || wanted_save+=("${save[$name]}")
+done
+show_until_complete "${preview[@]}" "${wanted_save[@]}"
 
 heading "All jobs"
-jobctl list --limit 100
+jobctl list --all
 
 heading "The demo checks itself"
 check_jobs

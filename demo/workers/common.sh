@@ -17,7 +17,8 @@ flock --nonblock "$attempt_lock"
 echo $$ >&"$attempt_lock"
 
 # Results are made here and then renamed into place: a killed attempt leaves no half a file where a result belongs.
-scratch=$(mktemp --directory "$DEMO_RUN/scratch/XXXXXX")
+readonly scratch=$DEMO_RUN/scratch/$JOB_ID.$JOB_ATTEMPT
+mkdir "$scratch"
 trap 'rm -rf "$scratch"' EXIT
 
 # Prints one field of the job's metadata.
