@@ -98,8 +98,12 @@ import Testing
     async let connecting = JobBrokerClient.connect(configuration(path))
     let connection = try await first.welcome()
     let client = try await connecting
+    // This call ends when the client notices the loss.
+    async let lost = failure { () throws(JobError) in try await client.retry(.timeOrdered()) }
+    _ = try await connection.next()
     try await first.stop()
     try await connection.close()
+    #expect(await lost?.code == .unknownOutcome)
     async let deleted: Void = client.delete(.timeOrdered())
     let second = try await ScriptedBroker(at: path)
     let next = try await second.welcome()
