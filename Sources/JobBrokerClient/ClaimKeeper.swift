@@ -42,6 +42,7 @@ final class ClaimKeeper {
   private var holds: [ClaimToken: Hold] = [:]
   private var listeners: [ClaimToken: [UInt64: AsyncStream<Revocation>.Continuation]] = [:]
   private var unheard = CircularBuffer<Revocation>()
+  private var hasEnded = false
 
   init(session: Session) {
     self.session = session
@@ -51,7 +52,7 @@ final class ClaimKeeper {
 
   /// Heartbeats a claim until it is dropped or revoked.
   func hold(_ claim: HeldClaim, lease: Duration) {
-    guard !unheard.contains(where: { $0.claim == claim.token }) else { return claim.end() }
+    guard !hasEnded, !unheard.contains(where: { $0.claim == claim.token }) else { return claim.end() }
     holds[claim.token] = Hold(claim: claim, interval: lease / 3)
     scheduleHeartbeat(claim.token)
   }
@@ -75,8 +76,8 @@ final class ClaimKeeper {
 
   private func scheduleHeartbeat(_ token: ClaimToken) {
     guard let hold = holds[token] else { return }
-    holds[token]?.timer = session.after(hold.interval) { [weak self] in
-      guard let self, let hold = self.holds[token] else { return }
+    holds[token]?.timer = session.after(hold.interval) {
+      guard let hold = self.holds[token] else { return }
       if hold.underway == nil { self.send(token) }
       self.scheduleHeartbeat(token)
     }
@@ -89,7 +90,7 @@ final class ClaimKeeper {
     // Not repeated: the next connection begins with a heartbeat of its own, that carries the report.
     session.submit(
       session.shared.newID(), .update(token.id, attempt: token.attempt, hold.report),
-      for: .action { [weak self] reply in self?.answered(token, reply) }, goesFirst: true, isRepeated: false)
+      for: .action { reply in self.answered(token, reply) }, goesFirst: true, isRepeated: false)
   }
 
   private func answered(_ token: ClaimToken, _ reply: Reply) {
@@ -134,6 +135,8 @@ final class ClaimKeeper {
     if let revocation = unheard.first(where: { $0.claim == token }) {
       listener.yield(revocation)
       listener.finish()
+    } else if hasEnded {
+      listener.finish()
     } else {
       listeners[token, default: [:]][id] = listener
     }
@@ -147,7 +150,11 @@ final class ClaimKeeper {
 
   /// The client was closed.
   func end() {
-    for token in holds.keys { drop(token) }
+    hasEnded = true
+    for (token, hold) in holds {
+      drop(token)
+      hold.claim.end()
+    }
     for listener in listeners.values.flatMap(\.values) { listener.finish() }
     listeners = [:]
   }

@@ -170,9 +170,9 @@ public final class JobBrokerClient: Sendable {
     let id = shared.newID()
     return AsyncStream { listener in
       onLoop { $0.keeper.listen(id, to: claim, listener) }
-      listener.onTermination = { [weak self] reason in
+      listener.onTermination = { [eventLoop, session] reason in
         guard case .cancelled = reason else { return }
-        self?.onLoop { $0.keeper.unlisten(id, to: claim) }
+        eventLoop.execute { session.value.keeper.unlisten(id, to: claim) }
       }
     }
   }

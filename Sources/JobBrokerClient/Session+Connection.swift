@@ -91,8 +91,8 @@ extension Session {
     } catch {
       return close(with: error)
     }
-    after(configuration.requestTimeout ?? Self.patience) { [weak self, weak handler] in
-      guard let self, let handler, case .greeting = self.state, self.isCurrent(handler) else { return }
+    greetingTimer = after(configuration.requestTimeout ?? Self.patience) {
+      guard case .greeting = self.state, self.isCurrent(handler) else { return }
       self.lost(handler, "the broker did not answer the hello")
       handler.close()
     }
@@ -100,6 +100,7 @@ extension Session {
 
   /// The first answer of a connection.
   func greeted(with response: Response, by handler: ConnectionHandler) {
+    greetingTimer?.cancel()
     switch response.reply {
     case .welcome(let welcome) where response.id == SharedState.helloID:
       guard welcome.protocolVersion == Hello.currentVersion else {
@@ -144,6 +145,7 @@ extension Session {
     guard isCurrent(handler) else { return }
     let reason = parting.map { "\(reason): \($0.message)" } ?? reason
     let isGreeting = if case .greeting = state { true } else { false }
+    greetingTimer?.cancel()
     state = .away
     inFlight = 0
     discardOutgoing()
@@ -179,6 +181,7 @@ extension Session {
     state = .closed(error)
     shared.ended(error)
     stopTicking()
+    greetingTimer?.cancel()
     handler?.close()
     opened?(error)
     opened = nil

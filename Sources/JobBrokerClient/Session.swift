@@ -4,6 +4,9 @@ import NIOCore
 
 /// The requests of one client and the connection that carries them. Lives on one event loop; nothing in it locks.
 ///
+/// Nothing refers to it weakly: an object that something ever did is slower to retain, and this one is retained for
+/// every request. Timers are cancelled at its end instead.
+///
 /// This file has the requests, `Session+Connection` the connection, `Session+Watches` the watches.
 final class Session {
   enum State {
@@ -46,6 +49,8 @@ final class Session {
   private let tickInterval: Duration?
   private var tick: UInt64 = 0
   private var ticker: Scheduled<Void>?
+  /// Ends a handshake that takes too long.
+  var greetingTimer: Scheduled<Void>?
 
   init(
     configuration: JobBrokerClient.Configuration, eventLoop: any EventLoop, logger: Logger,
@@ -228,8 +233,7 @@ final class Session {
 
   private func scheduleTick() {
     guard let tickInterval else { return }
-    ticker = after(tickInterval) { [weak self] in
-      guard let self else { return }
+    ticker = after(tickInterval) {
       self.tick += 1
       self.expire()
       self.scheduleTick()

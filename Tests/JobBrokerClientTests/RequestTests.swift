@@ -109,4 +109,13 @@ import Testing
     for await notice in notices { #expect(notice.claim == early) }
     for await notice in client.revocations(of: late) { #expect(notice.claim == late) }
   }
+
+  @Test func revocationsEndWithTheClient() async throws {
+    let (_, _, client) = try await connected()
+    let claim = ClaimToken(id: .timeOrdered(), attempt: 1)
+    let before = client.revocations(of: claim)
+    await client.close()
+    for await notice in before { Issue.record("\(notice)") }
+    for await notice in client.revocations(of: claim) { Issue.record("\(notice)") }
+  }
 }
