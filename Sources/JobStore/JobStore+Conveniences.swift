@@ -64,7 +64,8 @@ extension JobStore {
   public func markStaleJobsFailed(
     timeout: Duration, type: String? = nil, now: Timestamp = .now
   ) async throws(JobError) -> Int {
-    guard case .reaped(let jobs) = try await commit(.reap(before: now - timeout, type: type, sparing: [])) else {
+    guard case .reaped(let jobs) = try await commit(.reap(before: now - timeout, type: type, sparing: []))
+    else {
       throw .unexpectedReply
     }
     return jobs.count

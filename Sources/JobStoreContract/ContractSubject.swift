@@ -26,7 +26,8 @@ struct ContractSubject: Sendable {
 
   /// Creates a job of type `ingest`, unless another is asked for.
   func create(
-    _ type: String = "ingest", metadata: String = "{}", priority: Int32 = 0, maxRetries: Int = 1, maxLost: Int = 3,
+    _ type: String = "ingest", metadata: String = "{}", priority: Int32 = 0, maxRetries: Int = 1,
+    maxLost: Int = 3,
     after delay: Duration? = nil, uniqueKey: String? = nil
   ) async throws -> Job {
     try await store.create(
@@ -46,7 +47,8 @@ struct ContractSubject: Sendable {
   }
 
   /// Creates a job and claims it.
-  func held(_ type: String = "ingest", maxRetries: Int = 1, maxLost: Int = 3, uniqueKey: String? = nil) async throws
+  func held(_ type: String = "ingest", maxRetries: Int = 1, maxLost: Int = 3, uniqueKey: String? = nil)
+    async throws
     -> Job
   {
     let job = try await create(type, maxRetries: maxRetries, maxLost: maxLost, uniqueKey: uniqueKey)
@@ -57,7 +59,9 @@ struct ContractSubject: Sendable {
 
   /// Claims the next job, which must be there.
   func claimOne(_ types: [String] = [], worker: WorkerIdentity = ContractSubject.worker) async throws -> Job {
-    guard let job = try await claim(types, worker: worker).first else { throw violation("there is nothing to claim") }
+    guard let job = try await claim(types, worker: worker).first else {
+      throw violation("there is nothing to claim")
+    }
     return job
   }
 

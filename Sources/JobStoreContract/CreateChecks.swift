@@ -20,12 +20,16 @@ extension ContractCheck {
       let first = try await store.store.commit(.create([new]))
       store.clock.advance(.seconds(5))
       let again = try await store.store.commit(.create([new]))
-      guard case .created(let before) = first, case .created(let after) = again else { throw store.unexpected(again) }
+      guard case .created(let before) = first, case .created(let after) = again else {
+        throw store.unexpected(again)
+      }
       try store.equal(before.map(\.created), [true], "created at first")
       try store.equal(after.map(\.created), [false], "created again")
       try store.equal(after.map(\.job), before.map(\.job), "the job")
       _ = try await store.claimOne()
-      guard case .created(let late) = try await store.store.commit(.create([new])) else { throw store.unexpected(again) }
+      guard case .created(let late) = try await store.store.commit(.create([new])) else {
+        throw store.unexpected(again)
+      }
       try store.equal(late.map(\.job.status), [.processing], "status after the claim")
     },
     ContractCheck("create: an id with other content is refused with the job") { store in
@@ -99,7 +103,8 @@ extension ContractCheck {
       let job = try await store.create(name, uniqueKey: name)
       try await store.store.update(job.id, JobUpdate(stage: .set(name), error: name))
       let found = try await store.get(job.id)
-      try store.equal([found.type, found.uniqueKey, found.stage, found.error], Array(repeating: name, count: 4), "names")
+      try store.equal(
+        [found.type, found.uniqueKey, found.stage, found.error], Array(repeating: name, count: 4), "names")
       try store.equal(try await store.claim([name]).map(\.id), [job.id], "claim by type")
     },
     ContractCheck("create: racing creates of one job make one") { store in

@@ -6,9 +6,11 @@ extension ContractCheck {
     ContractCheck("fence: only the present attempt may speak") { store in
       let held = try await store.held()
       let commands: [@Sendable (Int) -> JobCommand] = [
-        { .update(held.id, attempt: $0, JobUpdate(progress: 1)) }, { .complete(held.id, attempt: $0, result: nil) },
+        { .update(held.id, attempt: $0, JobUpdate(progress: 1)) },
+        { .complete(held.id, attempt: $0, result: nil) },
         { .fail(held.id, attempt: $0, error: "e", retryable: true) },
-        { .release(held.id, attempt: $0, delay: .zero, reason: nil) }, { .lose(ClaimToken(id: held.id, attempt: $0)) },
+        { .release(held.id, attempt: $0, delay: .zero, reason: nil) },
+        { .lose(ClaimToken(id: held.id, attempt: $0)) },
       ]
       let before = try await store.get(held.id)
       for command in commands {
@@ -26,7 +28,8 @@ extension ContractCheck {
       let second = try await store.claimOne(worker: ContractSubject.other)
       try store.equal(second.attempt, 2, "attempt")
       try await store.error(.staleClaim) { try await store.store.complete(first.id, attempt: 1) }
-      try store.equal(try await store.change(.complete(first.id, attempt: 2, result: nil)).changed, true, "the holder's")
+      try store.equal(
+        try await store.change(.complete(first.id, attempt: 2, result: nil)).changed, true, "the holder's")
       let error = try await store.error(.staleClaim) { try await store.store.complete(first.id, attempt: 1) }
       try store.equal(error.job?.status, .complete, "what the late worker sees")
     },
@@ -82,7 +85,9 @@ extension ContractCheck {
 
       let updated = try await store.held("preview")
       _ = try await store.change(.lose(updated.claim))
-      try await store.error(.staleClaim) { try await store.store.update(updated.id, attempt: 1, JobUpdate(progress: 1)) }
+      try await store.error(.staleClaim) {
+        try await store.store.update(updated.id, attempt: 1, JobUpdate(progress: 1))
+      }
       try await store.store.update(updated.id, attempt: 1, JobUpdate(status: .complete))
       try store.equal(try await store.get(updated.id).status, .complete, "status, by update")
     },

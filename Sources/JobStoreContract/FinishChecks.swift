@@ -44,7 +44,8 @@ extension ContractCheck {
     },
     ContractCheck("finish: the first end stays, and both racers see which it was") { store in
       let ends: [@Sendable (JobID) -> JobCommand] = [
-        { .complete($0, attempt: nil, result: nil) }, { .fail($0, attempt: nil, error: "e", retryable: false) },
+        { .complete($0, attempt: nil, result: nil) },
+        { .fail($0, attempt: nil, error: "e", retryable: false) },
         { .fail($0, attempt: nil, error: "e", retryable: true) },
         { .update($0, attempt: nil, JobUpdate(status: .failed)) },
         { .release($0, attempt: nil, delay: .zero, reason: nil) },
@@ -98,7 +99,8 @@ extension ContractCheck {
       let id = JobID.timeOrdered()
       let commands: [JobCommand] = [
         .complete(id, attempt: nil, result: nil), .complete(id, attempt: 1, result: nil),
-        .fail(id, attempt: nil, error: "", retryable: true), .release(id, attempt: 1, delay: .zero, reason: nil),
+        .fail(id, attempt: nil, error: "", retryable: true),
+        .release(id, attempt: 1, delay: .zero, reason: nil),
         .lose(ClaimToken(id: id, attempt: 1)), .cancel(id), .retry(id), .delete(id),
       ]
       for command in commands { try await store.error(.notFound) { try await store.store.commit(command) } }

@@ -111,7 +111,9 @@ extension ContractCheck {
     },
     ContractCheck("original: an update of an unknown job is an error") { store in
       let id = JobID.timeOrdered()
-      let error = try await store.error(.notFound) { try await store.store.update(id, JobUpdate(progress: 1)) }
+      let error = try await store.error(.notFound) {
+        try await store.store.update(id, JobUpdate(progress: 1))
+      }
       try store.equal(error.message, "Job \(id) not found", "message")
     },
     ContractCheck("original: the retry count can be set") { store in

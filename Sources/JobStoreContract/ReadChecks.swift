@@ -37,7 +37,8 @@ extension ContractCheck {
     ContractCheck("list: finds jobs by the beginning of their id") { store in
       let ids = [0x1234_5678, 0x1234_5679, 0x1239_0000, 0xFF34_5678].map { JobID(high: $0 << 32, low: 7) }
       for id in ids { try await store.store.create(NewJob(id: id, type: "ingest")) }
-      func found(_ prefix: String, _ status: JobStatus? = nil, _ type: String? = nil) async throws -> [JobID] {
+      func found(_ prefix: String, _ status: JobStatus? = nil, _ type: String? = nil) async throws -> [JobID]
+      {
         try await store.store.list(JobFilter(status: status, type: type, idPrefix: prefix)).jobs.map(\.id)
       }
       try store.equal(try await found("123"), [ids[2], ids[1], ids[0]], "123")
@@ -65,7 +66,9 @@ extension ContractCheck {
       let second = try await store.create("a")
       let high = try await store.create("a", priority: 3)
       let delayed = try await store.create("b", after: .seconds(60))
-      let wanted: [(Job, Int, Int)] = [(high, 0, 0), (first, 1, 0), (second, 2, 1), (delayed, 3, 1), (low, 4, 2)]
+      let wanted: [(Job, Int, Int)] = [
+        (high, 0, 0), (first, 1, 0), (second, 2, 1), (delayed, 3, 1), (low, 4, 2),
+      ]
       for (job, overall, inType) in wanted {
         let position = try await store.store.position(job.id)
         try store.equal(position, QueuePosition(overall: overall, inType: inType), "position")
@@ -79,7 +82,8 @@ extension ContractCheck {
         for _ in 0..<10 {
           switch random.next() % 8 {
           case 0...3:
-            let new = NewJob(type: ["a", "b", "c"][Int(random.next() % 3)], priority: Int32(random.next() % 3))
+            let new = NewJob(
+              type: ["a", "b", "c"][Int(random.next() % 3)], priority: Int32(random.next() % 3))
             known.append(new.id)
             batch.append(.create([new]))
           case 4:
@@ -108,7 +112,8 @@ extension ContractCheck {
         try store.equal(try await store.store.position(job.id), wanted, "position of \(job.id)")
       }
       for job in all where job.status != .pending {
-        try store.equal(try await store.store.position(job.id), .none, "position of a job that is not pending")
+        try store.equal(
+          try await store.store.position(job.id), .none, "position of a job that is not pending")
       }
       for stats in try await store.store.stats() {
         for status in JobStatus.allCases {
@@ -133,7 +138,8 @@ extension ContractCheck {
       let held = try await store.held("b")
       let pending = try await store.create("a")
       let delayed = try await store.create("a", after: .seconds(9))
-      func snapshot(_ ids: Set<JobID>, _ types: Set<String>, limit: Int = 100) async throws -> ([JobID], Bool) {
+      func snapshot(_ ids: Set<JobID>, _ types: Set<String>, limit: Int = 100) async throws -> ([JobID], Bool)
+      {
         let command = JobCommand.snapshot(WatchSelection(ids: ids, types: types), limit: limit)
         guard case .snapshot(let jobs, let truncated) = try await store.store.commit(command) else {
           throw store.violation("no snapshot")
@@ -144,7 +150,8 @@ extension ContractCheck {
       try store.expect(try await snapshot([], []) == ([held.id, pending.id, delayed.id], false), "all")
       try store.expect(try await snapshot([], ["a"]) == ([pending.id, delayed.id], false), "of a type")
       try store.expect(try await snapshot([done.id], []) == ([done.id], false), "a finished job by its id")
-      try store.expect(try await snapshot([done.id, pending.id], ["b"]) == ([done.id, held.id, pending.id], false), "both")
+      try store.expect(
+        try await snapshot([done.id, pending.id], ["b"]) == ([done.id, held.id, pending.id], false), "both")
       try store.equal(try await snapshot([], [], limit: 2).1, true, "truncated")
       try store.equal(try await snapshot([], [], limit: 2).0.count, 2, "as many as wanted")
     },

@@ -8,7 +8,8 @@ extension ContractCheck {
       try await store.store.update(held.id, attempt: 1, JobUpdate(progress: 50, stage: .set("s")))
       for retry in 1...2 {
         let attempt = try await store.get(held.id).attempt
-        let (job, changed) = try await store.change(.fail(held.id, attempt: attempt, error: "e\(retry)", retryable: true))
+        let (job, changed) = try await store.change(
+          .fail(held.id, attempt: attempt, error: "e\(retry)", retryable: true))
         try store.equal(changed, true, "changed")
         try store.equal(job.status, .pending, "status")
         try store.equal(job.retryCount, retry, "retry count")
@@ -18,7 +19,8 @@ extension ContractCheck {
         try store.equal(job.finishedAt, nil, "finished at")
         let longest = Duration.seconds(1 << (retry - 1))
         let wait = (job.notBefore ?? store.clock.now) - store.clock.now
-        try store.expect(wait >= longest / 2 && wait <= longest, "it waits \(longest / 2) to \(longest), not \(wait)")
+        try store.expect(
+          wait >= longest / 2 && wait <= longest, "it waits \(longest / 2) to \(longest), not \(wait)")
         try store.equal(try await store.claim(), [], "a claim before the wait is over")
         store.clock.advance(longest)
         _ = try await store.store.commit(.promote)
@@ -36,7 +38,8 @@ extension ContractCheck {
       try await store.store.update(held.id, attempt: 1, JobUpdate(retryCount: 500))
       let (job, _) = try await store.change(.fail(held.id, attempt: 1, error: "e", retryable: true))
       let wait = (job.notBefore ?? store.clock.now) - store.clock.now
-      try store.expect(wait >= .seconds(150) && wait <= .seconds(300), "it waits at most 5 minutes, not \(wait)")
+      try store.expect(
+        wait >= .seconds(150) && wait <= .seconds(300), "it waits at most 5 minutes, not \(wait)")
     },
     ContractCheck("complete: clears the error of an earlier attempt") { store in
       let held = try await store.held()
@@ -51,7 +54,8 @@ extension ContractCheck {
       let held = try await store.held()
       let later = try await store.create()
       try await store.store.update(held.id, attempt: 1, JobUpdate(progress: 50, stage: .set("s")))
-      let (job, _) = try await store.change(.release(held.id, attempt: 1, delay: .zero, reason: "shutting down"))
+      let (job, _) = try await store.change(
+        .release(held.id, attempt: 1, delay: .zero, reason: "shutting down"))
       try store.equal(job.status, .pending, "status")
       try store.equal([job.retryCount, job.lostCount, job.attempt], [0, 0, 1], "counts")
       try store.equal(job.progress, 0, "progress")
@@ -118,7 +122,8 @@ extension ContractCheck {
       try store.equal(failed.status, .failed, "status past the bound")
       try store.equal(failed.finishedAt, store.clock.now, "finished at")
       for name in ["worker-1", "4711", "worker-2", "4712"] {
-        try store.expect(failed.error?.contains(name) == true, "the error names \(name): \(failed.error ?? "nil")")
+        try store.expect(
+          failed.error?.contains(name) == true, "the error names \(name): \(failed.error ?? "nil")")
       }
       let found = try await store.get(first.id)
       try store.equal(found.history.map(\.cause), [.lost, .lost], "history")

@@ -5,7 +5,8 @@ extension ContractCheck {
   static let updating: [ContractCheck] = [
     ContractCheck("update: changes only the fields it names") { store in
       let held = try await store.held()
-      try await store.store.update(held.id, attempt: 1, JobUpdate(progress: 10, stage: .set("a"), result: #"{"r":1}"#))
+      try await store.store.update(
+        held.id, attempt: 1, JobUpdate(progress: 10, stage: .set("a"), result: #"{"r":1}"#))
       try await store.store.update(held.id, attempt: 1, JobUpdate(error: "hm", retryCount: 3))
       let job = try await store.get(held.id)
       try store.equal(job.progress, 10, "progress")
@@ -74,7 +75,9 @@ extension ContractCheck {
         try store.equal(job.finishedAt, store.clock.now, "finished at")
         try store.equal(job.leaseExpiresAt, nil, "lease")
         try store.equal(job.progress, status == .complete ? 100 : 0, "progress")
-        let causes: [JobStatus: [AttemptCause]] = [.complete: [], .failed: [.failed], .cancelled: [.cancelled]]
+        let causes: [JobStatus: [AttemptCause]] = [
+          .complete: [], .failed: [.failed], .cancelled: [.cancelled],
+        ]
         try store.equal(job.history.map(\.cause), causes[status], "history")
         let again = try await store.change(.update(held.id, attempt: 1, JobUpdate(status: status)))
         try store.equal(again.changed, false, "changed again")

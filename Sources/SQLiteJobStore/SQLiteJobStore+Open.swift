@@ -33,7 +33,8 @@ extension SQLiteJobStore {
     logger: Logger = Logger(label: "jobbroker.store")
   ) async throws(JobError) -> SQLiteJobStore {
     let options = OpenOptions(
-      path: path, durability: durability, retryPolicy: retryPolicy, clock: clock, random: random, logger: logger)
+      path: path, durability: durability, retryPolicy: retryPolicy, clock: clock, random: random,
+      logger: logger)
     let thread = DedicatedThread()
     // Opening reads much and may migrate: that belongs on the thread that will write.
     return try await withTaskExecutorPreference(thread) { () async throws(JobError) in
@@ -90,7 +91,8 @@ struct OpenedDatabase {
   private static func check(_ connection: Connection, _ options: OpenOptions) throws(SQLiteError) {
     switch try QuickCheck.run(on: connection, limit: checkLimit) {
     case .sound: break
-    case .cut: options.logger.info("The check of the database was cut short", metadata: ["after": "\(checkLimit)"])
+    case .cut:
+      options.logger.info("The check of the database was cut short", metadata: ["after": "\(checkLimit)"])
     case .damaged(let damage):
       throw SQLiteError(code: SQLITE_CORRUPT, message: "it is damaged, restore a backup: \(damage)")
     }

@@ -67,7 +67,9 @@ public actor SQLiteJobStore: JobStore {
   }
 
   private func transaction(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
-    guard writer != nil else { return commands.map { _ in .failure(JobError(.unavailable, "The store is closed")) } }
+    guard writer != nil else {
+      return commands.map { _ in .failure(JobError(.unavailable, "The store is closed")) }
+    }
     let takesNewJobs = reserve.isHeld
     // Nobody else runs on this actor, so the writer stays what it was just seen to be.
     let results = try writer!.run(commands, takesNewJobs: takesNewJobs, at: clock())

@@ -1,20 +1,16 @@
-import Glibc
+import Foundation
 
 /// A directory that goes when the test lets go of it.
 final class TemporaryDirectory: Sendable {
   let path: String
 
   init() throws {
-    var template = Array("/tmp/jobstore-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno(code: errno) }
-    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    let url = FileManager.default.temporaryDirectory.appending(path: "jobstore-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+    path = url.path
   }
 
-  deinit {
-    _ = nftw(path, { name, _, _, _ in remove(name) }, 16, FTW_DEPTH | FTW_PHYS)
-  }
+  deinit { try? FileManager.default.removeItem(atPath: path) }
 
   static func / (directory: TemporaryDirectory, name: String) -> String { directory.path + "/" + name }
-
-  struct Errno: Error { let code: Int32 }
 }

@@ -20,20 +20,23 @@ extension JobStatement {
   /// An update puts the job back into the queue.
   private static let isReturnedByUpdate = "(status = 'processing' AND ?4 IS 'pending')"
   /// An update leaves the job with its holder.
-  private static let isHeldThroughUpdate = "(status = 'processing' AND coalesce(?4, 'processing') = 'processing')"
+  private static let isHeldThroughUpdate =
+    "(status = 'processing' AND coalesce(?4, 'processing') = 'processing')"
 
   /// Keeps an attempt that ends without success: cause `?4`, error `?5`. Runs before the change that ends it,
-  /// under the same guard. A later cause of the same attempt replaces the earlier: the holder of a lost job turned
-  /// up and failed it.
+  /// under the same guard.
   static let recordAttemptSQL = """
     INSERT INTO job_attempts (
       seq, attempt, cause, worker_name, worker_pid, worker_uid, started_at, ended_at, error)
     SELECT seq, attempt, ?4, worker_name, worker_pid, worker_uid, coalesce(started_at, ?3), ?3, ?5
     FROM jobs
-    WHERE id = ?1 AND (
-      (status = 'processing' AND (?2 IS NULL OR attempt = ?2)) OR (?4 = 'failed' AND \(isLateHolder)))
-    ON CONFLICT (seq, attempt) DO UPDATE
-      SET cause = excluded.cause, ended_at = excluded.ended_at, error = excluded.error
+    WHERE id = ?1 AND status = 'processing' AND (?2 IS NULL OR attempt = ?2)
+    """
+
+  /// The holder of a lost job has turned up and failed it: error `?4`. Runs right after the change.
+  static let amendAttemptSQL = """
+    UPDATE job_attempts SET cause = 'failed', ended_at = ?3, error = ?4
+    WHERE changes() = 1 AND seq = (SELECT seq FROM jobs WHERE id = ?1) AND attempt = ?2 AND cause = 'lost'
     """
 
   /// Status `?4`, progress `?5`, stage `?7` if `?6`, result `?8`, error `?9`, retry count `?10`; NULL: as it is.

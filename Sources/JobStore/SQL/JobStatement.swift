@@ -20,6 +20,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
 
   // Transitions.
   case recordAttempt
+  case amendAttempt
   case update
   case complete
   case fail
@@ -78,6 +79,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .deleteJob: "DELETE FROM jobs WHERE id = ?1"
     case .history: Self.historySQL
     case .recordAttempt: Self.recordAttemptSQL
+    case .amendAttempt: Self.amendAttemptSQL
     case .update: Self.updateSQL
     case .complete: Self.completeSQL
     case .fail: Self.failSQL

@@ -20,7 +20,9 @@ public enum SQLValue: Sendable, Equatable {
   /// Milliseconds since the Unix epoch.
   @inlinable public static func time(_ value: Timestamp) -> SQLValue { .integer(value.milliseconds) }
   /// An integer or NULL.
-  @inlinable public static func integer(_ value: Int?) -> SQLValue { value.map { .integer(Int64($0)) } ?? .null }
+  @inlinable public static func integer(_ value: Int?) -> SQLValue {
+    value.map { .integer(Int64($0)) } ?? .null
+  }
   /// A text or NULL.
   @inlinable public static func text(_ value: String?) -> SQLValue { value.map { .text($0) } ?? .null }
   /// A moment or NULL.

@@ -2,7 +2,7 @@ import JobModel
 
 /// A command about one job, as SQL and as a judgement.
 ///
-/// A store runs `history` (if any) and `change`, then reads the job back (`JobStatement.jobByID`, or `jobWithCause`
+/// A store runs `history` (if any), `change` and `amendment` (if any), then reads the job back (`JobStatement.jobByID`, or `jobWithCause`
 /// when nothing changed) and asks `judge` what happened. None of the statements depends on what an earlier one came
 /// to, so they can travel in one batch.
 public struct Transition: Sendable {
@@ -14,6 +14,8 @@ public struct Transition: Sendable {
   public let history: SQLStep?
   /// The guarded change.
   public let change: SQLStep
+  /// Corrects the history when `change` was made by the holder of a lost job.
+  public let amendment: SQLStep?
   private let goal: Goal
 
   /// What the command wants to be true.
@@ -35,6 +37,7 @@ public struct Transition: Sendable {
     let common: [SQLValue] = [.id(id), .integer(attempt), .time(now)]
     self.change = SQLStep(change, common + values)
     history = cause.map { SQLStep(.recordAttempt, common + [.text($0.rawValue), .text(error)]) }
+    amendment = cause == .failed && attempt != nil ? SQLStep(.amendAttempt, common + [.text(error)]) : nil
   }
 
   /// What happened.

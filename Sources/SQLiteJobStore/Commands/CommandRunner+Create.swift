@@ -3,7 +3,8 @@ import JobStore
 
 extension CommandRunner {
   /// `JobCommand.create`.
-  mutating func create(_ jobs: [NewJob], at now: Timestamp) throws(SQLiteError) -> Result<JobReply, JobError> {
+  mutating func create(_ jobs: [NewJob], at now: Timestamp) throws(SQLiteError) -> Result<JobReply, JobError>
+  {
     // One statement is atomic by itself.
     if jobs.count == 1 { return try insert(jobs[0], at: now).map { .created([$0]) } }
     return try atomically { (runner) throws(SQLiteError) in
@@ -24,7 +25,8 @@ extension CommandRunner {
   ) throws(SQLiteError) -> Result<CreatedJob, JobError> {
     let notBefore = new.notBefore.flatMap { $0 > now ? $0 : nil }
     let values: [SQLValue] = [
-      .id(new.id), .text(new.type), .integer(Int64(new.priority)), .text(new.metadata), .integer(new.maxRetries),
+      .id(new.id), .text(new.type), .integer(Int64(new.priority)), .text(new.metadata),
+      .integer(new.maxRetries),
       .integer(new.maxLost), .time(notBefore), .time(new.notBefore), .text(new.uniqueKey), .time(now),
     ]
     guard try statements.run(SQLStep(.insertJob, values)) else { return try existing(new) }

@@ -108,6 +108,7 @@ extension CommandRunner {
 
   private mutating func change(_ transition: Transition) throws(SQLiteError) -> Result<JobReply, JobError> {
     if try statements.run(transition.change) {
+      if let amendment = transition.amendment { _ = try statements.run(amendment) }
       let job = try job(transition.id)
       if let job { changes.append(.moved(QueueEntry(job))) }
       return transition.judge(changed: true, job: job, cause: nil)
@@ -119,7 +120,9 @@ extension CommandRunner {
     return transition.judge(changed: false, job: found?.job, cause: found?.cause)
   }
 
-  private mutating func retry(_ id: JobID, at now: Timestamp) throws(SQLiteError) -> Result<JobReply, JobError> {
+  private mutating func retry(_ id: JobID, at now: Timestamp) throws(SQLiteError) -> Result<
+    JobReply, JobError
+  > {
     let transition = Transition.retry(id, at: now)
     let before = try job(id)
     do {
@@ -127,7 +130,9 @@ extension CommandRunner {
         return transition.judge(changed: false, job: before, cause: nil)
       }
     } catch {
-      guard ConstraintViolation.isUniqueKey(message: error.message), let key = before?.uniqueKey else { throw error }
+      guard ConstraintViolation.isUniqueKey(message: error.message), let key = before?.uniqueKey else {
+        throw error
+      }
       let holder = try holder(ofUniqueKey: key)
       let message = "unique_key \(key) belongs to another unfinished job by now"
       return .failure(JobError(.alreadyExists, message, job: holder?.outline))

@@ -18,7 +18,10 @@ struct DiskReserve {
     self.path = path
     self.logger = logger
     isHeld = allocate()
-    if !isHeld { logger.warning("No room for the disk reserve: no new jobs until there is", metadata: ["path": "\(path)"]) }
+    if !isHeld {
+      logger.warning(
+        "No room for the disk reserve: no new jobs until there is", metadata: ["path": "\(path)"])
+    }
   }
 
   /// Gives the space to whoever writes next.

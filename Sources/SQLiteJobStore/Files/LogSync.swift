@@ -65,7 +65,9 @@ struct LogFile: @unchecked Sendable {
     }
     self.file = file
     let synced = sync()
-    guard synced == SQLITE_OK else { throw SQLiteError(code: synced, message: "cannot sync the write-ahead log") }
+    guard synced == SQLITE_OK else {
+      throw SQLiteError(code: synced, message: "cannot sync the write-ahead log")
+    }
   }
 
   /// Makes what is in the log durable; returns SQLite's result code.

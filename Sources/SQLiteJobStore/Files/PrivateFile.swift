@@ -18,7 +18,8 @@ enum PrivateFile {
     let flags = O_RDWR | O_CREAT | O_CLOEXEC | (exclusively ? O_EXCL : 0)
     let descriptor = Glibc.open(path, flags, 0o600)
     if descriptor < 0 {
-      throw errno == EEXIST ? JobError(.alreadyExists, "\(path) exists already") : .system("cannot open \(path)")
+      throw errno == EEXIST
+        ? JobError(.alreadyExists, "\(path) exists already") : .system("cannot open \(path)")
     }
     return descriptor
   }

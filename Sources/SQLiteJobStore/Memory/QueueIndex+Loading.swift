@@ -23,7 +23,9 @@ extension QueueIndex {
     try statements(.loadOthers).forEach { row in
       let type = row.withText(0) { types.number(of: $0) }
       if type == others.count { others.append(Array(repeating: 0, count: JobStatus.allCases.count)) }
-      let status = row.withText(1) { name in JobStatus.allCases.firstIndex { $0.rawValue.utf8.elementsEqual(name) } }
+      let status = row.withText(1) { name in
+        JobStatus.allCases.firstIndex { $0.rawValue.utf8.elementsEqual(name) }
+      }
       if let status { others[type][status] += 1 }
       return true
     }

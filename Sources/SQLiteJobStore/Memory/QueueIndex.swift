@@ -21,7 +21,9 @@ struct QueueIndex: Sendable {
     var failed = 0
     var cancelled = 0
 
-    var isEmpty: Bool { pending.count == 0 && processing == 0 && complete == 0 && failed == 0 && cancelled == 0 }
+    var isEmpty: Bool {
+      pending.count == 0 && processing == 0 && complete == 0 && failed == 0 && cancelled == 0
+    }
 
     mutating func add(_ number: Int, to status: JobStatus) {
       switch status {
@@ -102,7 +104,11 @@ extension QueueIndex {
       types[job.type, default: OfType()].add(-1, to: status)
       enter(job)
     case .removed(let job):
-      if job.status.isFinished { types[job.type, default: OfType()].add(-1, to: job.status) } else { leave(job) }
+      if job.status.isFinished {
+        types[job.type, default: OfType()].add(-1, to: job.status)
+      } else {
+        leave(job)
+      }
       if types[job.type]?.isEmpty == true { types[job.type] = nil }
     case .paused(let type): pausedTypes.insert(type)
     case .resumed(let type): pausedTypes.remove(type)

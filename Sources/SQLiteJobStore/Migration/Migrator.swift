@@ -30,7 +30,8 @@ struct Migrator {
     case .newer(let version):
       throw JobError(
         .unsupported,
-        "\(path) has version \(version) of the schema, this program knows \(migrations.count): use a newer one")
+        "\(path) has version \(version) of the schema, this program knows \(migrations.count): use a newer one"
+      )
     case .foreign:
       throw JobError(.invalidArgument, "\(path) is another program's database: choose another path")
     case .empty, .version, .originalStore:
@@ -72,7 +73,8 @@ struct Migrator {
 
   private func useWriteAheadLog() throws(SQLiteError) {
     guard try connection.text("PRAGMA journal_mode = WAL") == "wal" else {
-      throw SQLiteError(code: SQLITE_CANTOPEN, message: "its file system can't share memory, as WAL mode needs")
+      throw SQLiteError(
+        code: SQLITE_CANTOPEN, message: "its file system can't share memory, as WAL mode needs")
     }
   }
 
@@ -87,7 +89,9 @@ struct Migrator {
     let backup = "\(path).backup-v\(version)"
     unlink(backup + "-partial")
     try Backup.write(connection, to: backup + "-partial")
-    guard rename(backup + "-partial", backup) == 0 else { throw .system("cannot rename the backup to \(backup)") }
+    guard rename(backup + "-partial", backup) == 0 else {
+      throw .system("cannot rename the backup to \(backup)")
+    }
     try PrivateFile.sync(backup)
     logger.notice("Database backed up before its migration", metadata: ["path": "\(backup)"])
   }

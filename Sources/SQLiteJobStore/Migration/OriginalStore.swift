@@ -37,7 +37,8 @@ struct OriginalStore {
   func adopt(at now: Timestamp) throws(SQLiteError) {
     let insert = try connection.prepare(Self.insertSQL)
     let keepID = try connection.prepare("INSERT INTO original_ids (seq, job_id) VALUES (?1, ?2)")
-    let rows = try connection.prepare("SELECT rowid, CAST(jobId AS TEXT) FROM original_jobs ORDER BY createdAt, rowid")
+    let rows = try connection.prepare(
+      "SELECT rowid, CAST(jobId AS TEXT) FROM original_jobs ORDER BY createdAt, rowid")
     let lease = ClaimRequest.defaultLease.milliseconds
     var taken: Set<JobID> = []
     for (row, text) in try rows.all([], { (s: Statement) in (s.integer(0), s.text(1)) }) {

@@ -41,7 +41,9 @@ final class Statement {
     var text = text
     return text.withUTF8 { bytes in
       // An empty buffer may have no address, and no address would mean NULL.
-      guard let start = bytes.baseAddress else { return sqlite3_bind_text(handle, position, "", 0, Self.copied) }
+      guard let start = bytes.baseAddress else {
+        return sqlite3_bind_text(handle, position, "", 0, Self.copied)
+      }
       return start.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
         sqlite3_bind_text(handle, position, $0, Int32(bytes.count), Self.copied)
       }
