@@ -77,8 +77,8 @@ public enum JobReply: Sendable, Equatable {
   case reaped([Job])
   /// To `promote`: how many became ready, by type, and when the next one is due.
   case promoted([String: Int], nextDue: Timestamp?)
-  /// To `prune`: the jobs it deleted.
-  case pruned([JobID])
+  /// To `prune`: the jobs it deleted, as they were, without metadata and result.
+  case pruned([Job])
   /// To `snapshot`. `truncated`: it covers more unfinished jobs than the limit.
   case snapshot([Job], truncated: Bool)
   /// To `pause` and `resume`.

@@ -2,17 +2,14 @@
 public struct Recovery: Sendable, Equatable {
   /// A claim that was in force when the last broker ended.
   public struct HeldClaim: Sendable, Equatable {
-    /// Which claim.
-    public var claim: ClaimToken
-    /// The job's type.
-    public var type: String
+    /// The job, processing; its metadata and result may be left out.
+    public var job: Job
     /// The full term of its lease, which it is given again.
     public var lease: Duration
 
     /// A held claim from its parts.
-    public init(claim: ClaimToken, type: String, lease: Duration) {
-      self.claim = claim
-      self.type = type
+    public init(job: Job, lease: Duration) {
+      self.job = job
       self.lease = lease
     }
   }

@@ -43,6 +43,10 @@ public protocol JobStore: Sendable {
   /// Closes the store; nothing may be called afterwards.
   func close() async
 
+  /// Where `execute` runs, when it has a thread of its own: a task that prefers this executor calls it without a
+  /// change of thread.
+  var executor: (any TaskExecutor)? { get }
+
   /// Which store it is, for people: `sqlite:/var/lib/jobbroker/jobs.db`.
   var name: String { get }
 }

@@ -1,1 +1,122 @@
-@main enum M { static func main() {} }
+import ArgumentParser
+import BrokerServer
+import JobModel
+import JobProtocol
+import JobStore
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// The process: reads its options, opens the store, binds the socket and serves until it is told to stop.
+@main
+struct Daemon: AsyncParsableCommand {
+  static let version = "1.0.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "jobbrokerd",
+    abstract: "Owns one job store and serves it over a Unix domain socket.",
+    discussion: """
+      Without options it serves $JOBBROKER_SOCKET (for root /run/jobbroker/jobbroker.sock) from a database in \
+      /var/lib/jobbroker (root) or ~/.local/state/jobbroker. When it answers, it prints a line: ready socket=PATH.
+
+      EXAMPLES
+        jobbrokerd
+        jobbrokerd --socket /tmp/try/broker.sock --db /tmp/try/jobs.db
+        jobbrokerd --socket-mode 0660 --allow-gid 1001 --operator-gid 27
+
+      ENVIRONMENT
+        JOBBROKER_SOCKET     the socket, as --socket
+        JOB_STORE_BACKEND    local (also: sqlite), the default; turso (also: libsql) is not built yet
+        JOB_STORE_DB_PATH    the database of the local store, as --db
+
+      SIGTERM and SIGINT shut it down: what is under way is answered, and claims stay in force for the next start. \
+      Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.
+      """,
+    version: "jobbrokerd \(version)")
+
+  @Option(help: ArgumentHelp("Where to listen.", valueName: "path"))
+  var socket: String?
+
+  @Option(help: ArgumentHelp("The database file of the local store.", valueName: "path"))
+  var db: String?
+
+  @Option(help: "When a change counts as made: full (it survives a power cut) or relaxed (it survives a crash of the broker).")
+  var durability: DurabilityOption = .full
+
+  @Option(help: ArgumentHelp("Permissions of the socket, octal.", valueName: "mode"))
+  var socketMode: OctalMode = OctalMode(0o600)
+
+  @Option(help: ArgumentHelp("A user that may connect (repeatable). Without any --allow, the socket's mode decides.", valueName: "uid"))
+  var allowUid: [UInt32] = []
+
+  @Option(help: ArgumentHelp("A group whose members may connect (repeatable).", valueName: "gid"))
+  var allowGid: [UInt32] = []
+
+  @Option(help: ArgumentHelp("A group whose members may pause, resume, prune, back up, reap and delete (repeatable).", valueName: "gid"))
+  var operatorGid: [UInt32] = []
+
+  @Option(help: ArgumentHelp("Connections in all.", valueName: "count"))
+  var maxConnections = ServerConfiguration().maxConnections
+
+  @Option(help: ArgumentHelp("Connections of one user.", valueName: "count"))
+  var maxConnectionsPerUser = ServerConfiguration().maxConnectionsPerUser
+
+  @Option(help: "How much to log, to stderr: trace, debug, info, notice, warning, error or critical.")
+  var logLevel: Logger.Level = .notice
+
+  func validate() throws {
+    guard maxConnections > 0, maxConnectionsPerUser > 0 else {
+      throw ValidationError("--max-connections and --max-connections-per-user must be 1 or more.")
+    }
+  }
+
+  func run() async throws {
+    var logger = Logger(label: "jobbrokerd") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = logLevel
+    do {
+      try await serve(logger: logger)
+    } catch let error as JobError {
+      logger.critical("\(error.message)")
+      throw ExitCode.failure
+    }
+  }
+
+  private func serve(logger: Logger) async throws {
+    let environment = SystemEnvironment.variables
+    let path = socket ?? DefaultPath.socket(environment: environment, uid: currentUser())
+    let socket =
+      try SocketBinder.fromServiceManager(environment: environment)
+      ?? SocketBinder.bind(path: path, mode: socketMode.value)
+    let store: any JobStore
+    do {
+      store = try await makeJobStore(
+        environment: environment, databasePath: db, durability: durability.value, logger: logger)
+    } catch {
+      socket.remove()
+      throw error
+    }
+    let service = BrokerService(
+      store: store, socket: socket, configuration: serverConfiguration,
+      notifier: ServiceNotifier(environment: environment), logger: logger
+    ) {
+      StandardOutput.line("ready socket=\(socket.path)")
+      logger.info("serving \(socket.path) from \(store.name)")
+    }
+    try await ServiceGroup(
+      configuration: .init(
+        services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
+        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+    ).run()
+  }
+
+  private var serverConfiguration: ServerConfiguration {
+    var configuration = ServerConfiguration()
+    configuration.core.server = "jobbrokerd/\(Self.version)"
+    configuration.access.allowedUsers = Set(allowUid)
+    configuration.access.allowedGroups = Set(allowGid)
+    configuration.access.operatorGroups = Set(operatorGid)
+    configuration.maxConnections = maxConnections
+    configuration.maxConnectionsPerUser = maxConnectionsPerUser
+    return configuration
+  }
+}

@@ -1,0 +1,68 @@
+# `make` or `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks Fuzz)
+# Files that are only sourced are checked where they are.
+SHELL_SCRIPTS := .ci/run $(shell find scripts demo -name '*.sh' -perm -u+x)
+GENERATED := Sources/CJobBrokerProto
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install the system libraries the build needs, if any is missing
+	@scripts/setup.sh build
+
+.PHONY: build
+build: setup ## Build everything for debugging
+	swift build
+
+.PHONY: release
+release: setup ## Build jobbrokerd and jobctl, optimised
+	swift build --configuration release --product jobbrokerd
+	swift build --configuration release --product jobctl
+
+.PHONY: test
+test: ## Build and run all tests
+	@scripts/setup.sh test
+	swift build --build-tests
+	swift test --skip-build --disable-xctest
+
+.PHONY: demo
+demo: ## Prepare real sound files through a real broker that gets killed (under a minute after the build)
+	@scripts/setup.sh demo
+	@$(MAKE) --no-print-directory release
+	@demo/run.sh "$$(swift build --configuration release --show-bin-path)"
+
+.PHONY: bench
+bench: release ## Measure lifecycles per second at 2, 16 and 64 clients
+	@scripts/bench.sh "$$(swift build --configuration release --show-bin-path)"
+
+.PHONY: format
+format: ## Format the Swift sources
+	swift format --in-place --recursive --parallel $(SWIFT_SOURCES)
+
+.PHONY: lint
+lint: ## Check format, style and shell scripts
+	swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+	@! grep -rl --include='*.swift' '^import XCTest' Tests || { echo 'lint: use Swift Testing: make test does not run XCTest' >&2; exit 1; }
+	@if command -v shellcheck >/dev/null; then shellcheck --external-sources --check-sourced $(SHELL_SCRIPTS); \
+	else echo 'lint: no shellcheck here, shell scripts not checked' >&2; fi
+
+.PHONY: proto
+proto: ## Regenerate the C code from proto/jobbroker.proto
+	@scripts/setup.sh test
+	scripts/generate-proto.sh $(GENERATED)
+
+.PHONY: proto-check
+proto-check: ## Fail if the generated C code is not current
+	@scripts/setup.sh test
+	@scripts/check-proto.sh $(GENERATED)
+
+.PHONY: clean
+clean: ## Remove what was built
+	swift package clean

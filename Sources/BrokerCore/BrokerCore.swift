@@ -1,0 +1,192 @@
+import JobModel
+
+/// What the core may be told to do differently.
+public struct CoreConfiguration: Sendable {
+  /// How long the claims of a lost connection hold, at the most, until their holder is back.
+  public var reconnectGrace: Duration = .seconds(5)
+  /// How long a report may be in memory only.
+  public var reportDelay: Duration = .seconds(1)
+  /// A tick this much too late means that the broker itself stood still: leases wait as long again, so that the
+  /// heartbeats that queued up meanwhile are heard first.
+  public var stallTolerance: Duration = .milliseconds(500)
+  /// Changes kept for a watch that does not keep up.
+  public var watchBacklog = 1_000
+  /// Watches of one connection.
+  public var watchesPerConnection = 100
+  /// Jobs that one transaction of a prune deletes.
+  public var pruneBatch = 500
+  /// What the welcome says of the broker.
+  public var server = "jobbrokerd"
+
+  /// The defaults.
+  public init() {}
+}
+
+/// Everything of the broker that lives in memory: connections, waiting claims, leases, watches.
+///
+/// It is pure: no input or output, no clock, no threads. The server tells it what happened and when, and carries
+/// out the actions it collects. What a job may become is not decided here but in the store, in SQL.
+public struct BrokerCore: Sendable {
+  struct Session: Sendable {
+    var peer: Peer
+    var hello: Hello?
+    var connectedAt: Timestamp
+    /// Whether its output buffer takes more.
+    var hasRoom = true
+    /// Its claims now at the store.
+    var claimsUnderWay = 0
+
+    var worker: WorkerIdentity {
+      WorkerIdentity(name: hello?.workerName ?? "", pid: peer.pid, uid: peer.uid)
+    }
+  }
+
+  let configuration: CoreConfiguration
+  var sessions: [ConnectionID: Session] = [:]
+  var queue = ClaimQueue()
+  var leases = LeaseTable()
+  var watches: WatchTable
+  var pausedTypes: Set<String>
+  /// When the next job that waits for a moment may be claimed.
+  var nextDue: Timestamp?
+  var isPromoting = false
+  /// Whether the broker is about to end.
+  public internal(set) var isDraining = false
+  /// What the server shall do, in order; the server empties it.
+  public var actions: [Action] = []
+
+  /// A core that takes over what the last broker left: its claims in force get their full term again.
+  public init(configuration: CoreConfiguration = .init(), recovery: Recovery = .init(), now: Moment) {
+    self.configuration = configuration
+    watches = WatchTable(backlogLimit: configuration.watchBacklog)
+    pausedTypes = recovery.pausedTypes
+    nextDue = recovery.nextDue
+    for held in recovery.held {
+      leases.insert(held.job, holder: nil, term: held.lease, now: now.steady)
+    }
+  }
+
+  // MARK: Connections
+
+  /// A peer connected.
+  public mutating func open(_ connection: ConnectionID, _ peer: Peer, at now: Moment) {
+    sessions[connection] = Session(peer: peer, connectedAt: now.wall)
+  }
+
+  /// A connection ended: its claims wait for it only for the grace.
+  public mutating func close(_ connection: ConnectionID, at now: Moment) {
+    guard sessions.removeValue(forKey: connection) != nil else { return }
+    _ = queue.removeAll(of: connection)
+    watches.removeAll(of: connection)
+    leases.orphan(connection, grace: configuration.reconnectGrace, now: now.steady)
+  }
+
+  /// A connection's output buffer became full, or has room again.
+  public mutating func setRoom(_ hasRoom: Bool, of connection: ConnectionID) {
+    sessions[connection]?.hasRoom = hasRoom
+    guard hasRoom, sessions[connection] != nil else { return }
+    for (key, event) in watches.drain(connection) { actions.append(.respond(key, .event(event))) }
+  }
+
+  /// A response that handed over claims could not be sent: the jobs go back at once.
+  public mutating func undelivered(_ claims: [ClaimToken], at now: Moment) {
+    for claim in claims {
+      leases.remove(claim.id)
+      let reason = "the worker was gone before its claim could be delivered"
+      let command = JobCommand.release(claim.id, attempt: claim.attempt, delay: .zero, reason: reason)
+      submit(command, for: .giveBack)
+    }
+  }
+
+  // MARK: Time
+
+  /// When `tick` wants to be called, by the steady clock; nil when nothing waits for a moment.
+  public func nextTick(at now: Moment) -> Duration? {
+    var next = queue.nextDeadline
+    func consider(_ moment: Duration?) {
+      if let moment { next = min(next ?? moment, moment) }
+    }
+    consider(leases.nextDeadline)
+    consider(leases.unwrittenSince.map { $0 + configuration.reportDelay })
+    // The wall clock may be set while a job waits for a moment of it, so that is looked at again every second.
+    if !isPromoting { consider(nextDue.map { now.steady + min(max($0 - now.wall, .zero), .seconds(1)) }) }
+    return next
+  }
+
+  /// Does what is due. `scheduled` is the moment for which the call was meant.
+  public mutating func tick(at now: Moment, scheduled: Duration) {
+    if now.steady - scheduled > configuration.stallTolerance {
+      leases.postpone(to: now.steady + configuration.stallTolerance)
+    }
+    for claim in queue.expire(now: now.steady) { answer(claim, with: []) }
+    for claim in leases.expire(now: now.steady) {
+      flushReports()
+      submit(.lose(claim), for: .loss(claim))
+    }
+    if let since = leases.unwrittenSince, since + configuration.reportDelay <= now.steady { flushReports() }
+    if let due = nextDue, due <= now.wall, !isPromoting {
+      isPromoting = true
+      submit(.promote, for: .promotion)
+    }
+  }
+
+  /// The broker is about to end: no claim is given any more, and what comes in is turned away.
+  public mutating func drain() {
+    isDraining = true
+    for claim in queue.removeAll() { refuse(claim.key, BrokerCore.draining) }
+    flushReports()
+  }
+
+  // MARK: Helpers
+
+  /// What is answered while the broker is about to end.
+  public static let draining = JobError(
+    .unavailable, "The broker is shutting down; connect again and repeat the request.")
+
+  mutating func submit(_ command: JobCommand, for purpose: Purpose, isVolatile: Bool = false) {
+    actions.append(.submit(Submission(command: command, isVolatile: isVolatile, purpose: purpose)))
+  }
+
+  mutating func respond(_ key: RequestKey, _ reply: Reply) {
+    guard sessions[key.connection] != nil else { return }
+    actions.append(.respond(key, reply))
+  }
+
+  mutating func refuse(_ key: RequestKey, _ error: JobError) { respond(key, .error(error)) }
+
+  mutating func send(_ claim: WaitingClaim) {
+    sessions[claim.key.connection]?.claimsUnderWay += 1
+    let request = claim.request
+    submit(
+      .claim(types: request.types, maxJobs: request.maxJobs, lease: request.lease, worker: claim.worker),
+      for: .claim(claim), isVolatile: true)
+  }
+
+  mutating func answer(_ claim: WaitingClaim, with jobs: [Job]) {
+    actions.append(.respond(claim.key, .claimed(jobs), handingOver: jobs.map(\.claim)))
+  }
+
+  /// Writes the reports ahead of whatever is submitted next, so that a job that ends shows how far it came.
+  mutating func flushReports() {
+    let reports = leases.takeReports()
+    if !reports.isEmpty { submit(.report(reports), for: .reports, isVolatile: true) }
+  }
+
+  /// Jobs of a type became ready: sends the claims that wait for them to the store.
+  mutating func signal(type: String, count: Int = 1) {
+    guard !pausedTypes.contains(type), !isDraining else { return }
+    for claim in queue.signal(type: type, count: count) { send(claim) }
+  }
+
+  mutating func publish(_ job: Job) {
+    if watches.isEmpty { return }
+    var job = job
+    job.metadata = nil
+    publish(.changed(job), id: job.id, type: job.type)
+  }
+
+  mutating func publish(_ event: JobEvent, id: JobID, type: String) {
+    let told = watches.publish(event, id: id, type: type) { sessions[$0]?.hasRoom == true }
+    for key in told { actions.append(.respond(key, .event(event))) }
+  }
+}

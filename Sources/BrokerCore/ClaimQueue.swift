@@ -1,0 +1,128 @@
+import JobModel
+
+/// A claim that found no job and waits for one.
+struct WaitingClaim: Sendable {
+  var key: RequestKey
+  var request: ClaimRequest
+  var worker: WorkerIdentity
+  /// Its place among the claims; kept while it goes to the store and comes back with nothing.
+  var arrival: UInt64
+  /// When it is answered with no job, by the steady clock.
+  var deadline: Duration
+  /// The value of `ClaimQueue.signals` when it last went to the store.
+  var sentAfterSignal: UInt64 = 0
+}
+
+/// The claims that wait, first come, first served within what each accepts.
+///
+/// A claim is here only after the store had nothing for it. Whoever makes jobs ready calls `signal`, which takes
+/// out the claims to be sent to the store. A claim that is on its way when a signal comes, and returns with
+/// nothing, missed that signal: `park` notices and refuses, and it has to go again.
+struct ClaimQueue {
+  private var waiting: [UInt64: WaitingClaim] = [:]
+  /// Arrivals of the claims that accept a type, ascending; those that accept any type are under nil.
+  private var byType: [String?: [UInt64]] = [:]
+  private var lastArrival: UInt64 = 0
+  private var signals: UInt64 = 0
+  private var lastSignal: [String: UInt64] = [:]
+  /// No waiting claim's deadline is earlier.
+  private(set) var nextDeadline: Duration?
+
+  var count: Int { waiting.count }
+  var claims: some Sequence<WaitingClaim> { waiting.values }
+
+  /// A new claim, about to go to the store.
+  mutating func admit(
+    _ request: ClaimRequest, key: RequestKey, worker: WorkerIdentity, now: Duration
+  ) -> WaitingClaim {
+    lastArrival += 1
+    return WaitingClaim(
+      key: key, request: request, worker: worker, arrival: lastArrival, deadline: now + request.wait,
+      sentAfterSignal: signals)
+  }
+
+  /// Lets a claim wait that came back with nothing. False: a job it might take became ready meanwhile, so it
+  /// must go to the store again, as `resend` prepares it.
+  mutating func park(_ claim: WaitingClaim) -> Bool {
+    let missed =
+      claim.request.types.isEmpty
+      ? signals > claim.sentAfterSignal
+      : claim.request.types.contains { lastSignal[$0, default: 0] > claim.sentAfterSignal }
+    if missed { return false }
+    waiting[claim.arrival] = claim
+    for type in keys(of: claim) {
+      let list = byType[type, default: []]
+      byType[type, default: []].insert(claim.arrival, at: insertionPoint(claim.arrival, in: list))
+    }
+    nextDeadline = min(nextDeadline ?? claim.deadline, claim.deadline)
+    return true
+  }
+
+  /// The same claim, about to go to the store again.
+  func resend(_ claim: WaitingClaim) -> WaitingClaim {
+    var claim = claim
+    claim.sentAfterSignal = signals
+    return claim
+  }
+
+  /// `count` jobs of a type became ready: takes out the claims to be sent to the store, oldest first.
+  mutating func signal(type: String, count: Int) -> [WaitingClaim] {
+    signals += 1
+    lastSignal[type] = signals
+    var sent: [WaitingClaim] = []
+    var left = count
+    while left > 0, let arrival = first(accepting: type), let claim = remove(arrival) {
+      sent.append(resend(claim))
+      left -= claim.request.maxJobs
+    }
+    return sent
+  }
+
+  /// Takes out the claims whose time is up.
+  mutating func expire(now: Duration) -> [WaitingClaim] {
+    guard let nextDeadline, nextDeadline <= now else { return [] }
+    let due = waiting.values.filter { $0.deadline <= now }.sorted { $0.arrival < $1.arrival }
+    for claim in due { _ = remove(claim.arrival) }
+    self.nextDeadline = waiting.values.lazy.map(\.deadline).min()
+    return due
+  }
+
+  /// Takes out every claim of a connection, or all claims.
+  mutating func removeAll(of connection: ConnectionID? = nil) -> [WaitingClaim] {
+    let gone = waiting.values.filter { connection == nil || $0.key.connection == connection }
+    for claim in gone { _ = remove(claim.arrival) }
+    return gone.sorted { $0.arrival < $1.arrival }
+  }
+
+  private func first(accepting type: String) -> UInt64? {
+    switch (byType[type]?.first, byType[nil]?.first) {
+    case (let named?, let any?): min(named, any)
+    case (let named, let any): named ?? any
+    }
+  }
+
+  private mutating func remove(_ arrival: UInt64) -> WaitingClaim? {
+    guard let claim = waiting.removeValue(forKey: arrival) else { return nil }
+    for type in keys(of: claim) {
+      guard var list = byType.removeValue(forKey: type) else { continue }
+      let index = insertionPoint(arrival, in: list)
+      if index < list.count, list[index] == arrival { list.remove(at: index) }
+      if !list.isEmpty { byType[type] = list }
+    }
+    return claim
+  }
+
+  private func keys(of claim: WaitingClaim) -> Set<String?> {
+    claim.request.types.isEmpty ? [nil] : Set(claim.request.types)
+  }
+
+  private func insertionPoint(_ arrival: UInt64, in list: [UInt64]) -> Int {
+    var low = 0
+    var high = list.count
+    while low < high {
+      let middle = (low + high) / 2
+      if list[middle] < arrival { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}

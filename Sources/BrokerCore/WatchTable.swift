@@ -1,0 +1,86 @@
+import Collections
+import JobModel
+
+/// Who follows which jobs, and what waits for those that do not keep up.
+struct WatchTable {
+  private struct Watch {
+    var selection: WatchSelection
+    /// Changes that its connection had no room for: the latest of each job, in order of first change.
+    var backlog: OrderedDictionary<JobID, JobEvent> = [:]
+    /// The backlog itself had no room.
+    var needsResync = false
+  }
+
+  private var watches: [RequestKey: Watch] = [:]
+  private var byID: [JobID: Set<RequestKey>] = [:]
+  private var byType: [String: Set<RequestKey>] = [:]
+  private var ofAll: Set<RequestKey> = []
+  private let backlogLimit: Int
+
+  init(backlogLimit: Int) { self.backlogLimit = backlogLimit }
+
+  var count: Int { watches.count }
+  var isEmpty: Bool { watches.isEmpty }
+
+  func count(of connection: ConnectionID) -> Int { watches.keys.count { $0.connection == connection } }
+
+  mutating func insert(_ key: RequestKey, _ selection: WatchSelection) {
+    watches[key] = Watch(selection: selection)
+    for id in selection.ids { byID[id, default: []].insert(key) }
+    for type in selection.types { byType[type, default: []].insert(key) }
+    if selection.ids.isEmpty && selection.types.isEmpty { ofAll.insert(key) }
+  }
+
+  /// Ends a watch. False when there was none.
+  mutating func remove(_ key: RequestKey) -> Bool {
+    guard let watch = watches.removeValue(forKey: key) else { return false }
+    for id in watch.selection.ids {
+      byID[id]?.remove(key)
+      if byID[id]?.isEmpty == true { byID[id] = nil }
+    }
+    for type in watch.selection.types {
+      byType[type]?.remove(key)
+      if byType[type]?.isEmpty == true { byType[type] = nil }
+    }
+    ofAll.remove(key)
+    return true
+  }
+
+  mutating func removeAll(of connection: ConnectionID) {
+    for key in watches.keys where key.connection == connection { _ = remove(key) }
+  }
+
+  /// The watches to be told of a change now. The rest of those it concerns, on connections that have no room,
+  /// keep it until `drain`.
+  mutating func publish(
+    _ event: JobEvent, id: JobID, type: String, hasRoom: (ConnectionID) -> Bool
+  ) -> [RequestKey] {
+    if watches.isEmpty { return [] }
+    var told: [RequestKey] = []
+    for key in ofAll.union(byType[type] ?? []).union(byID[id] ?? []) {
+      if hasRoom(key.connection) { told.append(key) } else { keep(event, of: id, for: key) }
+    }
+    return told
+  }
+
+  /// What waited for a connection that has room again.
+  mutating func drain(_ connection: ConnectionID) -> [(RequestKey, JobEvent)] {
+    var events: [(RequestKey, JobEvent)] = []
+    for (key, watch) in watches where key.connection == connection {
+      if watch.needsResync { events.append((key, .resync)) }
+      for event in watch.backlog.values { events.append((key, event)) }
+      watches[key]?.backlog = [:]
+      watches[key]?.needsResync = false
+    }
+    return events
+  }
+
+  private mutating func keep(_ event: JobEvent, of id: JobID, for key: RequestKey) {
+    guard watches[key]?.needsResync == false else { return }
+    watches[key]?.backlog[id] = event
+    if let count = watches[key]?.backlog.count, count > backlogLimit {
+      watches[key]?.backlog = [:]
+      watches[key]?.needsResync = true
+    }
+  }
+}

@@ -1,0 +1,332 @@
+import BrokerCore
+import JobModel
+import JobProtocol
+import JobStore
+import Logging
+import NIOCore
+
+/// The broker at work on its event loop: hands what happens to the core, and carries out what the core wants.
+///
+/// Bound to its event loop.
+final class Broker {
+  let eventLoop: any EventLoop
+  let codec = MessageCodec()
+  private let store: any JobStore
+  private let configuration: ServerConfiguration
+  private let logger: Logger
+  private let commits: GroupCommit
+  private let started = NIODeadline.now()
+  private var core: BrokerCore
+  private var connections: [ConnectionID: Connection] = [:]
+  private var connectionsOfUser: [UInt32: Int] = [:]
+  private var groupsOfUser: [UInt32: Set<UInt32>] = [:]
+  private var lastConnection: UInt64 = 0
+  private var unflushed: [Connection] = []
+  private var isFlushScheduled = false
+  private var outbox = Outbox()
+  private var queriesUnderWay = 0
+  private var nextTick: (at: Duration, task: Scheduled<Void>)?
+  private var whenDrained: (() -> Void)?
+  private var whenFailed: ((JobError) -> Void)?
+
+  init(
+    store: any JobStore, recovery: Recovery, configuration: ServerConfiguration, eventLoop: any EventLoop,
+    logger: Logger
+  ) {
+    self.store = store
+    self.configuration = configuration
+    self.eventLoop = eventLoop
+    self.logger = logger
+    commits = GroupCommit(store: store, eventLoop: eventLoop)
+    core = BrokerCore(configuration: configuration.core, recovery: recovery, now: .now)
+  }
+
+  /// Begins to serve. `whenFailed` is called once if the store can no longer be trusted.
+  func start(whenFailed: @escaping (JobError) -> Void) {
+    self.whenFailed = whenFailed
+    commits.report(
+      to: .init(
+        executed: { [unowned self] in executed($0, $1) }, durable: { [unowned self] in durable($0) },
+        failed: { [unowned self] in failed($0) }))
+    carryOut(at: .now)
+  }
+
+  // MARK: Connections
+
+  func nextConnectionID() -> ConnectionID {
+    lastConnection += 1
+    return ConnectionID(lastConnection)
+  }
+
+  /// Takes a connection in, or says why not.
+  func admit(_ connection: Connection) -> JobError? {
+    let user = connection.credentials.uid
+    let groups = configuration.access.needsGroups ? groups(of: connection.credentials) : []
+    if core.isDraining { return BrokerCore.draining }
+    guard configuration.access.allows(user: user, groups: groups) else {
+      return JobError(.permissionDenied, "User \(user) may not use this broker; its --allow-uid or --allow-gid would let it.")
+    }
+    guard connections.count < configuration.maxConnections,
+      connectionsOfUser[user, default: 0] < configuration.maxConnectionsPerUser
+    else {
+      return JobError(.resourceExhausted, "Too many connections; close some, or raise the broker's --max-connections.")
+    }
+    connections[connection.id] = connection
+    connectionsOfUser[user, default: 0] += 1
+    let isOperator = configuration.access.isOperator(user: user, groups: groups)
+    core.open(connection.id, Peer(pid: connection.credentials.pid, uid: user, isOperator: isOperator), at: .now)
+    return nil
+  }
+
+  func connectionClosed(_ connection: Connection) {
+    guard connections.removeValue(forKey: connection.id) != nil else { return }
+    let user = connection.credentials.uid
+    connectionsOfUser[user] = connectionsOfUser[user].flatMap { $0 > 1 ? $0 - 1 : nil }
+    let now = Moment.now
+    core.close(connection.id, at: now)
+    carryOut(at: now)
+  }
+
+  func receive(_ request: Request, from connection: Connection) {
+    let now = Moment.now
+    core.receive(request.operation, RequestKey(connection: connection.id, id: request.id), at: now)
+    carryOut(at: now)
+  }
+
+  func undelivered(_ claims: [ClaimToken]) {
+    let now = Moment.now
+    core.undelivered(claims, at: now)
+    carryOut(at: now)
+  }
+
+  func roomChanged(_ hasRoom: Bool, of connection: Connection) {
+    core.setRoom(hasRoom, of: connection.id)
+    carryOut(at: .now)
+  }
+
+  /// Whether a user's groups changed is noticed at the broker's next start: asking for them may block.
+  private func groups(of credentials: PeerCredentials) -> Set<UInt32> {
+    let known = groupsOfUser[credentials.uid] ?? credentials.groups()
+    groupsOfUser[credentials.uid] = known
+    return known.union([credentials.gid])
+  }
+
+  // MARK: Writing
+
+  /// A connection has something to send. Everything of one turn of the loop goes out in one write a connection.
+  func needsFlush(_ connection: Connection) {
+    unflushed.append(connection)
+    if isFlushScheduled { return }
+    isFlushScheduled = true
+    eventLoop.assumeIsolated().execute { [self] in
+      isFlushScheduled = false
+      flushAll()
+      checkDrained()
+    }
+  }
+
+  private func flushAll() {
+    let connections = unflushed
+    unflushed.removeAll(keepingCapacity: true)
+    for connection in connections { connection.flush() }
+  }
+
+  // MARK: The store
+
+  private func executed(_ batch: [Submission], _ results: [Result<JobReply, JobError>]) {
+    let now = Moment.now
+    for (submission, result) in zip(batch, results) {
+      core.finish(submission, result, at: now)
+      carryOut(submission.isVolatile ? .volatileResult : .durableResult)
+    }
+    scheduleTick(at: now)
+  }
+
+  private func durable(_ commit: Int) {
+    for action in outbox.release(upTo: commit) { tell(action) }
+    checkDrained()
+  }
+
+  private func failed(_ error: JobError) {
+    logger.critical("the store failed: \(error.message)")
+    for action in outbox.release(upTo: .max) {
+      if case .respond(let key, let reply, _) = action, !reply.isEvent { tell(.respond(key, .error(error))) }
+    }
+    flushAll()
+    whenFailed?(error)
+  }
+
+  private func run(_ query: Query, for key: RequestKey) {
+    queriesUnderWay += 1
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let (store, eventLoop) = (store, eventLoop)
+    Task {
+      let result: Result<Answer, JobError>
+      do throws(JobError) { result = .success(try await store.answer(query)) } catch { result = .failure(error) }
+      eventLoop.execute { bound.value.answer(key, result) }
+    }
+  }
+
+  private func answer(_ key: RequestKey, _ result: Result<Answer, JobError>) {
+    queriesUnderWay -= 1
+    core.answer(key, result.map(completed))
+    carryOut(.answer)
+    checkDrained()
+  }
+
+  /// An answer with what only the server knows, and cut to what fits a frame.
+  private func completed(_ answer: Answer) -> Answer {
+    switch answer {
+    case .stats(var stats):
+      stats.commits = commits.commits
+      stats.commands = commits.commands
+      stats.uptime = .nanoseconds((NIODeadline.now() - started).nanoseconds)
+      stats.cpu = ProcessUsage.cpu
+      stats.residentBytes = ProcessUsage.residentBytes
+      stats.store = store.name
+      stats.pid = ProcessUsage.processID
+      return .stats(stats)
+    case .page(let page): return .page(page.fittingFrame())
+    case .job, .position, .done: return answer
+    }
+  }
+
+  // MARK: Actions
+
+  /// What made the core want something, which decides when it may be told.
+  private enum Origin {
+    /// A request, or the passing of time.
+    case input
+    /// A transaction; it is told when that is durable.
+    case durableResult
+    /// A transaction, but nobody loses work if a power cut undoes it; it is told at once.
+    case volatileResult
+    /// A read, which may have seen what is not durable yet.
+    case answer
+  }
+
+  private func carryOut(_ origin: Origin = .input, at now: Moment) {
+    carryOut(origin)
+    scheduleTick(at: now)
+  }
+
+  private func carryOut(_ origin: Origin) {
+    while !core.actions.isEmpty {
+      let actions = core.actions
+      core.actions.removeAll(keepingCapacity: true)
+      for action in actions {
+        switch action {
+        case .submit(let submission): commits.append(submission)
+        case .query(let key, let query): run(query, for: key)
+        case .close(let id): connections[id]?.close()
+        case .respond(_, let reply, _):
+          if mustWait(reply, origin) { outbox.hold(action, until: commits.commits) } else { tell(action) }
+        }
+      }
+    }
+  }
+
+  /// Whether a reply waits for the disk. Events never overtake those of earlier transactions.
+  private func mustWait(_ reply: Reply, _ origin: Origin) -> Bool {
+    switch origin {
+    case .durableResult: true
+    case .volatileResult: reply.isEvent
+    case .input: reply.isEvent && !outbox.isEmpty
+    case .answer: !outbox.isEmpty
+    }
+  }
+
+  private func tell(_ action: Action) {
+    guard case .respond(let key, let reply, let claims) = action else { return }
+    guard let connection = connections[key.connection] else {
+      if !claims.isEmpty { undelivered(claims) }
+      return
+    }
+    if case .snapshot(let jobs, _, let truncated) = reply {
+      let pages = jobs.pagesFittingFrames()
+      for (index, page) in pages.enumerated() {
+        let reply = Reply.snapshot(Array(page), more: index < pages.count - 1, truncated: truncated)
+        connection.send(Response(id: key.id, reply: reply))
+      }
+    } else {
+      connection.send(Response(id: key.id, reply: reply), handingOver: claims)
+    }
+  }
+
+  // MARK: Time
+
+  private func scheduleTick(at now: Moment) {
+    guard let wanted = core.nextTick(at: now), wanted < nextTick?.at ?? .seconds(Int64.max) else { return }
+    nextTick?.task.cancel()
+    let delay = TimeAmount(max(wanted - now.steady, .zero))
+    let task = eventLoop.assumeIsolated().scheduleTask(in: delay) { [self] in
+      nextTick = nil
+      let now = Moment.now
+      core.tick(at: now, scheduled: wanted)
+      carryOut(at: now)
+    }
+    nextTick = (wanted, task)
+  }
+
+  // MARK: The end
+
+  /// Gives no more claims, answers what is under way, and then calls `whenDone`.
+  func drain(whenDone: @escaping () -> Void) {
+    core.drain()
+    whenDrained = whenDone
+    carryOut(at: .now)
+    checkDrained()
+  }
+
+  private func checkDrained() {
+    guard let done = whenDrained, commits.isIdle, queriesUnderWay == 0, unflushed.isEmpty, outbox.isEmpty else {
+      return
+    }
+    whenDrained = nil
+    done()
+  }
+
+  /// Ends every connection and lets go of everything that holds the broker.
+  func stop() {
+    flushAll()
+    nextTick?.task.cancel()
+    commits.report(to: nil)
+    for connection in connections.values { connection.close() }
+    flushAll()
+  }
+}
+
+extension JobStore {
+  /// Answers a query of the core.
+  fileprivate func answer(_ query: Query) async throws(JobError) -> Answer {
+    switch query {
+    case .get(let id): return .job(try await get(id))
+    case .list(let filter): return .page(try await list(filter))
+    case .position(let id): return .position(try await position(id))
+    case .stats:
+      var stats = BrokerStats()
+      stats.types = try await self.stats()
+      return .stats(stats)
+    case .backup(let path):
+      try await backup(to: path)
+      return .done
+    }
+  }
+}
+
+extension Reply {
+  /// Whether it tells of a change that another request made.
+  fileprivate var isEvent: Bool {
+    switch self {
+    case .event, .revoked: true
+    default: false
+    }
+  }
+}
+
+extension Moment {
+  /// The present moment.
+  static var now: Moment {
+    Moment(steady: .nanoseconds(NIODeadline.now().uptimeNanoseconds), wall: .now)
+  }
+}

@@ -1,0 +1,140 @@
+import BrokerCore
+import JobModel
+import JobStore
+import NIOCore
+
+/// Groups commands into transactions: all that arrive while one transaction is made durable share the next.
+///
+/// Nothing is delayed on purpose. An idle store runs a command at the end of the loop's present turn; while the
+/// disk is busy, commands that need it gather, for they could not be answered before it is free; commands that
+/// do not need it (claims, reports) are run at once and take the gathered ones along.
+///
+/// Bound to its event loop.
+final class GroupCommit {
+  /// What happens to the commands, in the order of execution.
+  struct Delegate {
+    /// A transaction was run, and is visible: here are its commands and their results.
+    var executed: ([Submission], [Result<JobReply, JobError>]) -> Void
+    /// Every transaction run so far, up to the `count`-th, is durable.
+    var durable: (_ count: Int) -> Void
+    /// The outcome of a transaction, or its durability, is unknown. Nothing more will be run.
+    var failed: (JobError) -> Void
+  }
+
+  private let store: any JobStore
+  private let eventLoop: any EventLoop
+  private var delegate: Delegate?
+  private var waiting: [Submission] = []
+  private var hasVolatile = false
+  private var isScheduled = false
+  private var isExecuting = false
+  private var isSyncing = false
+  private var hasFailed = false
+  private var synced = 0
+
+  /// Transactions run so far.
+  private(set) var commits = 0
+  /// Commands run so far.
+  private(set) var commands = 0
+
+  init(store: any JobStore, eventLoop: any EventLoop) {
+    self.store = store
+    self.eventLoop = eventLoop
+  }
+
+  /// Whether nothing is waiting, running or on its way to the disk.
+  var isIdle: Bool { waiting.isEmpty && !isExecuting && !isSyncing && synced == commits }
+
+  /// Sets who is told; nil when nobody is any more.
+  func report(to delegate: Delegate?) { self.delegate = delegate }
+
+  func append(_ submission: Submission) {
+    waiting.append(submission)
+    if submission.isVolatile { hasVolatile = true }
+    schedule()
+  }
+
+  /// Runs `executeNext` after the other events of this turn of the loop, so that all they bring shares a transaction.
+  private func schedule() {
+    if isScheduled || isExecuting || isSyncing && !hasVolatile { return }
+    isScheduled = true
+    eventLoop.assumeIsolated().execute { [self] in
+      isScheduled = false
+      executeNext()
+    }
+  }
+
+  private func executeNext() {
+    guard !isExecuting, !waiting.isEmpty, !hasFailed else { return }
+    isExecuting = true
+    let batch = waiting
+    waiting = []
+    hasVolatile = false
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let (store, eventLoop) = (store, eventLoop)
+    Task(executorPreference: store.executor) {
+      let outcome: Result<[Result<JobReply, JobError>], JobError>
+      do throws(JobError) {
+        outcome = .success(try await store.execute(batch.map(\.command)))
+      } catch {
+        outcome = .failure(error)
+      }
+      eventLoop.execute { bound.value.didExecute(batch, outcome) }
+    }
+  }
+
+  private func didExecute(_ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>) {
+    isExecuting = false
+    switch outcome {
+    case .success(let results):
+      commits += 1
+      commands += batch.count
+      delegate?.executed(batch, results)
+      syncNext(isNeeded: batch.contains { !$0.isVolatile })
+    case .failure(let error) where error.code == .unknownOutcome: fail(error)
+    case .failure(let error): delegate?.executed(batch, batch.map { _ in .failure(error) })
+    }
+    if !waiting.isEmpty { schedule() }
+  }
+
+  /// The last transaction that something waits on to be durable.
+  private var wanted = 0
+
+  private func syncNext(isNeeded: Bool) {
+    if isNeeded { wanted = commits }
+    guard !isSyncing, !hasFailed else { return }
+    guard wanted > synced else {
+      // Nothing of it needs the disk, so it is as durable as it has to be.
+      if synced < commits { didSync(commits) }
+      return
+    }
+    isSyncing = true
+    let target = commits
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    let (store, eventLoop) = (store, eventLoop)
+    Task {
+      let outcome: Result<Void, JobError>
+      do throws(JobError) { outcome = .success(try await store.sync()) } catch { outcome = .failure(error) }
+      eventLoop.execute {
+        bound.value.isSyncing = false
+        switch outcome {
+        case .success: bound.value.didSync(target)
+        case .failure(let error): bound.value.fail(error)
+        }
+      }
+    }
+  }
+
+  private func didSync(_ target: Int) {
+    synced = target
+    delegate?.durable(target)
+    syncNext(isNeeded: false)
+    if !waiting.isEmpty { schedule() }
+  }
+
+  private func fail(_ error: JobError) {
+    guard !hasFailed else { return }
+    hasFailed = true
+    delegate?.failed(error)
+  }
+}

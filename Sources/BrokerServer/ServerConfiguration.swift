@@ -1,0 +1,50 @@
+import BrokerCore
+import JobModel
+
+/// How the server serves.
+public struct ServerConfiguration: Sendable {
+  /// The core's settings.
+  public var core = CoreConfiguration()
+  /// Who may connect and who is an operator.
+  public var access = AccessPolicy()
+  /// Connections in all.
+  public var maxConnections = 16_384
+  /// Connections of one user id.
+  public var maxConnectionsPerUser = 12_288
+  /// How long a peer may take over its hello, and over each frame it has begun.
+  public var frameTimeout: Duration = .seconds(30)
+  /// How long a drain may take before connections are cut.
+  public var drainTimeout: Duration = .seconds(8)
+
+  /// The defaults.
+  public init() {}
+}
+
+/// Who may connect, by what the kernel says of the peer (SO_PEERCRED, unix(7)).
+public struct AccessPolicy: Sendable {
+  /// The user the broker runs as; always allowed, and an operator.
+  public var ownUser: UInt32
+  /// Users that may connect; with `allowedGroups` empty too, whoever the socket's mode lets in.
+  public var allowedUsers: Set<UInt32> = []
+  /// Groups whose members may connect.
+  public var allowedGroups: Set<UInt32> = []
+  /// Groups whose members may do what only operators may.
+  public var operatorGroups: Set<UInt32> = []
+
+  /// A policy for the user this process runs as.
+  public init() { ownUser = currentUser() }
+
+  /// Whether a peer may connect.
+  func allows(user: UInt32, groups: Set<UInt32>) -> Bool {
+    if user == 0 || user == ownUser || allowedUsers.isEmpty && allowedGroups.isEmpty { return true }
+    return allowedUsers.contains(user) || !allowedGroups.isDisjoint(with: groups) || isOperator(user: user, groups: groups)
+  }
+
+  /// Whether a peer is an operator.
+  func isOperator(user: UInt32, groups: Set<UInt32>) -> Bool {
+    user == 0 || user == ownUser || !operatorGroups.isDisjoint(with: groups)
+  }
+
+  /// Whether the answers depend on groups at all; looking them up may ask the network (nsswitch.conf(5)).
+  var needsGroups: Bool { !allowedGroups.isEmpty || !operatorGroups.isEmpty }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import Glibc
+import Logging
+import SQLiteJobStore
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// `--durability`.
+enum DurabilityOption: String, ExpressibleByArgument, CaseIterable {
+  case full, relaxed
+
+  var value: Durability {
+    switch self {
+    case .full: .full
+    case .relaxed: .relaxed
+    }
+  }
+}
+
+/// `--socket-mode`: permissions as chmod(1) takes them, at most 0777.
+struct OctalMode: ExpressibleByArgument {
+  let value: UInt32
+
+  init(_ value: UInt32) { self.value = value }
+
+  init?(argument: String) {
+    guard let value = UInt32(argument, radix: 8), value <= 0o777 else { return nil }
+    self.init(value)
+  }
+
+  var defaultValueDescription: String { "0" + String(value, radix: 8) }
+}
+
+/// Standard output, line by line: whoever waits for the readiness line reads a pipe, and a pipe is buffered.
+enum StandardOutput {
+  static func line(_ text: String) {
+    print(text)
+    fflush(nil)
+  }
+}
+
+/// The process's environment.
+enum SystemEnvironment {
+  static var variables: [String: String] {
+    var variables: [String: String] = [:]
+    var next = environ
+    while let entry = next.pointee {
+      let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+      next += 1
+    }
+    return variables
+  }
+}

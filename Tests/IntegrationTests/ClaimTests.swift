@@ -1,0 +1,168 @@
+import Foundation
+import JobBrokerClient
+import JobModel
+import JobProtocol
+import Testing
+
+/// Who holds a job, and for how long.
+@Suite struct ClaimTests {
+  @Test func aLateCompletionByAWorkerThatLostItsJobIsRefused() async throws {
+    try await withBroker { broker in
+      let slow = try await broker.client(name: "slow")
+      let quick = try await broker.client(name: "quick")
+      let id = try await quick.create(NewJob(type: "t")).job.id
+      let first = try #require(try await slow.claim(ClaimRequest(lease: .milliseconds(10))).first)
+      let second = try #require(try await quick.claim(ClaimRequest(wait: .seconds(60))).first)
+      #expect(second.id == id && second.attempt == 2 && second.lostCount == 1)
+      let error = await expect(.staleClaim) {
+        _ = try await slow.complete(id, result: #"{"by":"slow"}"#, attempt: first.attempt)
+      }
+      #expect(error?.job?.attempt == 2 && error?.job?.status == .processing)
+      _ = try await quick.complete(id, result: #"{"by":"quick"}"#, attempt: second.attempt)
+      let done = try #require(try await quick.get(id))
+      #expect(done.result == #"{"by":"quick"}"# && done.history.map(\.cause) == [.lost])
+    }
+  }
+
+  @Test func aRepeatedCompletionIsAnsweredAsTheFirstTime() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let id = try await client.create(NewJob(type: "t")).job.id
+      _ = try await client.claim()
+      #expect(try await client.complete(id, result: #"{"a":1}"#, attempt: 1).status == .complete)
+      #expect(try await client.complete(id, result: #"{"a":1}"#, attempt: 1).status == .complete)
+      await expect(.jobFinished) { _ = try await client.fail(id, error: "too late") }
+    }
+  }
+
+  @Test func aCancellationReachesTheHolderAndItsWorkNoLongerCounts() async throws {
+    try await withBroker { broker in
+      let holder = try RawConnection(to: broker.socket)
+      try await holder.greet()
+      let client = try await broker.client()
+      let id = try await client.create(NewJob(type: "t")).job.id
+      guard case .claimed(let jobs) = try await holder.ask(2, .claim(ClaimRequest())) else { return }
+      #expect(jobs.map(\.id) == [id])
+      #expect(try await client.cancel(id).status == .cancelled)
+      let notice = try #require(try await holder.read())
+      guard case .revoked(let revocation) = notice.reply else {
+        Issue.record("\(notice)")
+        return
+      }
+      #expect(notice.id == 0 && revocation.claim == jobs[0].claim && revocation.status == .cancelled)
+      guard case .error(let error) = try await holder.ask(3, .complete(id, attempt: 1, result: nil)) else {
+        Issue.record("a cancelled job was completed")
+        return
+      }
+      #expect(error.code == .staleClaim)
+    }
+  }
+
+  @Test func aPeerThatVanishedBeforeItsClaimWasDeliveredGivesTheJobBackAtOnce() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let id = try await client.create(NewJob(type: "t")).job.id
+      let vanishing = try RawConnection(to: broker.socket)
+      try await vanishing.write(
+        Request(id: 1, operation: .hello(Hello(client: "raw"))),
+        Request(id: 2, operation: .claim(ClaimRequest(lease: .seconds(3600)))))
+      vanishing.cut()
+      // Whichever the broker noticed first, the claim or the end, nobody holds the job for an hour.
+      let job = try #require(try await client.claim(ClaimRequest(wait: .seconds(60))).first)
+      #expect(job.id == id)
+    }
+  }
+
+  @Test func aHolderThatComesBackWithinTheGraceKeepsItsJob() async throws {
+    try await withBroker { broker in
+      let first = try RawConnection(to: broker.socket)
+      try await first.greet()
+      let client = try await broker.client()
+      let id = try await client.create(NewJob(type: "t")).job.id
+      guard case .claimed(let jobs) = try await first.ask(2, .claim(ClaimRequest(lease: .seconds(3600)))) else { return }
+      first.cut()
+      while try await client.workers().contains(where: { !$0.holds.isEmpty }) {}
+      let second = try RawConnection(to: broker.socket)
+      try await second.greet()
+      guard case .job(let job) = try await second.ask(2, .update(id, attempt: jobs[0].attempt, JobUpdate())) else {
+        Issue.record("the heartbeat was refused")
+        return
+      }
+      #expect(job.status == .processing)
+      let left = try #require(job.leaseExpiresAt) - Timestamp.now
+      #expect(left > .seconds(3000), "the lease is not whole again")
+    }
+  }
+
+  @Test func aHolderThatDoesNotComeBackLosesItsJobAfterTheGrace() async throws {
+    try await withBroker { broker in
+      let gone = try RawConnection(to: broker.socket)
+      try await gone.greet()
+      let client = try await broker.client()
+      let id = try await client.create(NewJob(type: "t")).job.id
+      guard case .claimed = try await gone.ask(2, .claim(ClaimRequest(lease: .seconds(3600)))) else { return }
+      gone.cut()
+      let job = try #require(try await client.claim(ClaimRequest(wait: .seconds(60))).first)
+      #expect(job.id == id && job.attempt == 2 && job.lostCount == 1)
+    }
+  }
+
+  @Test func aJobThatKillsItsWorkersEndsFailed() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client(name: "victim")
+      let id = try await client.create(NewJob(type: "poison", maxLost: 1)).job.id
+      let watch = try await client.watch(WatchSelection(ids: [id]))
+      _ = try await client.claim(ClaimRequest(lease: .milliseconds(10)))
+      _ = try await client.claim(ClaimRequest(wait: .seconds(60), lease: .milliseconds(10)))
+      for try await event in watch {
+        guard case .changed(let job) = event, job.status.isFinished else { continue }
+        #expect(job.status == .failed && job.lostCount == 2)
+        let error = try #require(job.error)
+        #expect(error.contains("victim"))
+        break
+      }
+    }
+  }
+
+  @Test func aBlockedClaimIsAnsweredByTheCreateOfItsTypeInTheOrderOfArrival() async throws {
+    try await withBroker { broker in
+      let producer = try await broker.client()
+      let first = try RawConnection(to: broker.socket)
+      let second = try RawConnection(to: broker.socket)
+      for (number, raw) in [first, second].enumerated() {
+        try await raw.greet()
+        try await raw.write(Request(id: 2, operation: .claim(ClaimRequest(types: ["t"], wait: .seconds(600)))))
+        while try await producer.stats().waitingClaims <= number {}
+      }
+      _ = try await producer.create(NewJob(type: "other"))
+      let jobs = [NewJob(type: "t"), NewJob(type: "t")]
+      for (raw, job) in zip([first, second], jobs) {
+        _ = try await producer.create(job)
+        guard case .claimed(let claimed) = try await raw.read()?.reply else {
+          Issue.record("no claim")
+          return
+        }
+        #expect(claimed.map(\.id) == [job.id])
+      }
+    }
+  }
+
+  @Test func aClaimWhoseTimeIsUpIsAnsweredWithNothing() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let jobs = try await client.claim(ClaimRequest(wait: .milliseconds(5)))
+      #expect(jobs.isEmpty)
+    }
+  }
+
+  @Test func aJobIsNotClaimedBeforeItsMoment() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let moment = Timestamp.now + .milliseconds(300)
+      let id = try await client.create(NewJob(type: "t", notBefore: moment)).job.id
+      #expect(try await client.position(id).overall == 0)
+      let job = try #require(try await client.claim(ClaimRequest(wait: .seconds(60))).first)
+      #expect(job.id == id && Timestamp.now >= moment)
+    }
+  }
+}

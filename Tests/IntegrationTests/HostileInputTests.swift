@@ -1,0 +1,110 @@
+import JobBrokerClient
+import JobModel
+import JobProtocol
+import Testing
+
+/// What no client would send: each gets its documented answer, and a healthy client notices nothing.
+@Suite struct HostileInputTests {
+  private func withHealthyClient(_ body: (BrokerProcess, RawConnection) async throws -> Void) async throws {
+    try await withBroker { broker in
+      let healthy = try await broker.client(reconnects: false)
+      try await body(broker, try RawConnection(to: broker.socket))
+      let id = try await healthy.create(NewJob(type: "healthy")).job.id
+      #expect(try await healthy.claim(ClaimRequest(types: ["healthy"])).map(\.id) == [id])
+      _ = try await healthy.complete(id, attempt: 1)
+    }
+  }
+
+  private func expectRefusalAndEnd(_ raw: RawConnection, _ code: JobError.Code) async throws {
+    guard let response = try await raw.read(), case .error(let error) = response.reply else {
+      Issue.record("no answer")
+      return
+    }
+    #expect(error.code == code)
+    #expect(try await raw.read() == nil, "the connection stayed open")
+  }
+
+  @Test func garbageIsRefusedAndTheConnectionEnds() async throws {
+    try await withHealthyClient { _, raw in
+      await raw.write([0, 0, 0, 8] + [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF])
+      try await expectRefusalAndEnd(raw, .invalidArgument)
+    }
+  }
+
+  @Test(arguments: [[0, 0, 0, 0], [0xFF, 0xFF, 0xFF, 0xFF], [0, 0x10, 0, 1]] as [[UInt8]])
+  func aFrameOfAnImpossibleLengthIsRefusedAndTheConnectionEnds(prefix: [UInt8]) async throws {
+    try await withHealthyClient { _, raw in
+      try await raw.greet()
+      await raw.write(prefix)
+      try await expectRefusalAndEnd(raw, .invalidArgument)
+    }
+  }
+
+  @Test func aTextProtocolIsRefused() async throws {
+    try await withHealthyClient { _, raw in
+      await raw.write(Array("GET / HTTP/1.1\r\n\r\n".utf8))
+      try await expectRefusalAndEnd(raw, .invalidArgument)
+    }
+  }
+
+  @Test func anotherVersionIsRefusedInWords() async throws {
+    try await withHealthyClient { _, raw in
+      try await raw.write(Request(id: 1, operation: .hello(Hello(protocolVersion: 99))))
+      try await expectRefusalAndEnd(raw, .unsupported)
+    }
+  }
+
+  @Test func aRequestBeforeHelloIsRefused() async throws {
+    try await withHealthyClient { _, raw in
+      try await raw.write(Request(id: 1, operation: .ping))
+      try await expectRefusalAndEnd(raw, .invalidArgument)
+    }
+  }
+
+  @Test func tenThousandRequestsInOneWriteAreAllAnswered() async throws {
+    try await withHealthyClient { _, raw in
+      try await raw.greet()
+      let requests = (2...10_001).map { id in
+        Request(id: UInt64(id), operation: id % 2 == 0 ? .ping : .create([NewJob(type: "flood")]))
+      }
+      let bytes = try RawConnection.frames(of: requests)
+      async let written: Void = raw.write(bytes)
+      var answered: Set<UInt64> = []
+      while answered.count < requests.count, let response = try await raw.read() { answered.insert(response.id) }
+      await written
+      #expect(answered == Set(requests.map(\.id)))
+    }
+  }
+
+  @Test func aClientThatNeverReadsIsNoLongerReadAndStopsNobody() async throws {
+    try await withHealthyClient { broker, raw in
+      try await raw.greet()
+      let client = try await broker.client()
+      let big = #"{"x":"\#(String(repeating: "x", count: 100_000))"}"#
+      for _ in 1...10 { _ = try await client.create(NewJob(type: "big", metadata: big)) }
+      let requests = (2...2000).map { Request(id: UInt64($0), operation: .list(JobFilter())) }
+      let before = try await client.stats().residentBytes
+      async let written: Void = raw.write(try RawConnection.frames(of: requests))
+      for _ in 1...200 { try await client.ping() }
+      let grown = try await client.stats().residentBytes - before
+      #expect(grown < 300 << 20, "the broker grew by \(grown >> 20) MiB")
+      raw.cut()
+      try await written
+      for job in try await client.list(JobFilter(type: "big")).jobs { _ = try await client.delete(job.id) }
+    }
+  }
+
+  @Test func metadataThatIsNoObjectIsRefusedAndTheConnectionGoesOn() async throws {
+    try await withHealthyClient { _, raw in
+      try await raw.greet()
+      for (id, metadata) in ["", "nonsense", "[1]", "3", #"{"a":}"#, "{a:1}"].enumerated() {
+        let reply = try await raw.ask(UInt64(id + 2), .create([NewJob(type: "t", metadata: metadata)]))
+        guard case .error(let error) = reply else {
+          Issue.record("'\(metadata)' was taken: \(reply)")
+          continue
+        }
+        #expect(error.code == .invalidArgument && error.message.contains("metadata"))
+      }
+    }
+  }
+}

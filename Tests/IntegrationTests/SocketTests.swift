@@ -1,0 +1,136 @@
+import Foundation
+import JobBrokerClient
+import JobModel
+import JobProtocol
+import Testing
+
+@Suite struct SocketTests {
+  private func mode(of path: String) throws -> Int {
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    return try #require(attributes[.posixPermissions] as? Int)
+  }
+
+  @Test func theSocketIsForItsOwnerAloneAndSoIsTheDirectoryMadeForIt() async throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("run/private/broker.sock")
+    let process = try ChildProcess(
+      Products.jobbrokerd, ["--socket", path, "--db", directory.file("jobs.db")])
+    _ = try await process.line(beginning: "ready socket=\(path)")
+    #expect(try mode(of: path) == 0o600)
+    #expect(try mode(of: directory.file("run/private")) == 0o700)
+    #expect(try mode(of: directory.file("jobs.db")) == 0o600)
+    await process.stop()
+  }
+
+  @Test func theModeOfTheSocketCanBeChosen() async throws {
+    let broker = try await BrokerProcess.start(["--socket-mode", "0660"])
+    #expect(try mode(of: broker.socket) == 0o660)
+    await broker.process.stop()
+  }
+
+  @Test func theSocketIsGoneAfterAShutdownAndReplacedAfterAKill() async throws {
+    let directory = TemporaryDirectory()
+    let first = try await BrokerProcess.start(in: directory)
+    await first.process.stop(SIGKILL)
+    #expect(FileManager.default.fileExists(atPath: first.socket), "a killed broker leaves its socket behind")
+    let second = try await BrokerProcess.start(in: directory)
+    try await second.client().ping()
+    #expect(await second.process.stop() == 0)
+    #expect(!FileManager.default.fileExists(atPath: second.socket))
+  }
+
+  @Test func aSecondBrokerIsRefusedAndTheFirstGoesOnServing() async throws {
+    let broker = try await BrokerProcess.start()
+    let client = try await broker.client(reconnects: false)
+    let otherDatabase = ["--db", broker.directory.file("other.db")]
+    let second = try BrokerProcess.spawn(in: broker.directory, otherDatabase)
+    #expect(await second.waitForExit() == 1)
+    #expect(await second.allErrors().contains("Another broker serves \(broker.socket)"))
+    try await client.ping()
+    try await broker.client().ping()
+    await broker.process.stop()
+  }
+
+  @Test func twoBrokersDoNotShareADatabase() async throws {
+    let broker = try await BrokerProcess.start()
+    let elsewhere = ["--socket", broker.directory.file("other.sock")]
+    let second = try BrokerProcess.spawn(in: broker.directory, elsewhere)
+    #expect(await second.waitForExit() == 1)
+    #expect(await second.allErrors().contains("jobs.db"))
+    #expect(!FileManager.default.fileExists(atPath: broker.directory.file("other.sock")))
+    await broker.process.stop()
+  }
+
+  @Test func aShutdownLeavesAnotherFileAtItsPathAlone() async throws {
+    let broker = try await BrokerProcess.start()
+    try FileManager.default.removeItem(atPath: broker.socket)
+    try Data("mine".utf8).write(to: URL(fileURLWithPath: broker.socket))
+    await broker.process.stop()
+    #expect(FileManager.default.contents(atPath: broker.socket) == Data("mine".utf8))
+  }
+
+  @Test func aPathTooLongForASocketIsRefusedInWords() async throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file(String(repeating: "x", count: 120))
+    let process = try ChildProcess(
+      Products.jobbrokerd, ["--socket", path, "--db", directory.file("jobs.db")])
+    #expect(await process.waitForExit() == 1)
+    #expect(await process.allErrors().contains("too long"))
+  }
+
+  @Test func readinessIsToldToTheServiceManager() async throws {
+    let directory = TemporaryDirectory()
+    let manager = try DatagramSocket(at: directory.file("notify"))
+    let broker = try await BrokerProcess.start(in: directory, environment: ["NOTIFY_SOCKET": directory.file("notify")])
+    #expect(await manager.receive().hasPrefix("READY=1"))
+    await broker.process.stop()
+    #expect(await manager.receive() == "STOPPING=1")
+  }
+
+  @Test(arguments: ["turso", "libsql"])
+  func theLibSQLBackendSaysThatItIsNotBuiltYet(backend: String) async throws {
+    let process = try BrokerProcess.spawn(in: TemporaryDirectory(), environment: ["JOB_STORE_BACKEND": backend])
+    #expect(await process.waitForExit() == 1)
+    #expect(await process.allErrors().contains("not built yet"))
+  }
+
+  @Test func theDatabaseCanBeNamedByTheEnvironment() async throws {
+    let directory = TemporaryDirectory()
+    let environment = ["JOB_STORE_DB_PATH": directory.file("named.db"), "JOB_STORE_BACKEND": "sqlite"]
+    let process = try ChildProcess(
+      Products.jobbrokerd, ["--socket", directory.file("broker.sock")], environment: environment)
+    _ = try await process.line(beginning: "ready socket=")
+    #expect(FileManager.default.fileExists(atPath: directory.file("named.db")))
+    await process.stop()
+  }
+}
+
+/// A datagram socket as systemd's for notifications.
+private final class DatagramSocket: Sendable {
+  private let descriptor: Int32
+
+  init(at path: String) throws {
+    descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let bound = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(bound == 0)
+  }
+
+  deinit { close(descriptor) }
+
+  func receive() async -> String {
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async { [descriptor] in
+        var bytes = [UInt8](repeating: 0, count: 1024)
+        let count = recv(descriptor, &bytes, bytes.count, 0)
+        continuation.resume(returning: String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self))
+      }
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import Foundation
+import JobBrokerClient
+
+/// A real `jobbrokerd` on a private socket and database.
+struct BrokerProcess: Sendable {
+  let process: ChildProcess
+  let directory: TemporaryDirectory
+
+  var socket: String { directory.file("broker.sock") }
+  var database: String { directory.file("jobs.db") }
+
+  /// Starts a broker and waits until it answers. With the directory of an earlier one it takes over its jobs.
+  static func start(
+    in directory: TemporaryDirectory = TemporaryDirectory(), _ arguments: [String] = [],
+    environment: [String: String] = [:]
+  ) async throws -> BrokerProcess {
+    let process = try spawn(in: directory, arguments, environment: environment)
+    _ = try await process.line(beginning: "ready socket=")
+    return BrokerProcess(process: process, directory: directory)
+  }
+
+  /// Starts a broker without waiting.
+  static func spawn(
+    in directory: TemporaryDirectory, _ arguments: [String] = [], environment: [String: String] = [:]
+  ) throws -> ChildProcess {
+    let own = ["--socket", directory.file("broker.sock"), "--db", directory.file("jobs.db")]
+    return try ChildProcess(Products.jobbrokerd, own + arguments, environment: environment)
+  }
+
+  /// A client of this broker.
+  func client(name: String = "test", readOnly: Bool = false, reconnects: Bool = true) async throws -> JobBrokerClient {
+    var configuration = JobBrokerClient.Configuration()
+    configuration.socketPath = socket
+    configuration.clientName = "tests"
+    configuration.workerName = name
+    configuration.isReadOnly = readOnly
+    configuration.reconnects = reconnects
+    return try await JobBrokerClient.connect(configuration)
+  }
+
+  /// Ends it as kill −9 does, and starts another in its place.
+  func restartAfterKill() async throws -> BrokerProcess {
+    await process.stop(SIGKILL)
+    return try await BrokerProcess.start(in: directory)
+  }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import JobModel
+import JobProtocol
+import NIOCore
+
+/// A bare socket to the broker, for saying what no client would say.
+final class RawConnection: Sendable {
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  private let descriptor: Int32
+  private let reading = DispatchQueue(label: "raw connection, reading")
+  private let writing = DispatchQueue(label: "raw connection, writing")
+
+  init(to path: String) throws {
+    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let connected = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    guard connected == 0 else { throw Failure(description: "connect: \(String(cString: strerror(errno)))") }
+  }
+
+  deinit { Glibc.close(descriptor) }
+
+  /// Closes both directions at once.
+  func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+  /// Writes all of it. The peer may have hung up: then what was not taken is dropped.
+  func write(_ bytes: [UInt8]) async {
+    await run(on: writing) { [descriptor] in
+      var sent = 0
+      while sent < bytes.count {
+        let count = bytes.withUnsafeBytes {
+          Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        }
+        if count <= 0 { return }
+        sent += count
+      }
+    }
+  }
+
+  func write(_ requests: Request...) async throws {
+    await write(try RawConnection.frames(of: requests))
+  }
+
+  static func frames(of requests: [Request]) throws -> [UInt8] {
+    let codec = MessageCodec()
+    var buffer = ByteBuffer()
+    for request in requests { try codec.encode(request, into: &buffer) }
+    return Array(buffer.readableBytesView)
+  }
+
+  /// The next response; nil when the broker has hung up.
+  func read() async throws -> Response? {
+    guard let prefix = await readExactly(4) else { return nil }
+    let length = prefix.reduce(0) { $0 << 8 | Int($1) }
+    guard let body = await readExactly(length) else { throw Failure(description: "the broker hung up in a frame") }
+    return try body.withUnsafeBytes { try MessageCodec().decodeResponse($0) }
+  }
+
+  /// Says hello and expects to be welcome.
+  func greet(_ hello: Hello = Hello(client: "raw")) async throws {
+    try await write(Request(id: 1, operation: .hello(hello)))
+    guard case .welcome = try await read()?.reply else { throw Failure(description: "not welcome") }
+  }
+
+  /// One request and its response.
+  func ask(_ id: UInt64, _ operation: JobModel.Operation) async throws -> Reply {
+    try await write(Request(id: id, operation: operation))
+    while let response = try await read() {
+      if response.id == id { return response.reply }
+    }
+    throw Failure(description: "the broker hung up")
+  }
+
+  private func readExactly(_ count: Int) async -> [UInt8]? {
+    await run(on: reading) { [descriptor] in
+      var bytes = [UInt8](repeating: 0, count: count)
+      var have = 0
+      while have < count {
+        let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + have, count - have, 0) }
+        if got <= 0 { return nil }
+        have += got
+      }
+      return bytes
+    }
+  }
+
+  /// Runs what blocks beside the threads that the tests share.
+  private func run<R: Sendable>(on queue: DispatchQueue, _ body: @escaping @Sendable () -> R) async -> R {
+    await withCheckedContinuation { continuation in
+      queue.async { continuation.resume(returning: body()) }
+    }
+  }
+}
