@@ -83,7 +83,9 @@ import Testing
   /// How a run that fails to parse ends.
   private func ending(_ arguments: String...) throws -> Ending {
     do {
-      _ = try Jobctl.parseAsRoot(arguments)
+      var command = try Jobctl.parseAsRoot(arguments)
+      // --help parses to a command that prints it.
+      if !(command is any AsyncParsableCommand) { try command.run() }
       throw JobError(.internal, "it parsed")
     } catch {
       return Ending(of: error)

@@ -60,12 +60,15 @@ import Testing
     running.stage = "down\u{1B}[31mloading" + String(repeating: "!", count: 200)
     _ = board.apply(.snapshot([running, job(2)], truncated: false))
     board.positions[job(2).id] = QueuePosition(overall: 3, inType: 1)
-    let terminal = Terminal(isInteractive: true, columns: 100, rows: 10)
+    let terminal = Terminal(isInteractive: true, columns: 140, rows: 10)
     let picture = board.picture(now: start + .seconds(5), terminal: terminal)
     try #require(picture.count == 3)
-    #expect(picture.allSatisfy { $0.count <= 100 && !$0.contains("\u{1B}") })
+    #expect(picture.allSatisfy { $0.count <= 140 && !$0.contains("\u{1B}") })
     #expect(picture[0].contains("40 %") && picture[0].contains("5.0 s") && picture[0].contains("down?"))
     #expect(picture[1].contains("3 ahead"))
     #expect(picture[2] == "1 pending, 1 processing")
+
+    let narrow = Terminal(isInteractive: true, columns: 30, rows: 10)
+    #expect(board.picture(now: start, terminal: narrow).allSatisfy { $0.count <= 30 })
   }
 }

@@ -70,6 +70,12 @@ import Testing
     #expect(ending.errors.utf8.count == 3_000_000)
   }
 
+  @Test func pipesWithinTheProgramBreakAsUsual() async throws {
+    let ending = try await shell("yes | head -n 1").run(output: Self.text, errors: Self.text)
+    #expect(ending.output == "y\n")
+    #expect(ending.errors == "")
+  }
+
   @Test func aLineWithoutEndIsReadInBoundedMemory() async throws {
     let ending = try await shell("head -c 50000000 /dev/zero; echo; echo '::progress 7'").run { stream in
       var output = ProgramOutput()
