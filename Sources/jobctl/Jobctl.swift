@@ -4,7 +4,7 @@ import JobBrokerClient
 /// The operator's tool, the shell's client, and `jobctl work`, which makes a worker of any program.
 @main
 struct Jobctl: AsyncParsableCommand {
-  static let version = "0.1.0"
+  static let version = "1.0.0"
 
   static let configuration = CommandConfiguration(
     commandName: "jobctl",

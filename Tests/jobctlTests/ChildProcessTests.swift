@@ -77,7 +77,7 @@ import Testing
   }
 
   @Test func aLineWithoutEndIsReadInBoundedMemory() async throws {
-    let ending = try await shell("head -c 50000000 /dev/zero; echo; echo '::progress 7'").run { stream in
+    let ending = try await shell("head -c 5000000 /dev/zero; echo; echo '::progress 7'").run { stream in
       var output = ProgramOutput()
       var reports: [ProgramOutput.Report] = []
       do {

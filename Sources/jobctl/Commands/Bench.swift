@@ -84,16 +84,21 @@ struct Bench: AsyncParsableCommand {
   }
 
   private func measureWakeUp(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws {
-    let latencies = try await WakeUp(jobs: jobs).run(producer: connections[0], worker: connections[1])
-    broker.printer.line(
+    let measured = try await WakeUp(jobs: jobs).run(producer: connections[0], worker: connections[1])
+    var table = Table(.left("A BLOCKED WORKER HAS THE JOB"), .right("p50"), .right("p99"), .right("max"))
+    table.rows = [
+      [Styled("after the create's reply")] + measured.afterReply.cells,
+      [Styled("after the create's request")] + measured.afterRequest.cells,
+    ]
+    let printer = broker.printer
+    guard printer.json else { return printer.table(table) }
+    printer.line(
       JSONLine {
         $0.add("jobs", jobs.count)
-        $0.add("wake_up", latencies.json)
-      },
-      """
-      \(Quantity.grouped(jobs.count)) jobs; from the create's reply to the job in the worker's hands: \
-      p50 \(latencies.cells[0].text), p99 \(latencies.cells[1].text), max \(latencies.cells[2].text)
-      """)
+        $0.add("durability", durability?.rawValue)
+        $0.add("after_reply", measured.afterReply.json)
+        $0.add("after_request", measured.afterRequest.json)
+      }, "")
   }
 
   /// Connects all clients on one event loop, each under a name of its own.

@@ -80,8 +80,12 @@ struct Create: BrokerCommand {
   }
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
+    let jobs = try newJobs()
+    guard !wait || jobs.count <= Limits.selection else {
+      throw ValidationError("--wait follows at most \(Limits.selection) jobs")
+    }
     var ids: Set<JobID> = []
-    for batch in CreateBatches(jobs: try newJobs()) {
+    for batch in CreateBatches(jobs: jobs) {
       for created in try await client.create(batch) {
         ids.insert(created.job.id)
         if !wait || printer.json {
@@ -95,9 +99,6 @@ struct Create: BrokerCommand {
       }
     }
     guard wait, !ids.isEmpty else { return }
-    guard ids.count <= Limits.selection else {
-      throw ValidationError("--wait follows at most \(Limits.selection) jobs")
-    }
     let board = try await Follow(client: client, printer: printer, until: ids).run(WatchSelection(ids: ids))
     guard ids.allSatisfy({ board[$0]?.status == .complete }) else { throw ExitStatus.refused.exitCode }
   }
