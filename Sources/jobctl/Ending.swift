@@ -1,6 +1,14 @@
 import ArgumentParser
 import JobBrokerClient
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// What a script learns from how jobctl ends.
 struct ExitStatus: RawRepresentable, Equatable {
   let rawValue: Int32
@@ -20,20 +28,20 @@ struct ExitStatus: RawRepresentable, Equatable {
 extension ExitStatus {
   /// Thrown to end with this status and without a further word.
   var exitCode: ExitCode { ExitCode(rawValue) }
+
+  /// Ends this process.
+  func endProcess() -> Never { exit(rawValue) }
 }
 
 /// No broker answers at a socket.
 struct NoBroker: Error, CustomStringConvertible {
-  /// Where it was looked for.
-  var socketPath: String
-  /// Why it can't be reached.
+  /// Where it was looked for, and how to start one.
   var reason: String
 
   var description: String {
     """
-    no broker answers at \(socketPath): \(reason)
-    Start one with `jobbrokerd --socket \(socketPath)`, or name the socket of a running one with --socket or \
-    JOBBROKER_SOCKET.
+    \(reason)
+    The socket of a running broker is named with --socket or JOBBROKER_SOCKET.
     """
   }
 }

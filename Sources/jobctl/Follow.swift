@@ -76,7 +76,7 @@ struct Follow {
     var screen = LiveScreen()
     defer { screen.close() }
 
-    return try await withTaskGroup(of: Void.self) { group in
+    return try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask {
         do {
           for try await event in watch { feed.yield(.event(event)) }

@@ -1,18 +1,10 @@
 import ArgumentParser
 import JobBrokerClient
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 /// The operator's tool, the shell's client, and `jobctl work`, which makes a worker of any program.
 @main
 struct Jobctl: AsyncParsableCommand {
-  static let version = "0.1.0"
+  static let version = "1.0.0"
 
   static let configuration = CommandConfiguration(
     commandName: "jobctl",
@@ -32,14 +24,14 @@ struct Jobctl: AsyncParsableCommand {
     version: version,
     groupedSubcommands: [
       CommandGroup(
-        name: "Jobs:",
+        name: "Job",
         subcommands: [
           Create.self, Get.self, List.self, Watch.self, Position.self, Cancel.self, Retry.self, Release.self,
           Complete.self, Fail.self, Update.self, Delete.self,
         ]),
-      CommandGroup(name: "Workers:", subcommands: [Work.self, Workers.self, Pause.self, Resume.self]),
+      CommandGroup(name: "Worker", subcommands: [Work.self, Workers.self, Pause.self, Resume.self]),
       CommandGroup(
-        name: "The broker:",
+        name: "Broker",
         subcommands: [Ping.self, Stats.self, Reap.self, Prune.self, Backup.self, Bench.self]),
     ])
 
@@ -55,7 +47,7 @@ struct Jobctl: AsyncParsableCommand {
       let ending = Ending(of: error)
       if let text = ending.output { StandardStream.output.write(text + "\n") }
       if let text = ending.complaint { StandardStream.error.write(text + "\n") }
-      exit(ending.status.rawValue)
+      ending.status.endProcess()
     }
   }
 }

@@ -30,16 +30,28 @@ struct BrokerOptions: ParsableArguments {
   ///
   /// - Throws: `NoBroker`, or the broker's refusal.
   func connect(reconnects: Bool = false, workerName: String? = nil) async throws -> JobBrokerClient {
-    let configuration = configuration(reconnects: reconnects, workerName: workerName)
-    do {
-      return try await JobBrokerClient.connect(configuration)
-    } catch  where error.code == .unavailable {
-      throw NoBroker(socketPath: configuration.socketPath, reason: error.message)
-    }
+    try await .connectOrNoBroker(configuration(reconnects: reconnects, workerName: workerName))
   }
 
   /// Where the command prints.
   var printer: Printer { Printer(json: json) }
+}
+
+extension JobBrokerClient {
+  /// Connects.
+  ///
+  /// - Parameter neighbour: a client whose event loop is to be shared.
+  /// - Throws: `NoBroker`, or the broker's refusal.
+  static func connectOrNoBroker(
+    _ configuration: Configuration, beside neighbour: JobBrokerClient? = nil
+  ) async throws -> JobBrokerClient {
+    do {
+      return try await connect(configuration, eventLoop: neighbour?.eventLoop)
+    } catch {
+      guard error.code == .unavailable else { throw error }
+      throw NoBroker(reason: error.message)
+    }
+  }
 }
 
 /// A command that is one conversation with the broker.
@@ -72,7 +84,7 @@ struct TypeOption: ParsableArguments {
   var type: String?
 }
 
-extension JobStatus: @retroactive ExpressibleByArgument {}
+extension JobStatus: ExpressibleByArgument {}
 
 /// The fence of a request that a holder makes by hand.
 struct FenceOption: ParsableArguments {

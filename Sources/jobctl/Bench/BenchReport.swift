@@ -49,7 +49,7 @@ struct BenchReport {
       \(clients) clients (\(clients / 2) create, \(clients - clients / 2) work), \(Quantity.grouped(jobs)) jobs, \
       \(payload) bytes of metadata\(durability.map { ", durability \($0.rawValue)" } ?? "")
       \(rate.rendered(terminal.hasColor)) in \(Quantity.duration(measured.elapsed)), \
-      \(Quantity.fixed(Double(jobs) / Double(max(commits, 1)), decimals: 1)) a commit
+      \(Quantity.fixed(Double(jobs) / Double(max(commits, 1)), decimals: 1)) jobs a commit
       broker CPU: \(Quantity.fixed(cpuPerLifecycle, decimals: 1)) µs a lifecycle
 
       \(table.rendered(for: terminal))

@@ -36,6 +36,7 @@ struct PrivateBroker {
     options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))]
     let result = try await Subprocess.run(
       .path(.init(PrivateBroker.program)), arguments: Arguments(arguments), platformOptions: options,
+      input: .none,
       output: .sequence, error: .string(limit: 1 << 20)
     ) { execution in
       var output = execution.standardOutput.strings().makeAsyncIterator()
@@ -50,9 +51,7 @@ struct PrivateBroker {
       return true
     }
     guard result.closureResult else {
-      throw NoBroker(
-        socketPath: "\(home)/broker.sock",
-        reason: "\(PrivateBroker.program) did not start: \(result.standardError ?? "")")
+      throw NoBroker(reason: "\(PrivateBroker.program) did not start: \(result.standardError)")
     }
   }
 
@@ -76,7 +75,9 @@ struct PrivateBroker {
 
   private func temporaryDirectory() throws -> String {
     var template = "\(directory)/jobctl-bench-XXXXXX".utf8CString
-    let path = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress).map { String(cString: $0) } }
+    let path = template.withUnsafeMutableBufferPointer { name in
+      name.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
+    }
     guard let path else { throw ValidationError("\(directory): \(String(cString: strerror(errno)))") }
     return path
   }

@@ -1,26 +1,34 @@
 import JobBrokerClient
 
-/// How long a worker that is blocked in a claim waits for its job once the job's creator has its reply.
+/// How soon a worker that is blocked in a claim has a job that is created.
 struct WakeUp: Sendable {
   let jobs: BenchJobs
 
+  /// What was measured.
+  struct Measured: Sendable {
+    /// From the create's reply to the job in the worker's hands; zero when the job came first.
+    var afterReply = Latencies()
+    /// From the create's request to the job in the worker's hands.
+    var afterRequest = Latencies()
+  }
+
   /// Creates the jobs one by one, each when the worker is known to be blocked.
   ///
-  /// - Parameters:
-  ///   - worker: a client on the event loop of `producer`, with a name that no other worker has.
-  /// - Returns: the times from the create's reply to the job in the worker's hands; zero when the job came first.
-  func run(producer: JobBrokerClient, worker: JobBrokerClient) async throws -> Latencies {
+  /// - Parameter worker: a client on the event loop of `producer`, with a name that no other worker has.
+  func run(producer: JobBrokerClient, worker: JobBrokerClient) async throws -> Measured {
     try await withTaskExecutorPreference(producer.taskExecutor) {
-      var latencies = Latencies()
+      var measured = Measured()
       for index in 0..<jobs.count {
         async let arrival = nextJob(worker)
         while try await !isBlocked(worker, asSeenBy: producer) {}
+        let requested = MonotonicClock.nanoseconds
         _ = try await producer.create(jobs.newJob(index))
         let replied = MonotonicClock.nanoseconds
         let arrived = try await arrival
-        latencies.record([arrived > replied ? arrived - replied : 0])
+        measured.afterReply.record([arrived > replied ? arrived - replied : 0])
+        measured.afterRequest.record([arrived - requested])
       }
-      return latencies
+      return measured
     }
   }
 

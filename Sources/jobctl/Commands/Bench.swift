@@ -48,18 +48,18 @@ struct Bench: AsyncParsableCommand {
   }
 
   func run() async throws {
-    guard let durability else { return try await measure(broker.configuration()) }
+    guard let durability else { return try await measure(at: nil) }
+    let privateBroker = PrivateBroker(durability: durability, directory: directory)
     try await interruptible {
-      try await PrivateBroker(durability: durability, directory: directory).run { socketPath in
-        var configuration = broker.configuration()
-        configuration.socketPath = socketPath
-        try await measure(configuration)
-      }
+      try await privateBroker.run { try await measure(at: $0) }
     }
   }
 
-  private func measure(_ configuration: JobBrokerClient.Configuration) async throws {
-    let jobs = BenchJobs(count: jobs, payload: payload)
+  /// - Parameter socketPath: where the broker is, when it is not the one that the options name.
+  private func measure(at socketPath: String?) async throws {
+    var configuration = broker.configuration()
+    if let socketPath { configuration.socketPath = socketPath }
+    let jobs = BenchJobs(count: self.jobs, payload: payload)
     let connections = try await connect(configuration, jobs.type)
     if wake {
       try await measureWakeUp(jobs, connections)
@@ -84,16 +84,21 @@ struct Bench: AsyncParsableCommand {
   }
 
   private func measureWakeUp(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws {
-    let latencies = try await WakeUp(jobs: jobs).run(producer: connections[0], worker: connections[1])
-    broker.printer.line(
+    let measured = try await WakeUp(jobs: jobs).run(producer: connections[0], worker: connections[1])
+    var table = Table(.left("A BLOCKED WORKER HAS THE JOB"), .right("p50"), .right("p99"), .right("max"))
+    table.rows = [
+      [Styled("after the create's reply")] + measured.afterReply.cells,
+      [Styled("after the create's request")] + measured.afterRequest.cells,
+    ]
+    let printer = broker.printer
+    guard printer.json else { return printer.table(table) }
+    printer.line(
       JSONLine {
         $0.add("jobs", jobs.count)
-        $0.add("wake_up", latencies.json)
-      },
-      """
-      \(Quantity.grouped(jobs.count)) jobs; from the create's reply to the job in the worker's hands: \
-      p50 \(latencies.cells[0].text), p99 \(latencies.cells[1].text), max \(latencies.cells[2].text)
-      """)
+        $0.add("durability", durability?.rawValue)
+        $0.add("after_reply", measured.afterReply.json)
+        $0.add("after_request", measured.afterRequest.json)
+      }, "")
   }
 
   /// Connects all clients on one event loop, each under a name of its own.
@@ -104,12 +109,8 @@ struct Bench: AsyncParsableCommand {
     for index in 0..<(wake ? 2 : clients) {
       var configuration = configuration
       configuration.workerName = "\(name)-\(index)"
-      do {
-        connections.append(
-          try await JobBrokerClient.connect(configuration, eventLoop: connections.first?.eventLoop))
-      } catch let error as JobError where error.code == .unavailable {
-        throw NoBroker(socketPath: configuration.socketPath, reason: error.message)
-      }
+      connections.append(
+        try await .connectOrNoBroker(configuration, beside: connections.first))
     }
     return connections
   }
@@ -117,7 +118,8 @@ struct Bench: AsyncParsableCommand {
   private func clean(_ jobs: BenchJobs, _ client: JobBrokerClient) async throws {
     do {
       while try await client.prune(olderThan: .zero, type: jobs.type) > 0 {}
-    } catch let error as JobError where error.code == .permissionDenied {
+    } catch {
+      guard error.code == .permissionDenied else { throw error }
       broker.printer.note("the jobs of type \(jobs.type) remain: \(error.message)")
     }
   }

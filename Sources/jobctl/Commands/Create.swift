@@ -33,7 +33,7 @@ struct Create: BrokerCommand {
   @Option(help: ArgumentHelp("The job's id, a UUID: creating it again is no second job.", valueName: "uuid"))
   var id: String?
 
-  @Option(help: "Higher is claimed first.")
+  @Option(parsing: .unconditional, help: "Higher is claimed first.")
   var priority: Int32 = 0
 
   @Option(help: "Automatic retries.")
@@ -42,11 +42,15 @@ struct Create: BrokerCommand {
   @Option(help: "How often a worker may be lost while holding it.")
   var maxLost = NewJob.defaultMaxLost
 
-  @Option(help: "Not to be claimed before this time has passed, as in 10s.", transform: DurationText.parse)
+  @Option(
+    help: ArgumentHelp("Not to be claimed before this time has passed, as in 10s.", valueName: "duration"),
+    transform: DurationText.parse)
   var delay: Duration?
 
   @Option(
-    help: "Not to be claimed before this moment, as in 2026-11-23T20:15:00Z.", transform: MomentText.parse)
+    help: ArgumentHelp(
+      "Not to be claimed before this moment, as in 2026-11-23T20:15:00Z.", valueName: "moment"),
+    transform: MomentText.parse)
   var notBefore: Timestamp?
 
   @Option(help: ArgumentHelp("At most one unfinished job has this key.", valueName: "key"))
@@ -76,8 +80,12 @@ struct Create: BrokerCommand {
   }
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
+    let jobs = try newJobs()
+    guard !wait || jobs.count <= Limits.selection else {
+      throw ValidationError("--wait follows at most \(Limits.selection) jobs")
+    }
     var ids: Set<JobID> = []
-    for batch in CreateBatches(jobs: try newJobs()) {
+    for batch in CreateBatches(jobs: jobs) {
       for created in try await client.create(batch) {
         ids.insert(created.job.id)
         if !wait || printer.json {
@@ -91,9 +99,6 @@ struct Create: BrokerCommand {
       }
     }
     guard wait, !ids.isEmpty else { return }
-    guard ids.count <= Limits.selection else {
-      throw ValidationError("--wait follows at most \(Limits.selection) jobs")
-    }
     let board = try await Follow(client: client, printer: printer, until: ids).run(WatchSelection(ids: ids))
     guard ids.allSatisfy({ board[$0]?.status == .complete }) else { throw ExitStatus.refused.exitCode }
   }
@@ -109,9 +114,9 @@ struct Create: BrokerCommand {
 
   private func allMetadata() throws -> [String] {
     if let metadataLines {
-      return try TextFile.read(metadataLines).split(whereSeparator: \.isNewline).map(String.init)
+      return try TextFile.contents(of: metadataLines).split(whereSeparator: \.isNewline).map(String.init)
     }
-    let one = try metadataFile.map { try TextFile.read($0) } ?? metadata ?? "{}"
+    let one = try metadataFile.map { try TextFile.contents(of: $0) } ?? metadata ?? "{}"
     return Array(repeating: one, count: count)
   }
 }
@@ -128,13 +133,14 @@ struct CreateBatches: Sequence, IteratorProtocol {
   }
 
   mutating func next() -> [NewJob]? {
-    guard !rest.isEmpty else { return nil }
+    var batch: [NewJob] = []
     var bytes = 0
-    let batch = rest.prefix(Limits.createBatch).prefix { job in
-      defer { bytes += job.metadata.utf8.count + 4 * Limits.name }
-      return bytes == 0 || bytes + job.metadata.utf8.count <= CreateBatches.bytes
+    while let job = rest.first, batch.count < Limits.createBatch {
+      bytes += job.metadata.utf8.count + 4 * Limits.name
+      guard batch.isEmpty || bytes <= CreateBatches.bytes else { break }
+      batch.append(job)
+      rest.removeFirst()
     }
-    rest = rest.dropFirst(batch.count)
-    return Array(batch)
+    return batch.isEmpty ? nil : batch
   }
 }

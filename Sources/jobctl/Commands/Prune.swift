@@ -13,7 +13,9 @@ struct Prune: BrokerCommand {
   @OptionGroup var broker: BrokerOptions
   @OptionGroup var ofType: TypeOption
 
-  @Option(help: "Only those that finished at least this long ago, as in 30d.", transform: DurationText.parse)
+  @Option(
+    help: ArgumentHelp("Only those that finished at least this long ago, as in 30d.", valueName: "duration"),
+    transform: DurationText.parse)
   var olderThan: Duration
 
   @Option(help: "Only this status: complete, failed or cancelled.")

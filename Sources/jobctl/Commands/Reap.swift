@@ -14,7 +14,9 @@ struct Reap: BrokerCommand {
   @OptionGroup var broker: BrokerOptions
   @OptionGroup var ofType: TypeOption
 
-  @Option(help: "The time without a sign of life, as in 10m.", transform: DurationText.parse)
+  @Option(
+    help: ArgumentHelp("The time without a sign of life, as in 10m.", valueName: "duration"),
+    transform: DurationText.parse)
   var timeout: Duration
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {

@@ -18,7 +18,9 @@ struct Release: BrokerCommand {
   @Argument(help: "The job's id, or the beginning of it.")
   var job: JobReference
 
-  @Option(help: "How long it is not to be claimed, as in 5m.", transform: DurationText.parse)
+  @Option(
+    help: ArgumentHelp("How long it is not to be claimed, as in 5m.", valueName: "duration"),
+    transform: DurationText.parse)
   var delay: Duration = .zero
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {

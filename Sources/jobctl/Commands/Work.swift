@@ -48,14 +48,21 @@ struct Work: AsyncParsableCommand {
   var name: String?
 
   @Option(
-    help: "How long a job stays claimed when this worker falls silent.", transform: DurationText.parse)
+    help: ArgumentHelp(
+      "How long a job stays claimed when this worker falls silent. (default: 30s)", valueName: "duration"),
+    transform: DurationText.parse)
   var lease: Duration = ClaimRequest.defaultLease
 
   @Option(
-    help: "How long the current jobs may go on after SIGTERM.", transform: DurationText.parse)
+    help: ArgumentHelp(
+      "How long the current jobs may go on after SIGTERM. (default: 30s)", valueName: "duration"),
+    transform: DurationText.parse)
   var grace: Duration = .seconds(30)
 
-  @Option(help: "How long a program has between SIGTERM and SIGKILL.", transform: DurationText.parse)
+  @Option(
+    help: ArgumentHelp(
+      "How long a program has between SIGTERM and SIGKILL. (default: 5s)", valueName: "duration"),
+    transform: DurationText.parse)
   var killGrace: Duration = .seconds(5)
 
   @Flag(name: .shortAndLong, help: "Show the standard error of the programs.")
@@ -77,7 +84,7 @@ struct Work: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var logger = Logger(label: "jobctl", factory: StreamLogHandler.standardError)
+    var logger = Logger(label: "jobctl") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = verbose ? .info : .warning
     // Trapped before the first job, so that no signal finds this process without an answer.
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)

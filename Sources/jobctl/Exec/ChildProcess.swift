@@ -97,6 +97,7 @@ struct ChildProcess: Sendable {
     output: @escaping Reader<Output>, errors: @escaping Reader<Errors>,
     onStart: @Sendable (ProcessGroup) async -> Void
   ) async throws -> ExecutionResult<(output: Output, errors: Errors), SequenceOutput, SequenceOutput> {
+    BrokenPipe.ignore()
     var options = PlatformOptions()
     options.processGroupID = 0
     let changes = environment.compactMap { name, value in Environment.Key(rawValue: name).map { ($0, value) }
@@ -124,4 +125,12 @@ struct ChildProcess: Sendable {
   private static func executable(_ name: String) -> Executable {
     name.contains("/") ? .path(.init(name)) : .name(name)
   }
+}
+
+/// A write to a program that has closed its standard input is to fail, not to kill this process.
+enum BrokenPipe {
+  private static let ignored: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
+  /// Ignores SIGPIPE in this process; programs it starts begin with the usual effect of the signal again.
+  static func ignore() { ignored }
 }

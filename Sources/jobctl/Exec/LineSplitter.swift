@@ -55,6 +55,7 @@ struct LineSplitter {
 struct Tail {
   private let limit: Int
   private var bytes: [UInt8] = []
+  private var length = 0
 
   init(limit: Int) {
     self.limit = limit
@@ -62,6 +63,7 @@ struct Tail {
 
   /// Takes in bytes and forgets what came more than the limit before the end.
   mutating func feed(_ chunk: some Collection<UInt8>) {
+    length += chunk.count
     bytes.append(contentsOf: chunk.suffix(limit))
     if bytes.count > 4 * limit { bytes.removeFirst(bytes.count - limit) }
   }
@@ -71,7 +73,7 @@ struct Tail {
   var text: String {
     let isContinuation = { (byte: UInt8) in byte & 0xC0 == 0x80 }
     let last = bytes.suffix(limit)
-    let whole = bytes.count > limit ? last.drop(while: isContinuation) : last
+    let whole = length > limit ? last.drop(while: isContinuation) : last
     let scalars = String(decoding: whole, as: UTF8.self).unicodeScalars.filter {
       $0.properties.generalCategory != .control || $0 == "\n" || $0 == "\t"
     }

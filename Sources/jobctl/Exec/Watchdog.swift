@@ -24,6 +24,7 @@ struct Watchdog: Sendable {
   static func guarding<Result: Sendable>(
     _ body: (Watchdog) async throws -> Result
   ) async throws -> Result {
+    BrokenPipe.ignore()
     var options = PlatformOptions()
     // Out of reach of a Ctrl-C at the terminal.
     options.processGroupID = 0

@@ -69,16 +69,25 @@ struct Board {
   private func line(
     _ job: Job, _ idLength: Int, _ typeWidth: Int, _ now: Timestamp, _ terminal: Terminal
   ) -> String {
-    let bar = ProgressBar.text(job.progress, width: 22, unicode: terminal.hasUnicode)
+    let bar = ProgressBar.text(
+      job.progress, width: min(max(terminal.columns / 6, 6), 24), unicode: terminal.hasUnicode)
     let status = JobText.status(job.status)
-    let fixed: [Styled] = [
+    let cells = [
       Styled(String(job.id.description.prefix(idLength)), .dim), padded(Styled(job.type), typeWidth),
       Styled(bar, status.style), padded(Styled(Quantity.percent(job.progress)), 5), padded(status, 10),
-      padded(Styled(JobText.took(job, now: now)), 11),
+      padded(Styled(JobText.took(job, now: now)), 11), Styled(remark(job, now)),
     ]
-    let width = fixed.reduce(0) { $0 + $1.text.count + 1 }
-    let what = Styled(remark(job, now)).cut(to: max(terminal.columns - width, 0))
-    return (fixed + [what]).map { $0.rendered(terminal.hasColor) }.joined(separator: " ")
+    // A line that wrapped would spoil the next picture, which is drawn over this one.
+    var room = terminal.columns
+    var line = ""
+    for cell in cells where room > 0 {
+      let cell = cell.cut(to: room)
+      line += cell.rendered(terminal.hasColor)
+      room -= cell.text.count
+      if room > 1 { line += " " }
+      room -= 1
+    }
+    return line
   }
 
   private func remark(_ job: Job, _ now: Timestamp) -> String {

@@ -50,9 +50,10 @@ struct Table {
       if columns[kept[place]].alignsRight {
         line += padding + text
       } else {
-        line += text + (place == cells.count - 1 ? "" : padding)
+        line += text + padding
       }
     }
+    while line.last == " " { line.removeLast() }
     return line + "\n"
   }
 }

@@ -1,0 +1,149 @@
+import ArgumentParser
+import JobBrokerClient
+import Testing
+
+@testable import jobctl
+
+@Suite struct TimeTextTests {
+  @Test(arguments: [
+    ("250ms", 250), ("10s", 10_000), ("5m", 300_000), ("2min", 120_000), ("1h30m", 5_400_000), ("1.5s", 1500),
+    ("7d", 604_800_000), ("0s", 0),
+  ])
+  func durations(text: String, milliseconds: Int) throws {
+    #expect(try DurationText.parse(text) == .milliseconds(milliseconds))
+  }
+
+  @Test(arguments: ["", "10", "s", "-5s", "10 s", "5x", "1..5s", "1h30", "99999999999999d"])
+  func noDurations(text: String) {
+    #expect(throws: ValidationError.self) { try DurationText.parse(text) }
+  }
+
+  @Test(arguments: [
+    ("2026-11-23T20:15:00Z", "2026-11-23T20:15:00.000Z"),
+    ("2026-11-23T20:15:00.5Z", "2026-11-23T20:15:00.500Z"),
+    ("2026-11-23T20:15:00.123456Z", "2026-11-23T20:15:00.123Z"),
+    ("2026-11-23T20:15:00+01:30", "2026-11-23T18:45:00.000Z"),
+    ("2026-02-28T23:00:00-02:00", "2026-03-01T01:00:00.000Z"),
+  ])
+  func moments(text: String, iso: String) throws {
+    #expect(try MomentText.parse(text).iso8601 == iso)
+  }
+
+  @Test(arguments: [
+    "", "2026-11-23", "2026-11-23T20:15:00", "2026-13-01T00:00:00Z", "2026-11-23T24:00:00Z", "now",
+  ])
+  func noMoments(text: String) {
+    #expect(throws: ValidationError.self) { try MomentText.parse(text) }
+  }
+}
+
+@Suite struct JobReferenceTests {
+  private let ids = [
+    "0193a5b2-7c1d-7000-8000-000000000001", "0193a5b2-7c1d-7000-8000-0000000000ff",
+    "0193a5b3-0000-7000-8000-000000000003",
+  ].compactMap { JobID($0) }
+
+  private func reference(_ text: String) throws -> JobReference {
+    try #require(JobReference(argument: text))
+  }
+
+  @Test func aPrefixOfOneJobIsThatJob() throws {
+    #expect(try reference("0193A5B3").choose(among: ids) == ids[2])
+    #expect(try reference("0193a5b2-7c1d-7000-8000-0000000000f").choose(among: ids) == ids[1])
+  }
+
+  @Test func aPrefixOfSeveralNamesThem() throws {
+    let error = #expect(throws: JobError.self) {
+      try reference("0193a5b2").choose(among: ids, isComplete: false)
+    }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.message.contains(ids[0].description) == true)
+    #expect(error?.message.contains(ids[1].description) == true)
+    #expect(error?.message.contains(ids[2].description) == false)
+    #expect(error?.message.hasSuffix("…") == true)
+  }
+
+  @Test func aPrefixOfNoneIsNotFound() throws {
+    let error = #expect(throws: JobError.self) { try reference("ff").choose(among: ids) }
+    #expect(error?.code == .notFound)
+  }
+
+  @Test func onlyAWholeIDNeedsNoLookingUp() throws {
+    #expect(try reference(ids[0].description).wholeID == ids[0])
+    #expect(try reference("0193a5b2").wholeID == nil)
+  }
+
+  @Test(arguments: ["", "-", "xyz", "0193a5b2-7c1d-7000-8000-0000000000011"])
+  func noReferences(text: String) {
+    #expect(JobReference(argument: text) == nil)
+  }
+}
+
+@Suite struct CommandLineTests {
+  /// How a run that fails to parse ends.
+  private func ending(_ arguments: String...) throws -> Ending {
+    do {
+      var command = try Jobctl.parseAsRoot(arguments)
+      // --help parses to a command that prints it.
+      if !(command is any AsyncParsableCommand) { try command.run() }
+      throw JobError(.internal, "it parsed")
+    } catch {
+      return Ending(of: error)
+    }
+  }
+
+  @Test func usageErrorsEndWith2() throws {
+    #expect(try ending("list", "--bogus").status == .usage)
+    #expect(try ending("work", "--type", "x").status == .usage)
+    #expect(try ending("work", "--", "/no/such/program").status == .usage)
+    #expect(try ending("create", "--type", "x", "--delay", "10").status == .usage)
+    #expect(try ending("get", "no-hex").status == .usage)
+    #expect(try ending("prune", "--older-than", "1d", "--status", "pending").status == .usage)
+  }
+
+  @Test func helpAndVersionEndWith0OnStandardOutput() throws {
+    let help = try ending("work", "--help")
+    #expect(help.status == .done)
+    #expect(help.output?.contains("Examples:") == true)
+    #expect(help.complaint == nil)
+    #expect(try ending("--version").output == Jobctl.version)
+  }
+
+  @Test func refusalsEndWith1AndMissingBrokersWith3() {
+    let refusal = Ending(of: JobError(.notFound, "Job 7 not found"))
+    #expect(refusal.status == .refused)
+    #expect(refusal.complaint == "jobctl: Job 7 not found (NOT_FOUND)")
+    let missing = Ending(of: NoBroker(reason: "no broker answers at /x.sock"))
+    #expect(missing.status == .noBroker)
+    #expect(missing.complaint?.contains("--socket") == true)
+  }
+
+  @Test func everyCommandHasAnExample() {
+    let commands = Jobctl.configuration.groupedSubcommands.flatMap(\.subcommands)
+    #expect(commands.count == 22)
+    for command in commands {
+      #expect(command.configuration.discussion.contains("jobctl \(command._commandName)"))
+    }
+  }
+
+  @Test func aNegativePriorityIsNoOption() throws {
+    let command = try Jobctl.parseAsRoot(["create", "--type", "x", "--priority", "-5"]) as? Create
+    #expect(command?.priority == -5)
+  }
+}
+
+@Suite struct CreateBatchesTests {
+  @Test func cutsByCountAndBySize() {
+    let small = Array(CreateBatches(jobs: (0..<2500).map { _ in NewJob(type: "x") }))
+    #expect(small.joined().count == 2500)
+    #expect(small.allSatisfy { (1...Limits.createBatch).contains($0.count) })
+
+    let metadata = #"{"p":""# + String(repeating: "x", count: 300 << 10) + #""}"#
+    let large = Array(CreateBatches(jobs: (0..<3).map { _ in NewJob(type: "x", metadata: metadata) }))
+    #expect(large.map(\.count) == [1, 1, 1])
+  }
+
+  @Test func noJobsAreNoRequests() {
+    #expect(Array(CreateBatches(jobs: [])).isEmpty)
+  }
+}

@@ -1,0 +1,64 @@
+import JobBrokerClient
+import Testing
+
+@testable import jobctl
+
+@Suite struct JSONLineTests {
+  private static let id = JobID("0193a5b2-7c1d-7000-8000-000000000001")
+
+  @Test func metadataAndResultGoThroughUnchanged() throws {
+    var job = Job(
+      id: try #require(Self.id), type: "ingest", createdAt: Timestamp(milliseconds: 0),
+      updatedAt: Timestamp(milliseconds: 1500))
+    job.metadata = #"{"n":12345678901234567890123,"x":1.10,"s":"a\nb"}"#
+    let text = JSONLine(job).text
+    #expect(text.contains(#""metadata":{"n":12345678901234567890123,"x":1.10,"s":"a\nb"}"#))
+    #expect(
+      text.contains(#""created_at":"1970-01-01T00:00:00.000Z","updated_at":"1970-01-01T00:00:01.500Z""#))
+    #expect(JSONText.isObject(text))
+  }
+
+  @Test func aPrettyPrintedObjectStaysOneLine() {
+    var line = JSONLine()
+    line.add("metadata", json: "{\n  \"a\": 1,\r\n  \"b\": 2\n}")
+    #expect(!line.text.contains { $0.isNewline })
+    #expect(JSONText.isObject(line.text))
+  }
+
+  @Test func absentFieldsAreLeftOut() {
+    var line = JSONLine()
+    line.add("stage", nil as String?)
+    line.add("progress", 42.0)
+    line.add("share", 0.5)
+    line.add("odd", Double.nan)
+    #expect(line.text == #"{"progress":42,"share":0.5}"#)
+  }
+
+  @Test func stringsAreEscaped() {
+    #expect(JSONLine.quoted("a\"b\\c\n\u{1}é") == #""a\"b\\c\n\u0001é""#)
+  }
+}
+
+@Suite struct JSONTextTests {
+  @Test(arguments: [
+    "{}", " { } ", #"{"a":[1,-0.5e+10,true,false,null,"x\u00e9\n"],"b":{"c":{}}}"#,
+    #"{"n":123456789012345678901234567890}"#,
+  ])
+  func objects(text: String) {
+    #expect(JSONText.isObject(text))
+  }
+
+  @Test(arguments: [
+    "", "[]", "1", "{", "}", "{]", "{}{}", "{} x", "{a:1}", #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, #"{"a":01}"#,
+    #"{"a":1.}"#, #"{"a":+1}"#, #"{"a":"\x"}"#, #"{"a":"\u12g4"}"#, "{\"a\":\"\n\"}", #"{"a":tru}"#,
+    #"{"a":"}"#,
+    #"{"a":1e}"#, #"{"a":[1,]}"#, "{'a':1}",
+  ])
+  func otherTexts(text: String) {
+    #expect(!JSONText.isObject(text))
+  }
+
+  @Test func depthIsBounded() {
+    #expect(!JSONText.isObject(#"{"a":"# + String(repeating: "[", count: 1_000_000)))
+  }
+}
