@@ -13,6 +13,8 @@ public struct CoreConfiguration: Sendable {
   public var watchBacklog = 1_000
   /// Watches of one connection.
   public var watchesPerConnection = 100
+  /// How long to wait before the store is asked again for what it could not do, when no client asks.
+  public var retryDelay: Duration = .seconds(1)
   /// Jobs that one transaction of a prune deletes.
   public var pruneBatch = 500
   /// What the welcome says of the broker.
@@ -33,8 +35,6 @@ public struct BrokerCore: Sendable {
     var connectedAt: Timestamp
     /// Whether its output buffer takes more.
     var hasRoom = true
-    /// Its claims now at the store.
-    var claimsUnderWay = 0
 
     var worker: WorkerIdentity {
       WorkerIdentity(name: hello?.workerName ?? "", pid: peer.pid, uid: peer.uid)
@@ -90,11 +90,10 @@ public struct BrokerCore: Sendable {
 
   /// A response that handed over claims could not be sent: the jobs go back at once.
   public mutating func undelivered(_ claims: [ClaimToken], at now: Moment) {
-    for claim in claims {
-      leases.remove(claim.id)
+    for claim in claims where leases.end(claim) {
       let reason = "the worker was gone before its claim could be delivered"
       let command = JobCommand.release(claim.id, attempt: claim.attempt, delay: .zero, reason: reason)
-      submit(command, for: .giveBack)
+      submit(command, for: .end(claim))
     }
   }
 
@@ -121,7 +120,7 @@ public struct BrokerCore: Sendable {
     for claim in queue.expire(now: now.steady) { answer(claim, with: []) }
     for claim in leases.expire(now: now.steady) {
       flushReports()
-      submit(.lose(claim), for: .loss(claim))
+      submit(.lose(claim), for: .end(claim))
     }
     if let since = leases.unwrittenSince, since + configuration.reportDelay <= now.steady { flushReports() }
     if let due = nextDue, due <= now.wall, !isPromoting {
@@ -155,7 +154,6 @@ public struct BrokerCore: Sendable {
   mutating func refuse(_ key: RequestKey, _ error: JobError) { respond(key, .error(error)) }
 
   mutating func send(_ claim: WaitingClaim) {
-    sessions[claim.key.connection]?.claimsUnderWay += 1
     let request = claim.request
     submit(
       .claim(types: request.types, maxJobs: request.maxJobs, lease: request.lease, worker: claim.worker),

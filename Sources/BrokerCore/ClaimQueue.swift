@@ -11,13 +11,30 @@ struct WaitingClaim: Sendable {
   var deadline: Duration
   /// The value of `ClaimQueue.signals` when it last went to the store.
   var sentAfterSignal: UInt64 = 0
+  /// The jobs that made it go to the store.
+  var wokenFor: ReadyJobs?
+
+  /// Those of the jobs it was woken for that are still to be had after it came back with `jobs`.
+  func left(after jobs: [Job]) -> ReadyJobs? {
+    // With less than it asked for, it left nothing that it accepts.
+    guard var ready = wokenFor, jobs.count >= request.maxJobs else { return nil }
+    ready.count -= jobs.count { $0.type == ready.type }
+    return ready.count > 0 ? ready : nil
+  }
+}
+
+/// Jobs of one type that a claim may take.
+struct ReadyJobs: Sendable, Equatable {
+  var type: String
+  var count: Int
 }
 
 /// The claims that wait, first come, first served within what each accepts.
 ///
 /// A claim is here only after the store had nothing for it. Whoever makes jobs ready calls `signal`, which takes
 /// out the claims to be sent to the store. A claim that is on its way when a signal comes, and returns with
-/// nothing, missed that signal: `park` notices and refuses, and it has to go again.
+/// nothing, missed that signal: `park` notices and refuses, and it has to go again. A claim that was woken for one
+/// type and comes back with jobs of another leaves work to be signalled once more: `WaitingClaim.left`.
 struct ClaimQueue {
   private var waiting: [UInt64: WaitingClaim] = [:]
   /// Arrivals of the claims that accept a type, ascending; those that accept any type are under nil.
@@ -25,6 +42,10 @@ struct ClaimQueue {
   private var lastArrival: UInt64 = 0
   private var signals: UInt64 = 0
   private var lastSignal: [String: UInt64] = [:]
+  /// A type that is not in `lastSignal` had its last signal no later than this.
+  private var forgotten: UInt64 = 0
+  /// As many types are kept in `lastSignal`; beyond, it forgets, which makes some claims go to the store in vain.
+  private static let rememberedTypes = 1_000
   /// No waiting claim's deadline is earlier.
   private(set) var nextDeadline: Duration?
 
@@ -47,12 +68,12 @@ struct ClaimQueue {
     let missed =
       claim.request.types.isEmpty
       ? signals > claim.sentAfterSignal
-      : claim.request.types.contains { lastSignal[$0, default: 0] > claim.sentAfterSignal }
+      : claim.request.types.contains { lastSignal[$0, default: forgotten] > claim.sentAfterSignal }
     if missed { return false }
     waiting[claim.arrival] = claim
     for type in keys(of: claim) {
-      let list = byType[type, default: []]
-      byType[type, default: []].insert(claim.arrival, at: insertionPoint(claim.arrival, in: list))
+      let index = insertionPoint(claim.arrival, in: byType[type] ?? [])
+      byType[type, default: []].insert(claim.arrival, at: index)
     }
     nextDeadline = min(nextDeadline ?? claim.deadline, claim.deadline)
     return true
@@ -62,17 +83,24 @@ struct ClaimQueue {
   func resend(_ claim: WaitingClaim) -> WaitingClaim {
     var claim = claim
     claim.sentAfterSignal = signals
+    claim.wokenFor = nil
     return claim
   }
 
   /// `count` jobs of a type became ready: takes out the claims to be sent to the store, oldest first.
   mutating func signal(type: String, count: Int) -> [WaitingClaim] {
     signals += 1
+    if lastSignal.count >= ClaimQueue.rememberedTypes, lastSignal[type] == nil {
+      lastSignal.removeAll(keepingCapacity: true)
+      forgotten = signals
+    }
     lastSignal[type] = signals
     var sent: [WaitingClaim] = []
     var left = count
     while left > 0, let arrival = first(accepting: type), let claim = remove(arrival) {
-      sent.append(resend(claim))
+      var claim = resend(claim)
+      claim.wokenFor = ReadyJobs(type: type, count: min(left, claim.request.maxJobs))
+      sent.append(claim)
       left -= claim.request.maxJobs
     }
     return sent

@@ -14,8 +14,10 @@ struct Lease: Sendable {
   var heard: Duration
   /// What the store has not been told yet.
   var unwritten: JobUpdate?
-  /// It ran out, and the store has been asked to take the job back.
-  var isExpiring = false
+  /// What is on its way to the store, oldest first.
+  var underWay: [JobUpdate] = []
+  /// Its holder is gone, and the store has been asked to take the job back.
+  var isEnding = false
 }
 
 /// The claims in force, and when each ends.
@@ -24,16 +26,27 @@ struct Lease: Sendable {
 /// deadline away. So the table remembers one moment before which none can end, and looks through all of them then.
 struct LeaseTable {
   private var leases: [JobID: Lease] = [:]
-  private var unwritten: Set<JobID> = []
+  /// Every lease with something unwritten is among these.
+  private var unwritten: [JobID] = []
   /// No lease ends earlier.
-  private(set) var nextDeadline: Duration?
+  private var earliest: Duration?
+  /// Claims that ran out are looked for no earlier than this.
+  private var postponedTo: Duration?
   /// The oldest unwritten report came then.
   private(set) var unwrittenSince: Duration?
 
   var all: some Sequence<Lease> { leases.values }
 
+  /// When to call `expire`.
+  var nextDeadline: Duration? { earliest.map { max($0, postponedTo ?? $0) } }
+
   /// The claim in force on a job.
   subscript(id: JobID) -> Lease? { leases[id] }
+
+  /// The claim in force on a job, if it is this one.
+  subscript(claim: ClaimToken) -> Lease? {
+    leases[claim.id].flatMap { $0.job.attempt == claim.attempt ? $0 : nil }
+  }
 
   /// A claim begins, or is found at start.
   mutating func insert(_ job: Job, holder: ConnectionID?, term: Duration, now: Duration) {
@@ -43,46 +56,49 @@ struct LeaseTable {
     expect(now + term)
   }
 
-  /// A claim ends. Nil when it was not in force.
+  /// A claim ends. Nil when there was none.
   @discardableResult
-  mutating func remove(_ id: JobID) -> Lease? {
-    unwritten.remove(id)
-    return leases.removeValue(forKey: id)
-  }
+  mutating func remove(_ id: JobID) -> Lease? { leases.removeValue(forKey: id) }
 
-  /// The store shows the job of a claim in force anew: a sign of life.
-  mutating func refresh(_ job: Job, now: Duration) {
-    guard var lease = leases[job.id] else { return }
+  /// The store shows the job of a claim in force anew: a sign of life. Returns the job with what its holder
+  /// reported since.
+  mutating func refresh(_ job: Job, now: Duration) -> Job {
+    guard var lease = leases[job.id] else { return job }
+    let reported = lease.job
     lease.job = job
     lease.job.metadata = nil
+    if lease.unwritten != nil || !lease.underWay.isEmpty {
+      for update in lease.underWay { lease.job.apply(report: update) }
+      if let update = lease.unwritten { lease.job.apply(report: update) }
+      lease.job.updatedAt = reported.updatedAt
+      lease.job.leaseExpiresAt = reported.leaseExpiresAt
+    }
     lease.heard = now
     lease.deadline = now + lease.term
     leases[job.id] = lease
+    return lease.job
   }
+
+  // MARK: Reports
 
   /// The holder reports, over this connection: the lease is whole again. Returns the job as it is now; nil when
   /// no such claim is in force.
   mutating func report(
     _ id: JobID, attempt: Int?, _ update: JobUpdate, from connection: ConnectionID, now: Moment
   ) -> Job? {
-    guard var lease = leases[id], !lease.isExpiring, attempt == nil || lease.job.attempt == attempt else {
+    guard var lease = leases[id], !lease.isEnding, attempt == nil || lease.job.attempt == attempt else {
       return nil
     }
     // Only a request that carries the attempt is the holder's; another's sign of life does not move the claim.
     if attempt != nil { lease.holder = connection }
-    if let progress = update.progress { lease.job.progress = progress }
-    switch update.stage {
-    case .keep: break
-    case .clear: lease.job.stage = nil
-    case .set(let stage): lease.job.stage = stage
-    }
+    lease.job.apply(report: update)
     lease.heard = now.steady
     lease.deadline = now.steady + lease.term
     lease.job.updatedAt = now.wall
     lease.job.leaseExpiresAt = now.wall + lease.term
+    if lease.unwritten == nil { unwritten.append(id) }
     lease.unwritten = lease.unwritten?.followed(by: update) ?? update
     leases[id] = lease
-    unwritten.insert(id)
     if unwrittenSince == nil { unwrittenSince = now.steady }
     return lease.job
   }
@@ -94,16 +110,27 @@ struct LeaseTable {
     for id in unwritten {
       guard var lease = leases[id], let update = lease.unwritten else { continue }
       lease.unwritten = nil
+      lease.underWay.append(update)
       leases[id] = lease
       reports.append(
         HolderReport(
-          claim: lease.job.claim, update: update, leaseExpiresAt: lease.job.leaseExpiresAt ?? lease.job.updatedAt,
+          claim: lease.job.claim, update: update,
+          leaseExpiresAt: lease.job.leaseExpiresAt ?? lease.job.updatedAt,
           heardAt: lease.job.updatedAt))
     }
     unwritten.removeAll(keepingCapacity: true)
     unwrittenSince = nil
     return reports
   }
+
+  /// The store has dealt with reports that `takeReports` returned.
+  mutating func settle(_ reports: [HolderReport]) {
+    for report in reports where self[report.claim]?.underWay.isEmpty == false {
+      leases[report.claim.id]?.underWay.removeFirst()
+    }
+  }
+
+  // MARK: Ending
 
   /// A holder's connection ended: its claims hold for `grace` at the most unless it comes back.
   mutating func orphan(_ connection: ConnectionID, grace: Duration, now: Duration) {
@@ -114,23 +141,42 @@ struct LeaseTable {
     }
   }
 
-  /// Marks the claims that ran out and returns them.
+  /// Marks a claim that the store is asked to end. False when it is not in force, or ending already.
+  mutating func end(_ claim: ClaimToken) -> Bool {
+    guard let lease = self[claim], !lease.isEnding else { return false }
+    leases[claim.id]?.isEnding = true
+    leases[claim.id]?.holder = nil
+    return true
+  }
+
+  /// The store could not end a claim: it runs out at `deadline`, unless its holder is heard from.
+  mutating func resume(_ claim: ClaimToken, deadline: Duration) {
+    guard self[claim] != nil else { return }
+    leases[claim.id]?.isEnding = false
+    leases[claim.id]?.deadline = deadline
+    expect(deadline)
+  }
+
+  /// Marks the claims that ran out and returns them, the first to run out first.
   mutating func expire(now: Duration) -> [ClaimToken] {
     guard let nextDeadline, nextDeadline <= now else { return [] }
     var lost: [Lease] = []
     var next: Duration?
-    for (_, lease) in leases where !lease.isExpiring {
-      if lease.deadline <= now { lost.append(lease) } else { next = min(next ?? lease.deadline, lease.deadline) }
+    for (_, lease) in leases where !lease.isEnding {
+      if lease.deadline <= now {
+        lost.append(lease)
+      } else {
+        next = min(next ?? lease.deadline, lease.deadline)
+      }
     }
-    for lease in lost { leases[lease.job.id]?.isExpiring = true }
-    self.nextDeadline = next
-    return lost.sorted { $0.deadline < $1.deadline }.map(\.job.claim)
+    for lease in lost { leases[lease.job.id]?.isEnding = true }
+    earliest = next
+    postponedTo = nil
+    return lost.sorted { ($0.deadline, $0.job.id) < ($1.deadline, $1.job.id) }.map(\.job.claim)
   }
 
   /// Looks for claims that ran out no earlier than this.
-  mutating func postpone(to moment: Duration) {
-    if let next = nextDeadline, next < moment { nextDeadline = moment }
-  }
+  mutating func postpone(to moment: Duration) { postponedTo = moment }
 
   /// The jobs whose holders were heard from since `moment`.
   func heard(since moment: Duration) -> [JobID] {
@@ -138,6 +184,18 @@ struct LeaseTable {
   }
 
   private mutating func expect(_ deadline: Duration) {
-    nextDeadline = min(nextDeadline ?? deadline, deadline)
+    earliest = min(earliest ?? deadline, deadline)
+  }
+}
+
+extension Job {
+  /// Takes over what a holder reports.
+  fileprivate mutating func apply(report update: JobUpdate) {
+    if let progress = update.progress { self.progress = progress }
+    switch update.stage {
+    case .keep: break
+    case .clear: stage = nil
+    case .set(let stage): self.stage = stage
+    }
   }
 }

@@ -64,7 +64,8 @@ extension BrokerCore {
   private func refusal(of operation: Operation, _ session: Session) -> JobError? {
     if isDraining { return BrokerCore.draining }
     if session.hello?.readOnly == true, operation.isChange {
-      return JobError(.permissionDenied, "This connection said hello with read_only; connect without it to change jobs.")
+      return JobError(
+        .permissionDenied, "This connection said hello with read_only; connect without it to change jobs.")
     }
     if operation.isForOperators, !session.peer.isOperator {
       return JobError(
@@ -76,8 +77,9 @@ extension BrokerCore {
 
   private mutating func create(_ jobs: [NewJob], _ key: RequestKey) {
     flushReports()
-    submit(.create(jobs), for: .request(key, isFenced: false))
-    // The claims that wait for these jobs ride in the same transaction, right behind.
+    submit(.create(jobs), for: .create(key))
+    // The claims that wait for these jobs ride in the same transaction, right behind. Whether a job with a moment
+    // must wait for it is the store's to say.
     var ready: [String: Int] = [:]
     for job in jobs where job.notBefore == nil { ready[job.type, default: 0] += 1 }
     for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type, count: count) }
@@ -108,12 +110,16 @@ extension BrokerCore {
 
   private mutating func watch(_ selection: WatchSelection, _ key: RequestKey) {
     guard watches.count(of: key.connection) < configuration.watchesPerConnection else {
-      let message = "A connection may have \(configuration.watchesPerConnection) watches; end one with unwatch."
+      let message =
+        "A connection may have \(configuration.watchesPerConnection) watches; end one with unwatch."
       return refuse(key, JobError(.resourceExhausted, message))
     }
+    guard watches.insert(key, selection) else {
+      let message = "Request \(key.id) is a watch of this connection; use another id, or end it with unwatch."
+      return refuse(key, JobError(.invalidArgument, message))
+    }
     flushReports()
-    submit(
-      .snapshot(selection, limit: Limits.snapshot), for: .watch(key, selection), isVolatile: true)
+    submit(.snapshot(selection, limit: Limits.snapshot), for: .watch(key), isVolatile: true)
   }
 
   private mutating func unwatch(_ watch: RequestKey, _ key: RequestKey) {
@@ -145,7 +151,8 @@ extension Operation {
   var isChange: Bool {
     switch self {
     case .hello, .ping, .get, .list, .position, .watch, .unwatch, .stats, .workers: false
-    case .create, .update, .complete, .fail, .release, .cancel, .retry, .delete, .claim, .reap, .pause, .resume,
+    case .create, .update, .complete, .fail, .release, .cancel, .retry, .delete, .claim, .reap, .pause,
+      .resume,
       .prune, .backup:
       true
     }

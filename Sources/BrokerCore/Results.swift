@@ -2,20 +2,24 @@ import JobModel
 
 extension BrokerCore {
   /// The store ran a submitted command.
-  public mutating func finish(_ submission: Submission, _ result: Result<JobReply, JobError>, at now: Moment) {
+  public mutating func finish(_ submission: Submission, _ result: Result<JobReply, JobError>, at now: Moment)
+  {
     switch (submission.purpose, result) {
     case (.claim(let claim), _): finish(claim, result, now)
     case (.request(let key, let isFenced), .success(let reply)):
       absorb(reply, isFenced: isFenced, now)
       respond(key, reply.wireReply)
-    case (.watch(let key, let selection), .success(.snapshot(let jobs, let truncated))):
-      guard sessions[key.connection] != nil else { return }
-      watches.insert(key, selection)
+    case (.create(let key), .success(let reply)):
+      absorb(reply, of: submission.command)
+      respond(key, reply.wireReply)
+    case (.watch(let key), .success(.snapshot(let jobs, let truncated))):
+      watches.follow(key)
       respond(key, .snapshot(jobs.map(overlaid), more: false, truncated: truncated))
     case (.prune(let key, let soFar), .success(.pruned(let deleted))):
       for job in deleted { publish(.deleted(job.id), id: job.id, type: job.type) }
       let count = soFar + deleted.count
       if deleted.count < configuration.pruneBatch { return respond(key, .count(count)) }
+      if isDraining { return refuse(key, BrokerCore.draining) }
       submit(submission.command, for: .prune(key, soFar: count))
     case (.pause(let key, let type), .success):
       pausedTypes.insert(type)
@@ -27,18 +31,28 @@ extension BrokerCore {
     case (.promotion, .success(let reply)):
       isPromoting = false
       absorb(reply, isFenced: false, now)
-    case (.promotion, .failure): isPromoting = false
-    case (.loss(let claim), .failure):
-      // The store knows better: the job was finished or given to another meanwhile.
-      if leases[claim.id]?.job.attempt == claim.attempt { leases.remove(claim.id) }
-    case (.reports, .success(let reply)), (.loss, .success(let reply)), (.giveBack, .success(let reply)):
+    case (.promotion, .failure):
+      isPromoting = false
+      nextDue = now.wall + configuration.retryDelay
+    case (.end(let claim), .success(let reply)):
       absorb(reply, isFenced: false, now)
-    case (.reports, .failure), (.giveBack, .failure): break
-    case (.request(let key, _), .failure(let error)), (.watch(let key, _), .failure(let error)),
+      // That nothing changed means that the store had ended the claim before.
+      if leases[claim] != nil { leases.remove(claim.id) }
+    case (.end(let claim), .failure(let error)) where error.isOutdated:
+      if leases[claim] != nil { leases.remove(claim.id) }
+    case (.end(let claim), .failure):
+      leases.resume(claim, deadline: now.steady + configuration.retryDelay)
+    case (.reports, _):
+      if case .report(let reports) = submission.command { leases.settle(reports) }
+      if case .success(let reply) = result { absorb(reply, isFenced: false, now) }
+    case (.watch(let key), .failure(let error)):
+      watches.remove(key)
+      refuse(key, error)
+    case (.request(let key, _), .failure(let error)), (.create(let key), .failure(let error)),
       (.prune(let key, _), .failure(let error)), (.pause(let key, _), .failure(let error)),
       (.resume(let key, _), .failure(let error)):
       refuse(key, error)
-    case (.watch(let key, _), .success), (.prune(let key, _), .success):
+    case (.watch(let key), .success), (.prune(let key, _), .success):
       refuse(key, JobError(.internal, "The store gave an answer to another question."))
     }
   }
@@ -48,7 +62,11 @@ extension BrokerCore {
     switch result {
     case .failure(let error): refuse(key, error)
     case .success(.job(let job)):
-      if let job { respond(key, .job(overlaid(job))) } else { refuse(key, JobError(.notFound, "There is no such job.")) }
+      if let job {
+        respond(key, .job(overlaid(job)))
+      } else {
+        refuse(key, JobError(.notFound, "There is no such job."))
+      }
     case .success(.page(let page)):
       respond(key, .jobs(JobPage(jobs: page.jobs.map(overlaid), nextCursor: page.nextCursor)))
     case .success(.position(let position)): respond(key, .position(position))
@@ -71,14 +89,16 @@ extension BrokerCore {
   private mutating func finish(_ claim: WaitingClaim, _ result: Result<JobReply, JobError>, _ now: Moment) {
     let connection = claim.key.connection
     let isConnected = sessions[connection] != nil
-    sessions[connection]?.claimsUnderWay -= 1
     switch result {
-    case .failure(let error): refuse(claim.key, error)
+    case .failure(let error):
+      refuse(claim.key, error)
+      if let ready = claim.wokenFor { signal(type: ready.type, count: ready.count) }
     case .success(.claimed(let jobs)) where !jobs.isEmpty:
       for job in jobs {
         leases.insert(job, holder: connection, term: claim.request.lease, now: now.steady)
         publish(job)
       }
+      if let ready = claim.left(after: jobs) { signal(type: ready.type, count: ready.count) }
       if isConnected, !isDraining {
         answer(claim, with: jobs)
       } else {
@@ -93,17 +113,25 @@ extension BrokerCore {
     }
   }
 
+  /// Takes in what a create made. The claims that wait for it were sent with it, except for jobs with a moment.
+  private mutating func absorb(_ reply: JobReply, of command: JobCommand) {
+    guard case .created(let entries) = reply, case .create(let jobs) = command else { return }
+    for (entry, job) in zip(entries, jobs) where entry.created {
+      if job.notBefore != nil { becamePending(entry.job) }
+      publish(entry.job)
+    }
+  }
+
   /// Takes in what a command changed: leases, waiting claims, watches and holders that lost their job.
   private mutating func absorb(_ reply: JobReply, isFenced: Bool, _ now: Moment) {
     switch reply {
-    case .created(let jobs): for entry in jobs where entry.created { changed(entry.job, isFenced: false, now) }
     case .job(let job, let hasChanged): if hasChanged { changed(job, isFenced: isFenced, now) }
     case .reaped(let jobs): for job in jobs { changed(job, isFenced: false, now) }
     case .deleted(let job):
       if let lease = leases.remove(job.id) { revoke(lease, status: nil, reason: "The job was deleted.") }
       publish(.deleted(job.id), id: job.id, type: job.type)
     case .reported(let stale):
-      for claim in stale where leases[claim.id]?.job.attempt == claim.attempt {
+      for claim in stale where leases[claim] != nil {
         if let lease = leases.remove(claim.id) {
           revoke(lease, status: nil, reason: "The claim is no longer valid.")
         }
@@ -111,23 +139,28 @@ extension BrokerCore {
     case .promoted(let ready, let due):
       nextDue = due
       for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type, count: count) }
-    case .claimed, .pruned, .snapshot, .done: break
+    case .created, .claimed, .pruned, .snapshot, .done: break
     }
   }
 
   private mutating func changed(_ job: Job, isFenced: Bool, _ now: Moment) {
-    if let lease = leases[job.id] {
-      if job.status == .processing, job.attempt == lease.job.attempt {
-        leases.refresh(job, now: now.steady)
-      } else {
-        leases.remove(job.id)
-        if !isFenced { revoke(lease, status: job.status, reason: job.revocationReason) }
-      }
+    guard let lease = leases[job.id] else {
+      if job.status == .pending { becamePending(job) }
+      return publish(job)
     }
-    if job.status == .pending {
-      if let due = job.notBefore { nextDue = min(nextDue ?? due, due) } else { signal(type: job.type) }
+    // What is told of an earlier claim says nothing about the one in force.
+    if job.attempt < lease.job.attempt { return }
+    if job.status == .processing, job.attempt == lease.job.attempt {
+      return publish(leases.refresh(job, now: now.steady))
     }
+    leases.remove(job.id)
+    if !isFenced { revoke(lease, status: job.status, reason: job.revocationReason) }
+    if job.status == .pending { becamePending(job) }
     publish(job)
+  }
+
+  private mutating func becamePending(_ job: Job) {
+    if let due = job.notBefore { nextDue = min(nextDue ?? due, due) } else { signal(type: job.type) }
   }
 
   /// Tells the holder, if it is connected, that the job is no longer its.
@@ -148,6 +181,16 @@ extension BrokerCore {
     job.updatedAt = max(job.updatedAt, known.updatedAt)
     job.leaseExpiresAt = known.leaseExpiresAt ?? job.leaseExpiresAt
     return job
+  }
+}
+
+extension JobError {
+  /// Whether the store says that the job has moved on, rather than that it could not do what it was asked.
+  fileprivate var isOutdated: Bool {
+    switch code {
+    case .notFound, .staleClaim, .jobFinished: true
+    default: false
+    }
   }
 }
 

@@ -66,17 +66,18 @@ public struct Submission: Sendable {
 
 /// Why a command was submitted.
 enum Purpose: Sendable {
-  /// A request about one job, or a create; answered with what came of it. A fenced one is the holder's own.
+  /// A request about jobs that exist; answered with what came of it. A fenced one is the holder's own.
   case request(RequestKey, isFenced: Bool)
+  case create(RequestKey)
   case claim(WaitingClaim)
-  case watch(RequestKey, WatchSelection)
+  case watch(RequestKey)
   case prune(RequestKey, soFar: Int)
   case pause(RequestKey, type: String)
   case resume(RequestKey, type: String)
   case reports
   case promotion
-  case loss(ClaimToken)
-  case giveBack
+  /// The claim ends because its holder is gone.
+  case end(ClaimToken)
 }
 
 /// A question that the store answers beside the stream of commands.

@@ -5,6 +5,8 @@ import JobModel
 struct WatchTable {
   private struct Watch {
     var selection: WatchSelection
+    /// Whether its snapshot was taken, so that it is told of changes.
+    var isFollowing = false
     /// Changes that its connection had no room for: the latest of each job, in order of first change.
     var backlog: OrderedDictionary<JobID, JobEvent> = [:]
     /// The backlog itself had no room.
@@ -24,16 +26,27 @@ struct WatchTable {
 
   func count(of connection: ConnectionID) -> Int { watches.keys.count { $0.connection == connection } }
 
-  mutating func insert(_ key: RequestKey, _ selection: WatchSelection) {
+  /// A watch is asked for. False when there is one with this key.
+  mutating func insert(_ key: RequestKey, _ selection: WatchSelection) -> Bool {
+    guard watches[key] == nil else { return false }
     watches[key] = Watch(selection: selection)
+    return true
+  }
+
+  /// Its snapshot is taken: from now on it is told of changes, unless it was ended meanwhile.
+  mutating func follow(_ key: RequestKey) {
+    guard let selection = watches[key]?.selection else { return }
+    watches[key]?.isFollowing = true
     for id in selection.ids { byID[id, default: []].insert(key) }
     for type in selection.types { byType[type, default: []].insert(key) }
     if selection.ids.isEmpty && selection.types.isEmpty { ofAll.insert(key) }
   }
 
   /// Ends a watch. False when there was none.
+  @discardableResult
   mutating func remove(_ key: RequestKey) -> Bool {
     guard let watch = watches.removeValue(forKey: key) else { return false }
+    guard watch.isFollowing else { return true }
     for id in watch.selection.ids {
       byID[id]?.remove(key)
       if byID[id]?.isEmpty == true { byID[id] = nil }
@@ -47,7 +60,7 @@ struct WatchTable {
   }
 
   mutating func removeAll(of connection: ConnectionID) {
-    for key in watches.keys where key.connection == connection { _ = remove(key) }
+    for key in watches.keys where key.connection == connection { remove(key) }
   }
 
   /// The watches to be told of a change now. The rest of those it concerns, on connections that have no room,

@@ -38,9 +38,10 @@ public struct Timestamp: Hashable, Sendable, Comparable {
     return Timestamp(milliseconds: overflow ? (duration < .zero ? .max : .min) : difference)
   }
 
-  /// How much later this moment is than `other`.
+  /// How much later this moment is than `other`; a result out of range sticks at the end of the range.
   public static func - (time: Timestamp, other: Timestamp) -> Duration {
-    .milliseconds(time.milliseconds.subtractingReportingOverflow(other.milliseconds).partialValue)
+    let (difference, overflow) = time.milliseconds.subtractingReportingOverflow(other.milliseconds)
+    return .milliseconds(overflow ? (time < other ? .min : .max) : difference)
   }
 }
 
@@ -56,8 +57,8 @@ extension Timestamp {
     var parts = tm()
     gmtime_r(&seconds, &parts)
     func padded(_ value: Int, _ width: Int) -> String {
-      let digits = String(value)
-      return String(repeating: "0", count: max(0, width - digits.count)) + digits
+      let digits = String(value.magnitude)
+      return (value < 0 ? "-" : "") + String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
     let date =
       "\(padded(Int(parts.tm_year) + 1900, 4))-\(padded(Int(parts.tm_mon) + 1, 2))-\(padded(Int(parts.tm_mday), 2))"

@@ -1,0 +1,210 @@
+import BrokerCore
+import JobModel
+import Testing
+
+@Suite("Watching")
+struct WatchingTests {
+  private var bench = CoreBench()
+  private var watcher = ConnectionID(1)
+  private var other = ConnectionID(2)
+
+  init() {
+    watcher = bench.connect(1)
+    other = bench.connect(2)
+  }
+
+  private mutating func watch(_ selection: WatchSelection = WatchSelection(), snapshot: Job...) -> RequestKey
+  {
+    let key = bench.ask(.watch(selection), on: watcher)
+    bench.finish(.snapshot(snapshot, truncated: false))
+    return key
+  }
+
+  private func events(of key: RequestKey) -> [JobEvent] {
+    bench.replies(to: key).compactMap { if case .event(let event) = $0 { event } else { nil } }
+  }
+
+  private func changed(_ job: Job) -> JobEvent {
+    var job = job
+    job.metadata = nil
+    return .changed(job)
+  }
+
+  @Test("begins with the state, in its place in the order of changes")
+  mutating func snapshot() {
+    let key = bench.ask(.watch(WatchSelection()), on: watcher)
+    #expect(bench.commands == [.snapshot(WatchSelection(), limit: Limits.snapshot)])
+    bench.ask(.cancel(.number(1)), on: other)
+    bench.finish(.snapshot([.number(1)], truncated: true))
+    bench.finish(.job(.number(1, status: .cancelled), changed: true))
+    #expect(
+      bench.replies(to: key) == [
+        .snapshot([.number(1)], more: false, truncated: true),
+        .event(changed(.number(1, status: .cancelled))),
+      ])
+  }
+
+  @Test("tells of no change that is in the snapshot already")
+  mutating func noGapNoOverlap() {
+    bench.ask(.cancel(.number(1)), on: other)
+    let key = bench.ask(.watch(WatchSelection()), on: watcher)
+    bench.finish(.job(.number(1, status: .cancelled), changed: true))
+    bench.finish(.snapshot([.number(1, status: .cancelled)], truncated: false))
+    #expect(events(of: key) == [])
+  }
+
+  @Test("tells of every kind of change, without metadata")
+  mutating func changes() {
+    let key = watch()
+    bench.ask(.create([NewJob(type: "ingest")]), on: other)
+    bench.finish(.created([CreatedJob(job: .number(1), created: true)]))
+    bench.hold(1, on: other)
+    #expect(bench.takeSent().isEmpty)
+    bench.ask(.update(.number(1), attempt: 1, JobUpdate(progress: 50)), on: other)
+    guard case .changed(let reported)? = events(of: key).first else {
+      Issue.record("no event of the report")
+      return
+    }
+    #expect(reported.progress == 50)
+    bench.ask(.complete(.number(1), attempt: 1, result: nil), on: other)
+    bench.finishEmpty()
+    bench.finish(.job(.number(1, attempt: 1, status: .complete), changed: true))
+    #expect(events(of: key).last == changed(.number(1, attempt: 1, status: .complete)))
+    bench.ask(.delete(.number(1)), on: other)
+    bench.finish(.deleted(.number(1)))
+    #expect(events(of: key).last == .deleted(.number(1)))
+    bench.ask(.reap(timeout: .seconds(1), type: nil), on: other)
+    bench.finish(.reaped([.number(2, attempt: 1, status: .failed)]))
+    #expect(events(of: key).last == changed(.number(2, attempt: 1, status: .failed)))
+    bench.ask(.prune(olderThan: .zero, status: nil, type: nil), on: other)
+    bench.finish(.pruned([.number(2), .number(3)]))
+    #expect(events(of: key).suffix(2) == [.deleted(.number(2)), .deleted(.number(3))])
+  }
+
+  @Test("tells of the create and the claim of a job in that order")
+  mutating func createThenClaim() {
+    let key = watch()
+    bench.ask(.create([NewJob(type: "ingest")]), on: other)
+    bench.finish(.created([CreatedJob(job: .number(1), created: true)]))
+    bench.ask(.claim(ClaimRequest()), on: other)
+    bench.finish(.claimed([.number(1, attempt: 1)]))
+    #expect(events(of: key) == [changed(.number(1)), changed(.number(1, attempt: 1))])
+  }
+
+  @Test("does not tell of what changed nothing")
+  mutating func unchanged() {
+    let key = watch()
+    bench.ask(.create([NewJob(type: "ingest")]), on: other)
+    bench.finish(.created([CreatedJob(job: .number(1), created: false)]))
+    bench.ask(.cancel(.number(2)), on: other)
+    bench.finish(.job(.number(2, status: .complete), changed: false))
+    #expect(events(of: key) == [])
+  }
+
+  @Test("ends with a change that is as the store has it, whatever was reported while it was on its way")
+  mutating func reportsAreNotTurnedBack() {
+    bench.hold(1, on: other)
+    let key = watch()
+    let update = JobUpdate(progress: 10, retryCount: 1)
+    bench.ask(.update(.number(1), attempt: 1, update), on: other)
+    bench.ask(.update(.number(1), attempt: 1, JobUpdate(progress: 50)), on: other)
+    bench.advance(by: .seconds(1))
+    bench.finish(.job(.number(1, attempt: 1, progress: 10), changed: true))
+    bench.finishEmpty()
+    guard case .changed(let job)? = events(of: key).last else {
+      Issue.record("no event")
+      return
+    }
+    #expect(job.progress == 50)
+  }
+
+  @Test("ends with unwatch")
+  mutating func unwatch() {
+    let key = watch()
+    let end = bench.ask(.unwatch(id: key.id), on: watcher)
+    #expect(bench.replies(to: end) == [.done])
+    bench.ask(.cancel(.number(1)), on: other)
+    bench.finish(.job(.number(1, status: .cancelled), changed: true))
+    #expect(events(of: key) == [])
+    let again = bench.ask(.unwatch(id: key.id), on: watcher)
+    #expect(bench.error(to: again) == .notFound)
+  }
+
+  @Test("ends with unwatch even before its snapshot was taken")
+  mutating func unwatchEarly() {
+    let key = bench.ask(.watch(WatchSelection()), on: watcher)
+    let end = bench.ask(.unwatch(id: key.id), on: watcher)
+    #expect(bench.replies(to: end) == [.done])
+    bench.ask(.cancel(.number(1)), on: other)
+    bench.finish(.snapshot([], truncated: false))
+    bench.finish(.job(.number(1, status: .cancelled), changed: true))
+    #expect(bench.replies(to: key) == [.snapshot([], more: false, truncated: false)])
+  }
+
+  @Test("is refused under an id that has a watch already, which goes on")
+  mutating func sameID() {
+    let key = watch(WatchSelection(types: ["ingest"]))
+    bench.ask(.watch(WatchSelection(types: ["save"])), on: watcher, id: key.id)
+    #expect(bench.commands.isEmpty)
+    #expect(bench.error(to: key) == nil, "the snapshot came first")
+    guard case .error(let error)? = bench.replies(to: key).last else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(error.code == .invalidArgument)
+  }
+
+  @Test("is limited for each connection, those on their way counted")
+  mutating func limit() {
+    var configuration = CoreConfiguration()
+    configuration.watchesPerConnection = 2
+    bench = CoreBench(configuration)
+    watcher = bench.connect(1)
+    let keys = (0..<3).map { _ in bench.ask(.watch(WatchSelection()), on: watcher) }
+    #expect(keys.map { bench.error(to: $0) } == [nil, nil, .resourceExhausted])
+    #expect(bench.commands.count == 2)
+  }
+
+  @Test("that the store refused counts no more")
+  mutating func refused() {
+    var configuration = CoreConfiguration()
+    configuration.watchesPerConnection = 1
+    bench = CoreBench(configuration)
+    watcher = bench.connect(1)
+    let key = bench.ask(.watch(WatchSelection()), on: watcher)
+    bench.finish(JobError(.unavailable, "busy"))
+    #expect(bench.error(to: key) == .unavailable)
+    let again = bench.ask(.watch(WatchSelection()), on: watcher)
+    #expect(bench.error(to: again) == nil)
+  }
+
+  @Test("without room keeps the latest of each job, and tells it when there is room again")
+  mutating func room() {
+    let key = watch()
+    bench.setRoom(false, of: watcher)
+    for status in [JobStatus.pending, .cancelled] {
+      bench.ask(.cancel(.number(1)), on: other)
+      bench.finish(.job(.number(1, status: status), changed: true))
+    }
+    #expect(events(of: key) == [])
+    bench.setRoom(true, of: watcher)
+    #expect(events(of: key) == [changed(.number(1, status: .cancelled))])
+  }
+
+  @Test("that falls too far behind is told so")
+  mutating func resync() {
+    var configuration = CoreConfiguration()
+    configuration.watchBacklog = 1
+    bench = CoreBench(configuration)
+    watcher = bench.connect(1)
+    other = bench.connect(2)
+    let key = watch()
+    bench.setRoom(false, of: watcher)
+    for number in 1...3 {
+      bench.ask(.cancel(.number(UInt64(number))), on: other)
+      bench.finish(.job(.number(UInt64(number), status: .cancelled), changed: true))
+    }
+    bench.setRoom(true, of: watcher)
+    #expect(events(of: key) == [.resync])
+  }
+}
