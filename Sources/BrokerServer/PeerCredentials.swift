@@ -33,4 +33,4 @@ struct PeerCredentials: Sendable {
 }
 
 /// The user this process runs as.
-func currentUser() -> UInt32 { geteuid() }
+public func currentUser() -> UInt32 { geteuid() }

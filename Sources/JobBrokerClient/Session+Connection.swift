@@ -92,7 +92,7 @@ extension Session {
       return close(with: error)
     }
     after(configuration.requestTimeout ?? Self.patience) { [weak self, weak handler] in
-      guard let self, let handler, case .greeting(handler) = self.state else { return }
+      guard let self, let handler, case .greeting = self.state, self.isCurrent(handler) else { return }
       self.lost(handler, "the broker did not answer the hello")
       handler.close()
     }

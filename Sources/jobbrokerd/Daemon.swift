@@ -2,6 +2,7 @@ import ArgumentParser
 import BrokerServer
 import JobModel
 import JobProtocol
+import JobStore
 import Logging
 import ServiceLifecycle
 import UnixSignals
@@ -70,7 +71,7 @@ struct Daemon: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var logger = Logger(label: "jobbrokerd", factory: StreamLogHandler.standardError)
+    var logger = Logger(label: "jobbrokerd") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = logLevel
     do {
       try await serve(logger: logger)
@@ -82,7 +83,7 @@ struct Daemon: AsyncParsableCommand {
 
   private func serve(logger: Logger) async throws {
     let environment = SystemEnvironment.variables
-    let path = socket ?? DefaultPath.socket(environment: environment)
+    let path = socket ?? DefaultPath.socket(environment: environment, uid: currentUser())
     let socket =
       try SocketBinder.fromServiceManager(environment: environment)
       ?? SocketBinder.bind(path: path, mode: socketMode.value)

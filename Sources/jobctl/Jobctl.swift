@@ -1,1 +1,61 @@
-@main enum M { static func main() {} }
+import ArgumentParser
+import JobBrokerClient
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// The operator's tool, the shell's client, and `jobctl work`, which makes a worker of any program.
+@main
+struct Jobctl: AsyncParsableCommand {
+  static let version = "0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "jobctl",
+    abstract: "Create, watch and work on jobs of the broker on this host.",
+    discussion: """
+      Examples:
+        jobctl create --type ingest --metadata '{"file":"talk.wav"}' --wait
+        jobctl list --status failed
+        jobctl watch
+        jobctl work --type ingest -- ./ingest.sh
+
+      A job's id may be shortened to any prefix that only it has.
+      With --json every command prints one JSON object a line.
+      Exit status: 0 done, 1 the broker said no (or the job did not succeed), 2 usage, 3 no broker.
+      Shell completions: jobctl --generate-completion-script bash|zsh|fish
+      """,
+    version: version,
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Jobs:",
+        subcommands: [
+          Create.self, Get.self, List.self, Watch.self, Position.self, Cancel.self, Retry.self, Release.self,
+          Complete.self, Fail.self, Update.self, Delete.self,
+        ]),
+      CommandGroup(name: "Workers:", subcommands: [Work.self, Workers.self, Pause.self, Resume.self]),
+      CommandGroup(
+        name: "The broker:",
+        subcommands: [Ping.self, Stats.self, Reap.self, Prune.self, Backup.self, Bench.self]),
+    ])
+
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if var asynchronous = command as? any AsyncParsableCommand {
+        try await asynchronous.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      let ending = Ending(of: error)
+      if let text = ending.output { StandardStream.output.write(text + "\n") }
+      if let text = ending.complaint { StandardStream.error.write(text + "\n") }
+      exit(ending.status.rawValue)
+    }
+  }
+}

@@ -1,0 +1,112 @@
+/// What creates, finds and claims jobs.
+extension JobStatement {
+  /// Which jobs a claim may take, but for paused types: `nextOfType` is the one place that decides.
+  static let claimable = "status = 'pending' AND not_before IS NULL"
+
+  static let insertJobSQL = """
+    INSERT INTO jobs (
+      id, type, status, priority, metadata, max_retries, max_lost, not_before, requested_not_before, unique_key,
+      created_at, updated_at)
+    VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+    ON CONFLICT DO NOTHING
+    """
+
+  /// The job as it is, and why its attempt `?2` ended, when that is in its history.
+  static let jobWithCauseSQL = """
+    SELECT \(JobColumns.brief),
+      (SELECT cause FROM job_attempts AS a WHERE a.seq = jobs.seq AND a.attempt = ?2)
+    FROM jobs WHERE id = ?1
+    """
+
+  static let jobByUniqueKeySQL = """
+    SELECT \(JobColumns.whole) FROM jobs
+    WHERE unique_key = ?1 AND unique_key IS NOT NULL AND status IN ('pending', 'processing')
+    """
+
+  static let historySQL = """
+    SELECT attempt, worker_name, worker_pid, worker_uid, started_at, ended_at, cause, error
+    FROM job_attempts WHERE seq = ?1 ORDER BY attempt
+    """
+
+  /// The types that have a claimable job: one step in the index each.
+  static let claimableTypesSQL = """
+    WITH RECURSIVE claimable (type) AS (
+      SELECT min(type) FROM jobs WHERE \(claimable)
+      UNION ALL
+      SELECT (SELECT min(j.type) FROM jobs AS j WHERE j.status = 'pending' AND j.not_before IS NULL
+        AND j.type > claimable.type)
+      FROM claimable WHERE claimable.type IS NOT NULL)
+    SELECT type FROM claimable WHERE type IS NOT NULL
+    """
+
+  static let nextOfTypeSQL = """
+    SELECT seq, priority FROM jobs
+    WHERE type = ?1 AND \(claimable) AND NOT EXISTS (SELECT 1 FROM paused_types WHERE type = ?1)
+    ORDER BY priority DESC, seq LIMIT 1
+    """
+
+  /// Takes the job with sequence `?1` at `?2`: lease `?3` ms until `?4`, worker `?5`, `?6`, `?7`.
+  static let claimSQL = """
+    UPDATE jobs SET
+      status = 'processing', attempt = attempt + 1, worker_name = ?5, worker_pid = ?6, worker_uid = ?7,
+      lease_ms = ?3, lease_expires_at = ?4, started_at = ?2, updated_at = ?2
+    WHERE seq = ?1 AND \(claimable)
+    """
+
+  /// Processing jobs last heard from before `?1`, of the type `?2` if it is not NULL.
+  static let reapableSQL = """
+    SELECT id, attempt FROM jobs
+    WHERE status = 'processing' AND updated_at < ?1 AND (?2 IS NULL OR type = ?2) ORDER BY seq
+    """
+
+  static let dueSQL = """
+    SELECT type, count(*) FROM jobs WHERE status = 'pending' AND not_before <= ?1 GROUP BY type
+    """
+
+  static let pruneableSQL = """
+    SELECT \(JobColumns.brief) FROM jobs
+    WHERE finished_at < ?1 AND finished_at IS NOT NULL AND (?2 IS NULL OR status = ?2)
+      AND (?3 IS NULL OR type = ?3)
+    ORDER BY finished_at LIMIT ?4
+    """
+
+  /// At most `?2` processing jobs, of the type `?1` if it is not NULL.
+  static let processingJobsSQL = """
+    SELECT \(JobColumns.brief) FROM jobs
+    WHERE status = 'processing' AND (?1 IS NULL OR type = ?1) ORDER BY seq LIMIT ?2
+    """
+
+  static let readyJobsOfTypeSQL = """
+    SELECT \(JobColumns.brief) FROM jobs WHERE type = ?1 AND \(claimable) ORDER BY priority DESC, seq LIMIT ?2
+    """
+
+  static let delayedJobsOfTypeSQL = """
+    SELECT \(JobColumns.brief) FROM jobs
+    WHERE type = ?1 AND status = 'pending' AND not_before IS NOT NULL ORDER BY not_before LIMIT ?2
+    """
+
+  static let newestOfTypeSQL = """
+    SELECT \(JobColumns.whole) FROM jobs WHERE type = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2
+    """
+
+  static let newestOfStatusSQL = """
+    SELECT \(JobColumns.whole) FROM jobs
+    WHERE status = ?3 AND seq < ?1 AND (?4 IS NULL OR type = ?4) ORDER BY seq DESC LIMIT ?2
+    """
+
+  /// Ids from `?5` to `?6`. The plus keeps SQLite from walking the whole table in the order of `seq`.
+  static let newestWithPrefixSQL = """
+    SELECT \(JobColumns.whole) FROM jobs
+    WHERE id BETWEEN ?5 AND ?6 AND +seq < ?1 AND (?3 IS NULL OR +status = ?3) AND (?4 IS NULL OR +type = ?4)
+    ORDER BY +seq DESC LIMIT ?2
+    """
+
+  static let loadDelayedSQL = """
+    SELECT type, priority, seq FROM jobs WHERE status = 'pending' AND not_before IS NOT NULL
+    """
+
+  static let heldClaimsSQL = """
+    SELECT \(JobColumns.brief), lease_ms FROM jobs
+    WHERE status = 'processing' AND lease_ms IS NOT NULL ORDER BY seq
+    """
+}

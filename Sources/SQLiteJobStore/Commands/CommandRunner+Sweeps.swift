@@ -1,0 +1,85 @@
+import JobModel
+import JobStore
+
+/// Commands about many jobs.
+extension CommandRunner {
+  /// `JobCommand.report`.
+  mutating func report(_ reports: [HolderReport]) throws(SQLiteError) -> Result<JobReply, JobError> {
+    try atomically { (runner) throws(SQLiteError) in
+      var stale: [ClaimToken] = []
+      for report in reports {
+        let values: [SQLValue] = [
+          .id(report.claim.id), .integer(report.claim.attempt), .time(report.heardAt),
+          report.update.progress.map { .real($0) } ?? .null, .flag(report.update.stage != .keep),
+          report.update.stage.value, .time(report.leaseExpiresAt),
+        ]
+        if try !runner.statements.run(SQLStep(.report, values)) { stale.append(report.claim) }
+      }
+      return .success(.reported(stale: stale))
+    }
+  }
+
+  /// `JobCommand.reap`.
+  mutating func reap(
+    before cutoff: Timestamp, type: String?, sparing: [JobID], at now: Timestamp
+  ) throws(SQLiteError) -> Result<JobReply, JobError> {
+    let silent = try statements(.reapable).all([.time(cutoff), .text(type)]) { row in
+      row.id(0).map { ClaimToken(id: $0, attempt: Int(row.integer(1))) }
+    }
+    let spared = Set(sparing)
+    var reaped: [Job] = []
+    for claim in silent where !spared.contains(claim.id) {
+      let outcome = try perform(.reap(claim, before: cutoff, at: now))
+      if case .success(.job(let job, changed: true)) = outcome { reaped.append(job) }
+    }
+    return .success(.reaped(reaped))
+  }
+
+  /// `JobCommand.promote`.
+  mutating func promote(at now: Timestamp) throws(SQLiteError) -> Result<JobReply, JobError> {
+    let due = try statements(.due).all([.time(now)]) { ($0.text(0), Int($0.integer(1))) }
+    if !due.isEmpty { _ = try statements.run(SQLStep(.promote, [.time(now)])) }
+    let next = try statements(.nextDue).first([]) { $0.optionalTime(0) }
+    return .success(.promoted(Dictionary(uniqueKeysWithValues: due), nextDue: next))
+  }
+
+  /// `JobCommand.prune`.
+  mutating func prune(
+    before cutoff: Timestamp, status: JobStatus?, type: String?, limit: Int
+  ) throws(SQLiteError) -> Result<JobReply, JobError> {
+    let values: [SQLValue] = [.time(cutoff), .text(status?.rawValue), .text(type), .integer(limit)]
+    let jobs = try statements(.pruneable).all(values) { Job(row: $0, whole: false)?.outline }
+    for job in jobs {
+      _ = try statements.run(SQLStep(.deleteJob, [.id(job.id)]))
+      changes.append(.removed(QueueEntry(job)))
+    }
+    return .success(.pruned(jobs))
+  }
+
+  /// `JobCommand.snapshot`: the unfinished jobs that the watch covers, and those it names, in order of creation.
+  mutating func snapshot(
+    _ selection: WatchSelection, limit: Int
+  ) throws(SQLiteError) -> Result<JobReply, JobError> {
+    var jobs: [JobID: Job] = [:]
+    func collect(_ statement: JobStatement, _ values: [SQLValue]) throws(SQLiteError) {
+      try statements(statement).forEach(values) { row in
+        if let job = Job(row: row, whole: false) { jobs[job.id] = job }
+        return true
+      }
+    }
+    for id in selection.ids { try collect(.jobByID, [.id(id)]) }
+    // One more than may be told, to know whether there is more.
+    let bound = SQLValue.integer(limit + 1)
+    if selection.ids.isEmpty, selection.types.isEmpty {
+      try collect(.processingJobs, [.null, bound])
+      try collect(.pendingJobs, [bound])
+    }
+    for type in selection.types {
+      try collect(.processingJobs, [.text(type), bound])
+      try collect(.readyJobsOfType, [.text(type), bound])
+      try collect(.delayedJobsOfType, [.text(type), bound])
+    }
+    let ordered = jobs.values.sorted { $0.sequence < $1.sequence }
+    return .success(.snapshot(Array(ordered.prefix(limit)), truncated: ordered.count > limit))
+  }
+}

@@ -1,0 +1,22 @@
+import Glibc
+import JobModel
+
+/// Keeps a second broker away from a database: an flock(2) on a file beside it, which the kernel releases when the
+/// process ends, however it ends. The file stays: removing it would let two brokers lock two files of one name.
+final class DatabaseLock: Sendable {
+  private let descriptor: Int32
+
+  /// - Throws: UNAVAILABLE when another process has the lock.
+  init(path: String) throws(JobError) {
+    descriptor = try PrivateFile.open(path)
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let isTaken = errno == EWOULDBLOCK
+      let error = JobError.system("cannot lock \(path)")
+      close(descriptor)
+      throw isTaken
+        ? JobError(.unavailable, "Another broker has the database: \(path) is locked. Stop it first.") : error
+    }
+  }
+
+  deinit { close(descriptor) }
+}

@@ -1,0 +1,105 @@
+import CSQLite
+import JobModel
+import JobStore
+import Logging
+
+/// How a store is opened.
+struct OpenOptions: Sendable {
+  let path: String
+  let durability: Durability
+  let retryPolicy: RetryPolicy
+  let clock: @Sendable () -> Timestamp
+  let random: @Sendable () -> Double
+  let logger: Logger
+}
+
+extension SQLiteJobStore {
+  /// Opens a database, which is made if there is none; so is its directory, for its owner alone. One of an older
+  /// version, or of the store that JobBroker grew out of, is backed up and migrated.
+  ///
+  /// - Parameters:
+  ///   - path: The database file. Beside it SQLite keeps `-wal` and `-shm`, and the store `-lock` and `-reserve`.
+  ///   - durability: What `sync` promises.
+  ///   - retryPolicy: How long a job waits before an automatic retry.
+  ///   - clock: The wall clock.
+  ///   - random: Uniform in 0..<1; spreads retries.
+  ///   - logger: Told of migrations, damage, a full disk, a failure.
+  /// - Throws: UNAVAILABLE when another broker has the database or it can't be opened; UNSUPPORTED when it is of a
+  ///   newer version; INVALID_ARGUMENT when it is another program's; INTERNAL when it is damaged.
+  public static func open(
+    path: String, durability: Durability = .full, retryPolicy: RetryPolicy = RetryPolicy(),
+    clock: @escaping @Sendable () -> Timestamp = { .now },
+    random: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
+    logger: Logger = Logger(label: "jobbroker.store")
+  ) async throws(JobError) -> SQLiteJobStore {
+    let options = OpenOptions(
+      path: path, durability: durability, retryPolicy: retryPolicy, clock: clock, random: random, logger: logger)
+    let thread = DedicatedThread()
+    // Opening reads much and may migrate: that belongs on the thread that will write.
+    return try await withTaskExecutorPreference(thread) { () async throws(JobError) in
+      let opened = try OpenedDatabase(options)
+      do throws(SQLiteError) {
+        let reader = try Reader(path: path, thread: DedicatedThread())
+        return SQLiteJobStore(opened, options: options, thread: thread, reader: reader)
+      } catch { throw JobError(error, while: "Cannot open \(path)") }
+    }
+  }
+}
+
+/// What opening a database yields.
+struct OpenedDatabase {
+  /// How long a transaction waits for another process that writes, in milliseconds.
+  static let busyTimeout: Int32 = 1000
+  /// How long opening looks for damage.
+  private static let checkLimit: Duration = .milliseconds(500)
+
+  let lock: DatabaseLock
+  let reserve: DiskReserve
+  let writer: Writer
+  let log: LogFile
+  let index: QueueIndex
+
+  init(_ options: OpenOptions) throws(JobError) {
+    let path = options.path
+    try PrivateFile.makeDirectory(PrivateFile.directory(of: path))
+    lock = try DatabaseLock(path: path + "-lock")
+    try PrivateFile.create(path)
+    let connection = try Self.connect(options)
+    try Migrator(connection: connection, path: path, logger: options.logger).migrate(now: options.clock())
+    do throws(SQLiteError) {
+      try Self.check(connection, options)
+      log = try LogFile(connection)
+      var statements = StatementCache(connection)
+      index = try QueueIndex.load(&statements)
+      writer = Writer(connection, statements: statements, options: options)
+    } catch {
+      throw JobError(error, while: "Cannot open \(path)")
+    }
+    reserve = DiskReserve(path: path + "-reserve", logger: options.logger)
+  }
+
+  private static func connect(_ options: OpenOptions) throws(JobError) -> Connection {
+    do {
+      let connection = try Connection(path: options.path)
+      connection.setBusyTimeout(milliseconds: busyTimeout)
+      for pragma in pragmas { try connection.run(pragma) }
+      return connection
+    } catch { throw JobError(error, while: "Cannot open \(options.path)") }
+  }
+
+  private static func check(_ connection: Connection, _ options: OpenOptions) throws(SQLiteError) {
+    switch try QuickCheck.run(on: connection, limit: checkLimit) {
+    case .sound: break
+    case .cut: options.logger.info("The check of the database was cut short", metadata: ["after": "\(checkLimit)"])
+    case .damaged(let damage):
+      throw SQLiteError(code: SQLITE_CORRUPT, message: "it is damaged, restore a backup: \(damage)")
+    }
+  }
+
+  /// NORMAL: `LogSync` does what FULL would do more. Checkpoints are `Checkpointer`'s business. Debian's SQLite
+  /// overwrites what it deletes unless told otherwise, which costs every status change its index pages twice.
+  private static let pragmas = [
+    "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA secure_delete = OFF", "PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -65536",
+  ]
+}

@@ -1,0 +1,62 @@
+import JobModel
+import JobStore
+import Logging
+
+/// The connection that writes: runs a batch of commands as one transaction.
+struct Writer {
+  private let connection: Connection
+  private var runner: CommandRunner
+  var checkpointer: Checkpointer
+
+  init(_ connection: Connection, statements: StatementCache, options: OpenOptions) {
+    self.connection = connection
+    runner = CommandRunner(statements: statements, retryPolicy: options.retryPolicy, random: options.random)
+    checkpointer = Checkpointer(
+      connection, busyTimeout: OpenedDatabase.busyTimeout, logger: options.logger)
+  }
+
+  /// What the last transaction changed.
+  var changes: [QueueChange] { runner.changes }
+
+  /// Runs the commands and commits. What it throws has undone them all, as far as SQLite knows.
+  ///
+  /// - Parameter takesNewJobs: whether there is room for them; creates are refused otherwise.
+  mutating func run(
+    _ commands: [JobCommand], takesNewJobs: Bool, at now: Timestamp
+  ) throws(SQLiteError) -> [Result<JobReply, JobError>] {
+    runner.changes.removeAll(keepingCapacity: true)
+    try connection.beginTransaction()
+    do throws(SQLiteError) {
+      var results: [Result<JobReply, JobError>] = []
+      results.reserveCapacity(commands.count)
+      for command in commands {
+        if !takesNewJobs, command.isCreate {
+          results.append(.failure(Self.noRoom))
+        } else {
+          results.append(try runner.run(command, at: now))
+        }
+      }
+      try connection.commitTransaction()
+      return results
+    } catch {
+      connection.rollBack()
+      throw error
+    }
+  }
+
+  private static let noRoom = JobError(
+    .resourceExhausted, "The disk is full: no new jobs until there is room; those there are can be finished")
+
+  /// What the last broker left.
+  mutating func recover() throws(SQLiteError) -> Recovery {
+    var recovery = Recovery()
+    recovery.held = try runner.statements(.heldClaims).all { row in
+      Job(row: row, whole: false).map {
+        Recovery.HeldClaim(job: $0, lease: .milliseconds(row.integer(JobColumns.briefCount)))
+      }
+    }
+    recovery.pausedTypes = Set(try runner.statements(.loadPaused).all { $0.text(0) })
+    recovery.nextDue = try runner.statements(.nextDue).first([]) { $0.optionalTime(0) }
+    return recovery
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import JobBrokerClient
+import Subprocess
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// What an acknowledged change survives: the broker's --durability.
+enum Durability: String, CaseIterable, ExpressibleByArgument {
+  /// A power cut.
+  case full
+  /// A crash of the broker.
+  case relaxed
+}
+
+/// A broker with an empty store, for one run.
+struct PrivateBroker {
+  let durability: Durability
+  /// Where its files go; on a real disk, or full durability costs nothing.
+  let directory: String
+
+  /// Runs a body with the socket of a broker that is ready, then stops the broker and removes its files.
+  func run(_ body: @Sendable (_ socketPath: String) async throws -> Void) async throws {
+    let home = try temporaryDirectory()
+    defer { removeFiles(in: home) }
+    let arguments = [
+      "--socket", "\(home)/broker.sock", "--db", "\(home)/jobs.db", "--durability", durability.rawValue,
+    ]
+    var options = PlatformOptions()
+    options.processGroupID = 0
+    options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(10))]
+    let result = try await Subprocess.run(
+      .path(.init(PrivateBroker.program)), arguments: Arguments(arguments), platformOptions: options,
+      output: .sequence, error: .string(limit: 1 << 20)
+    ) { execution in
+      var output = execution.standardOutput.strings().makeAsyncIterator()
+      guard try await isReady(&output) else { return false }
+      do {
+        try await body("\(home)/broker.sock")
+      } catch {
+        try? execution.send(signal: .terminate)
+        throw error
+      }
+      try execution.send(signal: .terminate)
+      return true
+    }
+    guard result.closureResult else {
+      throw NoBroker(
+        socketPath: "\(home)/broker.sock",
+        reason: "\(PrivateBroker.program) did not start: \(result.standardError ?? "")")
+    }
+  }
+
+  private func isReady(
+    _ output: inout SubprocessOutputSequence.StringSequence<UTF8>.AsyncIterator
+  ) async throws -> Bool {
+    while let line = try await output.next() {
+      if line.hasPrefix("ready ") { return true }
+    }
+    return false
+  }
+
+  /// The broker that was built with this jobctl: beside it.
+  private static var program: String {
+    var path = [CChar](repeating: 0, count: Limits.path + 1)
+    let length = max(readlink("/proc/self/exe", &path, Limits.path), 0)
+    let own = String(decoding: path.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    guard let slash = own.lastIndex(of: "/") else { return "jobbrokerd" }
+    return "\(own[..<slash])/jobbrokerd"
+  }
+
+  private func temporaryDirectory() throws -> String {
+    var template = "\(directory)/jobctl-bench-XXXXXX".utf8CString
+    let path = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress).map { String(cString: $0) } }
+    guard let path else { throw ValidationError("\(directory): \(String(cString: strerror(errno)))") }
+    return path
+  }
+
+  /// The directory holds plain files only: the broker makes no other.
+  private func removeFiles(in home: String) {
+    guard let directory = opendir(home) else { return }
+    defer {
+      closedir(directory)
+      rmdir(home)
+    }
+    while let entry = readdir(directory) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      unlink("\(home)/\(name)")
+    }
+  }
+}

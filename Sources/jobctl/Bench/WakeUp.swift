@@ -1,0 +1,44 @@
+import JobBrokerClient
+
+/// How long a worker that is blocked in a claim waits for its job once the job's creator has its reply.
+struct WakeUp: Sendable {
+  let jobs: BenchJobs
+
+  /// Creates the jobs one by one, each when the worker is known to be blocked.
+  ///
+  /// - Parameters:
+  ///   - worker: a client on the event loop of `producer`, with a name that no other worker has.
+  /// - Returns: the times from the create's reply to the job in the worker's hands; zero when the job came first.
+  func run(producer: JobBrokerClient, worker: JobBrokerClient) async throws -> Latencies {
+    try await withTaskExecutorPreference(producer.taskExecutor) {
+      var latencies = Latencies()
+      for index in 0..<jobs.count {
+        async let arrival = nextJob(worker)
+        while try await !isBlocked(worker, asSeenBy: producer) {}
+        _ = try await producer.create(jobs.newJob(index))
+        let replied = MonotonicClock.nanoseconds
+        let arrived = try await arrival
+        latencies.record([arrived > replied ? arrived - replied : 0])
+      }
+      return latencies
+    }
+  }
+
+  /// Claims and completes the next job.
+  ///
+  /// - Returns: when it was claimed.
+  private func nextJob(_ worker: JobBrokerClient) async throws -> UInt64 {
+    let request = ClaimRequest(types: [jobs.type], wait: .seconds(10))
+    guard let job = try await worker.claim(request).first else {
+      throw JobError(.unavailable, "no job came within 10 s")
+    }
+    let arrived = MonotonicClock.nanoseconds
+    try await worker.complete(job.id, attempt: job.attempt)
+    return arrived
+  }
+
+  private func isBlocked(_ worker: JobBrokerClient, asSeenBy observer: JobBrokerClient) async throws -> Bool {
+    let name = worker.configuration.workerName
+    return try await observer.workers().contains { $0.identity.name == name && $0.isWaiting }
+  }
+}

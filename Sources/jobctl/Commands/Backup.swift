@@ -1,0 +1,39 @@
+import ArgumentParser
+import JobBrokerClient
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+struct Backup: BrokerCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Copy the broker's store to a new file.",
+    discussion: """
+      The broker writes the file while it goes on serving; the copy is consistent.
+
+      Example:
+        jobctl backup /var/backups/jobs-2026-11-23.db
+      """)
+
+  @OptionGroup var broker: BrokerOptions
+
+  @Argument(help: "The new file.", completion: .file())
+  var path: String
+
+  func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
+    let target = absolute(path)
+    try await client.backup(to: target)
+    printer.line(JSONLine { $0.add("backup", target) }, "backed up to \(target)")
+  }
+
+  /// The broker's working directory is another.
+  private func absolute(_ path: String) -> String {
+    guard !path.hasPrefix("/"), let directory = getcwd(nil, 0) else { return path }
+    defer { free(directory) }
+    return "\(String(cString: directory))/\(path)"
+  }
+}

@@ -1,0 +1,124 @@
+import ArgumentParser
+import JobBrokerClient
+
+struct Bench: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure the broker, and check that it gives each job out exactly once.",
+    discussion: """
+      A closed loop over --clients connections: half of them create, half claim and complete. The jobs are of a type \
+      of their own and are removed afterwards. Exit status 1 unless each job was claimed and completed exactly once.
+
+      With --durability a broker of its own, with an empty store, is started for the run; otherwise the broker at \
+      --socket is measured.
+
+      Examples:
+        jobctl bench --clients 64 --jobs 100000 --durability full
+        jobctl bench --wake --jobs 2000
+      """)
+
+  @OptionGroup var broker: BrokerOptions
+
+  @Option(help: "Connections, 2 or more.")
+  var clients = 16
+
+  @Option(help: "Jobs.")
+  var jobs = 20_000
+
+  @Option(help: ArgumentHelp("Bytes of metadata.", valueName: "bytes"))
+  var payload = 256
+
+  @Option(help: "Start a broker for the run: full survives a power cut, relaxed a crash of the broker.")
+  var durability: Durability?
+
+  @Option(help: ArgumentHelp("Where the files of that broker go.", valueName: "path"))
+  var directory = "/var/tmp"
+
+  @Flag(help: "Measure how soon a blocked worker has a new job, instead.")
+  var wake = false
+
+  @Flag(help: "Leave the jobs where they are.")
+  var keep = false
+
+  func validate() throws {
+    guard (2...10_000).contains(clients) else { throw ValidationError("--clients is from 2 to 10000") }
+    guard (1...100_000_000).contains(jobs) else { throw ValidationError("--jobs is from 1 to 100000000") }
+    guard (0...Limits.payload).contains(payload) else {
+      throw ValidationError("--payload is from 0 to \(Limits.payload)")
+    }
+  }
+
+  func run() async throws {
+    guard let durability else { return try await measure(broker.configuration()) }
+    try await interruptible {
+      try await PrivateBroker(durability: durability, directory: directory).run { socketPath in
+        var configuration = broker.configuration()
+        configuration.socketPath = socketPath
+        try await measure(configuration)
+      }
+    }
+  }
+
+  private func measure(_ configuration: JobBrokerClient.Configuration) async throws {
+    let jobs = BenchJobs(count: jobs, payload: payload)
+    let connections = try await connect(configuration, jobs.type)
+    if wake {
+      try await measureWakeUp(jobs, connections)
+    } else {
+      try await measureLoad(jobs, connections)
+    }
+    if !keep { try await clean(jobs, connections[0]) }
+    for connection in connections { await connection.close() }
+  }
+
+  private func measureLoad(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws {
+    let before = try await connections[0].stats()
+    let measured = try await BenchLoad(jobs: jobs).run(connections)
+    let after = try await connections[0].stats()
+    let report = BenchReport(
+      clients: clients, jobs: jobs.count, payload: payload, durability: durability, measured: measured,
+      brokerCPU: after.cpu - before.cpu, commits: after.commits - before.commits)
+    let printer = broker.printer
+    StandardStream.output.write(
+      printer.json ? report.json.text + "\n" : report.text(for: printer.terminal))
+    guard report.isExact else { throw ExitStatus.refused.exitCode }
+  }
+
+  private func measureWakeUp(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws {
+    let latencies = try await WakeUp(jobs: jobs).run(producer: connections[0], worker: connections[1])
+    broker.printer.line(
+      JSONLine {
+        $0.add("jobs", jobs.count)
+        $0.add("wake_up", latencies.json)
+      },
+      """
+      \(Quantity.grouped(jobs.count)) jobs; from the create's reply to the job in the worker's hands: \
+      p50 \(latencies.cells[0].text), p99 \(latencies.cells[1].text), max \(latencies.cells[2].text)
+      """)
+  }
+
+  /// Connects all clients on one event loop, each under a name of its own.
+  private func connect(
+    _ configuration: JobBrokerClient.Configuration, _ name: String
+  ) async throws -> [JobBrokerClient] {
+    var connections: [JobBrokerClient] = []
+    for index in 0..<(wake ? 2 : clients) {
+      var configuration = configuration
+      configuration.workerName = "\(name)-\(index)"
+      do {
+        connections.append(
+          try await JobBrokerClient.connect(configuration, eventLoop: connections.first?.eventLoop))
+      } catch let error as JobError where error.code == .unavailable {
+        throw NoBroker(socketPath: configuration.socketPath, reason: error.message)
+      }
+    }
+    return connections
+  }
+
+  private func clean(_ jobs: BenchJobs, _ client: JobBrokerClient) async throws {
+    do {
+      while try await client.prune(olderThan: .zero, type: jobs.type) > 0 {}
+    } catch let error as JobError where error.code == .permissionDenied {
+      broker.printer.note("the jobs of type \(jobs.type) remain: \(error.message)")
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import ArgumentParser
+import JobBrokerClient
+
+struct Create: BrokerCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Create jobs.",
+    discussion: """
+      Prints the id of each job. The metadata is a JSON object.
+
+      Examples:
+        jobctl create --type ingest --metadata '{"file":"talk.wav"}'
+        jobctl create --type ingest --metadata-file talk.json --wait
+        jobctl create --type report --delay 10m --unique-key nightly
+        ls *.wav | jq -Rc '{file: .}' | jobctl create --type ingest --metadata-lines -
+      """)
+  static let outlivesBroker = true
+
+  @OptionGroup var broker: BrokerOptions
+
+  @Option(name: .customLong("type"), help: ArgumentHelp("Routes the job to workers.", valueName: "type"))
+  var type: String
+
+  @Option(help: ArgumentHelp("The job's metadata.", valueName: "json"))
+  var metadata: String?
+
+  @Option(help: ArgumentHelp("A file with the metadata; - is standard input.", valueName: "file"))
+  var metadataFile: String?
+
+  @Option(
+    help: ArgumentHelp("A file with the metadata of one job a line; - is standard input.", valueName: "file"))
+  var metadataLines: String?
+
+  @Option(help: ArgumentHelp("The job's id, a UUID: creating it again is no second job.", valueName: "uuid"))
+  var id: String?
+
+  @Option(help: "Higher is claimed first.")
+  var priority: Int32 = 0
+
+  @Option(help: "Automatic retries.")
+  var maxRetries = NewJob.defaultMaxRetries
+
+  @Option(help: "How often a worker may be lost while holding it.")
+  var maxLost = NewJob.defaultMaxLost
+
+  @Option(help: "Not to be claimed before this time has passed, as in 10s.", transform: DurationText.parse)
+  var delay: Duration?
+
+  @Option(
+    help: "Not to be claimed before this moment, as in 2026-11-23T20:15:00Z.", transform: MomentText.parse)
+  var notBefore: Timestamp?
+
+  @Option(help: ArgumentHelp("At most one unfinished job has this key.", valueName: "key"))
+  var uniqueKey: String?
+
+  @Option(help: "How many jobs to create.")
+  var count = 1
+
+  @Flag(help: "Wait until the jobs are finished; exit status 1 unless all of them are complete.")
+  var wait = false
+
+  func validate() throws {
+    guard [metadata, metadataFile, metadataLines].compactMap({ $0 }).count <= 1 else {
+      throw ValidationError("give the metadata once: --metadata, --metadata-file or --metadata-lines")
+    }
+    guard delay == nil || notBefore == nil else {
+      throw ValidationError("--delay and --not-before exclude each other")
+    }
+    guard count >= 1 else { throw ValidationError("--count is 1 or more") }
+    guard count == 1 || metadataLines == nil else {
+      throw ValidationError("--count and --metadata-lines exclude each other")
+    }
+    if let id {
+      guard JobID(id) != nil else { throw ValidationError("--id is a UUID, not '\(id)'") }
+      guard count == 1, metadataLines == nil else { throw ValidationError("an --id names one job") }
+    }
+  }
+
+  func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
+    var ids: Set<JobID> = []
+    for batch in CreateBatches(jobs: try newJobs()) {
+      for created in try await client.create(batch) {
+        ids.insert(created.job.id)
+        if !wait || printer.json {
+          printer.line(
+            JSONLine {
+              $0.add("created", created.created)
+              $0.add("job", JSONLine(created.job))
+            }, created.job.id.description)
+        }
+        if !created.created { printer.note("\(created.job.id) was there already") }
+      }
+    }
+    guard wait, !ids.isEmpty else { return }
+    guard ids.count <= Limits.selection else {
+      throw ValidationError("--wait follows at most \(Limits.selection) jobs")
+    }
+    let board = try await Follow(client: client, printer: printer, until: ids).run(WatchSelection(ids: ids))
+    guard ids.allSatisfy({ board[$0]?.status == .complete }) else { throw ExitStatus.refused.exitCode }
+  }
+
+  private func newJobs() throws -> [NewJob] {
+    let start = delay.map { Timestamp.now + $0 } ?? notBefore
+    return try allMetadata().map { metadata in
+      NewJob(
+        id: id.flatMap { JobID($0) } ?? .timeOrdered(), type: type, metadata: metadata, priority: priority,
+        maxRetries: maxRetries, maxLost: maxLost, notBefore: start, uniqueKey: uniqueKey)
+    }
+  }
+
+  private func allMetadata() throws -> [String] {
+    if let metadataLines {
+      return try TextFile.read(metadataLines).split(whereSeparator: \.isNewline).map(String.init)
+    }
+    let one = try metadataFile.map { try TextFile.read($0) } ?? metadata ?? "{}"
+    return Array(repeating: one, count: count)
+  }
+}
+
+/// Cuts a long list of new jobs into requests that fit into a frame.
+struct CreateBatches: Sequence, IteratorProtocol {
+  /// A request leaves room in its frame for what is not metadata.
+  private static let bytes = Limits.frame / 2
+
+  private var rest: ArraySlice<NewJob>
+
+  init(jobs: [NewJob]) {
+    rest = jobs[...]
+  }
+
+  mutating func next() -> [NewJob]? {
+    guard !rest.isEmpty else { return nil }
+    var bytes = 0
+    let batch = rest.prefix(Limits.createBatch).prefix { job in
+      defer { bytes += job.metadata.utf8.count + 4 * Limits.name }
+      return bytes == 0 || bytes + job.metadata.utf8.count <= CreateBatches.bytes
+    }
+    rest = rest.dropFirst(batch.count)
+    return Array(batch)
+  }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import JobBrokerClient
+
+struct Stats: BrokerCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the broker's counters.",
+    discussion: """
+      Examples:
+        jobctl stats
+        jobctl stats --json | jq '.types[] | select(.pending > 100)'
+      """)
+
+  @OptionGroup var broker: BrokerOptions
+
+  func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
+    let stats = try await client.stats()
+    guard !printer.json else { return printer.line(JSONLine(stats), "") }
+    printer.line(
+      JSONLine(),
+      """
+      \(Styled(stats.server).text) (pid \(stats.pid)), up \(Quantity.duration(stats.uptime)), store \
+      \(Styled(stats.store).text)
+      \(Quantity.duration(stats.cpu)) CPU, \(Quantity.bytes(stats.residentBytes)) memory, \
+      \(Quantity.grouped(stats.commands)) commands in \(Quantity.grouped(stats.commits)) commits
+      \(stats.connections) connections, \(stats.waitingClaims) waiting claims, \(stats.watches) watches
+      """)
+    var table = Table(
+      .left("TYPE"), .right("PENDING"), .right("PROCESSING"), .right("COMPLETE"), .right("FAILED"),
+      .right("CANCELLED"), .left("CLAIMS"))
+    for type in stats.types {
+      table.rows.append(
+        [Styled(type.type)]
+          + JobStatus.allCases.map { Styled(Quantity.grouped(type.counts[$0, default: 0])) }
+          + [type.isPaused ? Styled("paused", .yellow) : Styled("")])
+    }
+    if !table.rows.isEmpty {
+      StandardStream.output.write("\n")
+      printer.table(table)
+    }
+  }
+}

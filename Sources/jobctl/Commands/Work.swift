@@ -1,0 +1,164 @@
+import ArgumentParser
+import JobBrokerClient
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+struct Work: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Work on jobs by running a program for each.",
+    discussion: """
+      The program finds the job's metadata, a JSON object, on its standard input, and JOB_ID, JOB_TYPE and \
+      JOB_ATTEMPT in its environment. On its standard output
+        ::stage NAME        says what it is doing,
+        ::progress NUMBER   says how far that is, 0-100,
+      and the last line that is a JSON object is the job's result.
+      Exit status 0 completes the job, 75 (EX_TEMPFAIL) fails it so that it is tried again, any other fails it; the \
+      last 4 KiB of standard error become the job's error.
+
+      When the job is cancelled or lost, the program and all it started get SIGTERM, after --kill-grace SIGKILL.
+      SIGTERM or Ctrl-C: finish the current jobs, for at most --grace, then give them back. A second one: give them \
+      back at once.
+
+      Examples:
+        jobctl work --type ingest -- ./ingest.sh
+        jobctl work --type preview --type save --concurrency 4 -- python3 worker.py --fast
+        jobctl work --type echo -- sh -c 'echo "::stage thinking"; cat'
+      """)
+
+  @OptionGroup var broker: BrokerOptions
+
+  @Option(
+    name: .customLong("type"),
+    help: ArgumentHelp("Only jobs of this type; repeat it for more.", valueName: "type"))
+  var types: [String] = []
+
+  @Option(help: "How many jobs to work on at a time.")
+  var concurrency = 1
+
+  @Option(help: "The name under which this worker is shown.")
+  var name: String?
+
+  @Option(
+    help: "How long a job stays claimed when this worker falls silent.", transform: DurationText.parse)
+  var lease: Duration = ClaimRequest.defaultLease
+
+  @Option(
+    help: "How long the current jobs may go on after SIGTERM.", transform: DurationText.parse)
+  var grace: Duration = .seconds(30)
+
+  @Option(help: "How long a program has between SIGTERM and SIGKILL.", transform: DurationText.parse)
+  var killGrace: Duration = .seconds(5)
+
+  @Flag(name: .shortAndLong, help: "Show the standard error of the programs.")
+  var verbose = false
+
+  @Argument(
+    parsing: .postTerminator, help: ArgumentHelp("The program and its arguments.", valueName: "program"))
+  var command: [String] = []
+
+  func validate() throws {
+    guard let program = command.first else {
+      throw ValidationError("name a program after `--`, as in: jobctl work --type ingest -- ./ingest.sh")
+    }
+    guard Work.isExecutable(program) else {
+      throw ValidationError("\(program) is no program that can be run")
+    }
+    guard concurrency >= 1 else { throw ValidationError("--concurrency is 1 or more") }
+    guard Limits.lease.contains(lease) else { throw ValidationError("--lease is from 10ms to 7d") }
+  }
+
+  func run() async throws {
+    var logger = Logger(label: "jobctl", factory: StreamLogHandler.standardError)
+    logger.logLevel = verbose ? .info : .warning
+    // Trapped before the first job, so that no signal finds this process without an answer.
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let client = try await JobBrokerClient.connect(
+      broker.configuration(reconnects: true, workerName: name), logger: logger, waitsForBroker: true)
+    let printer = broker.printer
+
+    try await Watchdog.guarding { watchdog in
+      let handler = ProgramHandler(
+        command: command, killGrace: killGrace, isVerbose: verbose, watchdog: watchdog
+      ) { context, ending, time in
+        printer.line(ending.json(context.job, time), ending.text(context.job, time))
+      }
+      let worker = Worker(
+        client: client, types: types, concurrency: concurrency, lease: lease, gracePeriod: grace,
+        logger: logger, handler: { try await handler.run($0) })
+      try await serve(ServiceGroup(services: [worker], logger: logger), until: signals, printer)
+    }
+    await client.close()
+  }
+
+  /// Runs until the worker ends: gracefully after the first signal, at once after the second.
+  private func serve(
+    _ group: ServiceGroup, until signals: UnixSignalsSequence, _ printer: Printer
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await group.run() }
+      tasks.addTask {
+        var signals = signals.makeAsyncIterator()
+        guard await signals.next() != nil else { return }
+        printer.note("finishing the current jobs; once more to stop at once")
+        await group.triggerGracefulShutdown()
+        _ = await signals.next()
+      }
+      defer { tasks.cancelAll() }
+      try await tasks.next()
+    }
+  }
+
+  /// Whether execvp(3) would find a program of this name.
+  private static func isExecutable(_ program: String) -> Bool {
+    guard !program.contains("/") else { return access(program, X_OK) == 0 }
+    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+    return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
+  }
+}
+
+extension WorkEnding {
+  /// The ending of a job for a script that reads a worker's output.
+  func json(_ job: Job, _ time: Duration) -> JSONLine {
+    JSONLine {
+      $0.add("id", job.id.description)
+      $0.add("type", job.type)
+      $0.add("attempt", job.attempt)
+      $0.add("ending", name)
+      $0.add("duration_ms", time.milliseconds)
+      if case .complete(let result) = self { $0.add("result", json: result) }
+      $0.add("error", error)
+    }
+  }
+
+  /// The ending of a job for a person.
+  func text(_ job: Job, _ time: Duration) -> String {
+    let attempt = job.attempt > 1 ? ", attempt \(job.attempt)" : ""
+    let text = "\(job.id) \(job.type) \(name) after \(Quantity.duration(time))\(attempt)"
+    return error.map { Styled("\(text): \($0)").text } ?? text
+  }
+
+  private var name: String {
+    switch self {
+    case .complete: "complete"
+    case .retryable: "failed, retryable"
+    case .failed: "failed"
+    case .stopped: "stopped"
+    }
+  }
+
+  private var error: String? {
+    switch self {
+    case .retryable(let error), .failed(let error): error
+    case .complete, .stopped: nil
+    }
+  }
+}

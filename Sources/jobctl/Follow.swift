@@ -1,0 +1,133 @@
+import ArgumentParser
+import JobBrokerClient
+import UnixSignals
+
+/// Follows jobs until all of some are finished, or until a person has seen enough.
+struct Follow {
+  let client: JobBrokerClient
+  let printer: Printer
+  /// When these are finished or gone, the following ends; nil: never.
+  var until: Set<JobID>?
+
+  /// Follows what a selection covers.
+  ///
+  /// - Returns: the jobs as they were at the end.
+  /// - Throws: `ExitCode` 130 on SIGINT; the broker's refusal.
+  func run(_ selection: WatchSelection) async throws -> Board {
+    let watch = try await client.watch(selection)
+    return printer.terminal.isInteractive && !printer.json ? try await live(watch) : try await lines(watch)
+  }
+
+  private func isOver(_ board: Board) -> Bool {
+    until.map(board.areFinished) ?? false
+  }
+
+  // MARK: For a script or a log
+
+  private func lines(_ watch: JobWatch) async throws -> Board {
+    var board = Board()
+    for try await event in watch {
+      let changed = board.apply(event)
+      printer.json ? printJSON(event) : changed.forEach { printLine(JobText.line($0)) }
+      if isOver(board) { break }
+    }
+    return board
+  }
+
+  private func printLine(_ text: String) {
+    StandardStream.output.write(text + "\n")
+  }
+
+  private func printJSON(_ event: WatchEvent) {
+    func print(_ name: String, _ fill: (inout JSONLine) -> Void = { _ in }) {
+      printLine(
+        JSONLine {
+          $0.add("event", name)
+          fill(&$0)
+        }.text)
+    }
+    switch event {
+    case .snapshot(let jobs, let truncated):
+      for job in jobs { print("snapshot") { $0.add("job", JSONLine(job)) } }
+      print("current") { $0.add("truncated", truncated) }
+    case .changed(let job): print("changed") { $0.add("job", JSONLine(job)) }
+    case .deleted(let id): print("deleted") { $0.add("id", id.description) }
+    case .interrupted: print("interrupted")
+    }
+  }
+
+  // MARK: For a person
+
+  private enum Input {
+    case event(WatchEvent)
+    case tick
+    case ended((any Error)?)
+    case signal
+  }
+
+  /// How often the picture may change: fast enough for the eye, slow enough for the terminal.
+  private static let frame: Duration = .milliseconds(100)
+  /// How often times and places in the queue are renewed when nothing else happens, in frames.
+  private static let framesToRenewal = 10
+
+  private func live(_ watch: JobWatch) async throws -> Board {
+    let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+    let (inputs, feed) = AsyncStream<Input>.makeStream()
+    var screen = LiveScreen()
+    defer { screen.close() }
+
+    return try await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        do {
+          for try await event in watch { feed.yield(.event(event)) }
+          feed.yield(.ended(nil))
+        } catch {
+          feed.yield(.ended(error))
+        }
+      }
+      group.addTask {
+        for await _ in signals { feed.yield(.signal) }
+      }
+      group.addTask {
+        while !Task.isCancelled {
+          try? await Task.sleep(for: Follow.frame)
+          feed.yield(.tick)
+        }
+      }
+      defer { group.cancelAll() }
+
+      var board = Board()
+      var isStale = true
+      var frames = 0
+      drawing: for await input in inputs {
+        switch input {
+        case .event(let event):
+          _ = board.apply(event)
+          isStale = true
+          if isOver(board) { break drawing }
+        case .tick:
+          frames += 1
+          guard isStale || frames % Follow.framesToRenewal == 0 else { continue }
+          try await draw(&board, on: &screen)
+          isStale = false
+        case .ended(let error):
+          if let error { throw error }
+          break drawing
+        case .signal: throw ExitStatus.interrupted.exitCode
+        }
+      }
+      try await draw(&board, on: &screen)
+      return board
+    }
+  }
+
+  private func draw(_ board: inout Board, on screen: inout LiveScreen) async throws {
+    let terminal = Terminal.current()
+    board.positions.removeAll()
+    // A watch tells of its own jobs; those ahead of them may be others.
+    for job in board.shown(rows: terminal.rows) where job.status == .pending && board.isCurrent {
+      board.positions[job.id] = try? await client.position(job.id)
+    }
+    screen.draw(board.picture(now: .now, terminal: terminal))
+  }
+}

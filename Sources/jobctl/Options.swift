@@ -1,0 +1,81 @@
+import ArgumentParser
+import JobBrokerClient
+
+/// The options every command has.
+struct BrokerOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The broker's socket. Otherwise $JOBBROKER_SOCKET, otherwise this user's usual place.",
+      valueName: "path"),
+    completion: .file(extensions: ["sock"]))
+  var socket: String?
+
+  @Flag(help: "Print one JSON object a line, for scripts.")
+  var json = false
+
+  /// What every client of this run is made with.
+  ///
+  /// - Parameter reconnects: whether the command outlives a restart of the broker.
+  func configuration(
+    reconnects: Bool = false, workerName: String? = nil
+  ) -> JobBrokerClient.Configuration {
+    var configuration = JobBrokerClient.Configuration(
+      clientName: "jobctl/\(Jobctl.version)", reconnects: reconnects)
+    if let socket { configuration.socketPath = socket }
+    if let workerName { configuration.workerName = workerName }
+    return configuration
+  }
+
+  /// Connects.
+  ///
+  /// - Throws: `NoBroker`, or the broker's refusal.
+  func connect(reconnects: Bool = false, workerName: String? = nil) async throws -> JobBrokerClient {
+    let configuration = configuration(reconnects: reconnects, workerName: workerName)
+    do {
+      return try await JobBrokerClient.connect(configuration)
+    } catch  where error.code == .unavailable {
+      throw NoBroker(socketPath: configuration.socketPath, reason: error.message)
+    }
+  }
+
+  /// Where the command prints.
+  var printer: Printer { Printer(json: json) }
+}
+
+/// A command that is one conversation with the broker.
+protocol BrokerCommand: AsyncParsableCommand {
+  var broker: BrokerOptions { get }
+  /// Whether it outlives a restart of the broker.
+  static var outlivesBroker: Bool { get }
+  func run(_ client: JobBrokerClient, _ printer: Printer) async throws
+}
+
+extension BrokerCommand {
+  static var outlivesBroker: Bool { false }
+
+  func run() async throws {
+    let client = try await broker.connect(reconnects: Self.outlivesBroker)
+    let outcome: Result<Void, any Error>
+    do {
+      outcome = .success(try await run(client, broker.printer))
+    } catch {
+      outcome = .failure(error)
+    }
+    await client.close()
+    try outcome.get()
+  }
+}
+
+/// The job types a command is about.
+struct TypeOption: ParsableArguments {
+  @Option(name: .customLong("type"), help: ArgumentHelp("Only jobs of this type.", valueName: "type"))
+  var type: String?
+}
+
+extension JobStatus: @retroactive ExpressibleByArgument {}
+
+/// The fence of a request that a holder makes by hand.
+struct FenceOption: ParsableArguments {
+  @Option(help: "Only while the job is held under this attempt; otherwise it is done in any case.")
+  var attempt: Int?
+}

@@ -1,0 +1,86 @@
+import JobBrokerClient
+
+/// One JSON object on one line, written member by member.
+struct JSONLine {
+  private var body = ""
+
+  /// The object.
+  var text: String { "{\(body)}" }
+
+  init() {}
+
+  init(_ fill: (inout JSONLine) -> Void) {
+    fill(&self)
+  }
+
+  mutating func add(_ key: String, _ value: String?) {
+    guard let value else { return }
+    add(key, raw: JSONLine.quoted(value))
+  }
+
+  mutating func add(_ key: String, _ value: (some BinaryInteger)?) {
+    guard let value else { return }
+    add(key, raw: "\(value)")
+  }
+
+  mutating func add(_ key: String, _ value: Bool) {
+    add(key, raw: value ? "true" : "false")
+  }
+
+  /// A whole number is written without a fraction; what JSON can't say is left out.
+  mutating func add(_ key: String, _ value: Double?) {
+    guard let value, value.isFinite else { return }
+    if let whole = Int64(exactly: value) { add(key, whole) } else { add(key, raw: "\(value)") }
+  }
+
+  /// ISO 8601.
+  mutating func add(_ key: String, _ time: Timestamp?) {
+    add(key, time?.iso8601)
+  }
+
+  mutating func add(_ key: String, _ object: JSONLine) {
+    add(key, raw: object.text)
+  }
+
+  mutating func add(_ key: String, _ list: [JSONLine]) {
+    add(key, raw: "[" + list.map(\.text).joined(separator: ",") + "]")
+  }
+
+  mutating func add(_ key: String, _ list: [String]) {
+    add(key, raw: "[" + list.map(JSONLine.quoted).joined(separator: ",") + "]")
+  }
+
+  /// A value that is JSON already. It goes through as it is, numbers of any size included; only its line breaks,
+  /// which JSON allows between tokens alone, become spaces.
+  mutating func add(_ key: String, json: String?) {
+    guard let json else { return }
+    let isOneLine = json.utf8.allSatisfy { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+    add(key, raw: isOneLine ? json : String(json.map { $0.isNewline && $0.isASCII ? " " : $0 }))
+  }
+
+  private mutating func add(_ key: String, raw: String) {
+    if !body.isEmpty { body += "," }
+    body += JSONLine.quoted(key)
+    body += ":"
+    body += raw
+  }
+
+  /// A JSON string (RFC 8259 §7).
+  static func quoted(_ text: String) -> String {
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": quoted += "\\\""
+      case "\\": quoted += "\\\\"
+      case "\n": quoted += "\\n"
+      case "\r": quoted += "\\r"
+      case "\t": quoted += "\\t"
+      case ..<" ":
+        let digits = String(scalar.value, radix: 16)
+        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: quoted.unicodeScalars.append(scalar)
+      }
+    }
+    return quoted + "\""
+  }
+}

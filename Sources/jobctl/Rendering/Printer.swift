@@ -1,0 +1,36 @@
+import JobBrokerClient
+
+/// Prints what a command found: for a person, or for a script.
+struct Printer {
+  /// Whether a script reads it.
+  var json: Bool
+  var terminal = Terminal.current()
+
+  /// Prints one object for a script, or a line for a person.
+  func line(_ object: @autoclosure () -> JSONLine, _ text: @autoclosure () -> String) {
+    StandardStream.output.write((json ? object().text : text()) + "\n")
+  }
+
+  /// Prints jobs: a line each for a script, a table for a person.
+  func jobs(_ jobs: [Job], now: Timestamp = .now) {
+    StandardStream.output.write(
+      json
+        ? jobs.map { JSONLine($0).text + "\n" }.joined()
+        : JobText.table(jobs, now: now, terminal: terminal))
+  }
+
+  /// Prints a job that a command changed.
+  func changed(_ job: Job) {
+    line(JSONLine(job), "\(job.id) \(job.status.rawValue)")
+  }
+
+  /// Prints a table for a person.
+  func table(_ table: Table) {
+    StandardStream.output.write(table.rendered(for: terminal))
+  }
+
+  /// Says something to a person that is not the command's answer.
+  func note(_ text: String) {
+    StandardStream.error.write("jobctl: \(text)\n")
+  }
+}

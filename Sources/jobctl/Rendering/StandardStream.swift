@@ -1,0 +1,81 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Standard output or standard error, unbuffered: what is written is seen, also by a reader of a pipe.
+struct StandardStream {
+  let descriptor: Int32
+
+  static let output = StandardStream(descriptor: STDOUT_FILENO)
+  static let error = StandardStream(descriptor: STDERR_FILENO)
+
+  /// Writes all of a text.
+  func write(_ text: String) {
+    var text = text
+    text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Writes all of some bytes. When the reader of the output is gone, so is the point of this process: it ends as
+  /// SIGPIPE would have ended it, had NIO not ignored that signal.
+  func write(_ bytes: UnsafeRawBufferPointer) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      #if canImport(Darwin)
+        let written = Darwin.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      #elseif canImport(Musl)
+        let written = Musl.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      #else
+        let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+      #endif
+      if written >= 0 {
+        rest = rest.dropFirst(written)
+      } else if errno == EPIPE, descriptor == STDOUT_FILENO {
+        exit(128 + SIGPIPE)
+      } else if errno == EAGAIN {
+        var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        _ = poll(&wait, 1, -1)
+      } else if errno != EINTR {
+        return
+      }
+    }
+  }
+}
+
+/// What the other end of a stream can show.
+struct Terminal: Sendable, Equatable {
+  /// Whether a person is looking: bars and redrawing are for them.
+  var isInteractive = false
+  /// Whether colours are wanted. See https://no-color.org.
+  var hasColor = false
+  /// Whether it shows characters beyond ASCII.
+  var hasUnicode = false
+  var columns = 80
+  var rows = 24
+
+  /// No terminal: a file or a pipe.
+  static let none = Terminal()
+
+  /// What standard output is connected to now.
+  static func current() -> Terminal {
+    guard isatty(STDOUT_FILENO) == 1, variable("TERM") != "dumb" else { return .none }
+    var terminal = Terminal(isInteractive: true)
+    terminal.hasColor = variable("NO_COLOR") == nil
+    let locale = variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") ?? ""
+    terminal.hasUnicode = locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8")
+    var size = winsize()
+    if ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 {
+      terminal.columns = Int(size.ws_col)
+      terminal.rows = Int(size.ws_row)
+    }
+    return terminal
+  }
+
+  private static func variable(_ name: String) -> String? {
+    guard let value = getenv(name), value.pointee != 0 else { return nil }
+    return String(cString: value)
+  }
+}
