@@ -101,7 +101,12 @@ public final class JobBrokerClient: Sendable {
     let id = shared.newID()
     let reply = await withTaskCancellationHandler {
       await withCheckedContinuation { caller in
-        onLoop { $0.submit(id, operation, for: .caller(caller)) }
+        // Not by `onLoop`: on the loop, this spares the hottest path a closure.
+        if eventLoop.inEventLoop {
+          session.value.submit(id, operation, for: .caller(caller))
+        } else {
+          eventLoop.execute { [session] in session.value.submit(id, operation, for: .caller(caller)) }
+        }
         // The handler below may have run before there was a request for it to abandon.
         if Task.isCancelled { abandon(id) }
       }

@@ -43,6 +43,7 @@ final class Session {
 
   private var outgoing = ByteBuffer()
   private var willFlush = false
+  private let tickInterval: Duration?
   private var tick: UInt64 = 0
   private var ticker: Scheduled<Void>?
 
@@ -54,7 +55,10 @@ final class Session {
     self.eventLoop = eventLoop
     self.logger = logger
     self.shared = shared
-    if configuration.requestTimeout != nil { scheduleTick() }
+    self.tickInterval = configuration.requestTimeout.map {
+      max(.milliseconds(1), $0 / Int(Self.ticksPerTimeout))
+    }
+    scheduleTick()
   }
 
   // MARK: Requests
@@ -75,9 +79,12 @@ final class Session {
       isRepeated: isRepeated ?? operation.isRepeatable,
       waitEnds: wait > .zero ? .now() + TimeAmount(wait) : nil)
     if case .closed(let error) = state { return request.resolve(with: .error(error)) }
-    pending[id] = request
-    if goesFirst { line.prepend(id) } else { line.append(id) }
-    sendLine()
+    guard case .ready = state, inFlight < maxInFlight, goesFirst || line.isEmpty else {
+      pending[id] = request
+      if goesFirst { line.prepend(id) } else { line.append(id) }
+      return
+    }
+    send(id, request)
   }
 
   /// The caller of a request has gone, or has waited too long.
@@ -95,20 +102,22 @@ final class Session {
   func sendLine() {
     guard case .ready = state else { return }
     while inFlight < maxInFlight, let id = line.popFirst() {
-      guard var request = pending[id], request.stage == .queued else { continue }
-      let operation = request.operationToSend
-      request.stage = .sent
-      request.wasSentBefore = true
-      pending[id] = request
-      inFlight += 1
-      do {
-        try transmit(id, operation)
-      } catch {
-        inFlight -= 1
-        pending[id] = nil
-        request.resolve(with: .error(error))
-      }
+      if let request = pending[id], request.stage == .queued { send(id, request) }
     }
+  }
+
+  private func send(_ id: UInt64, _ request: PendingRequest) {
+    do {
+      try transmit(id, request.operationToSend)
+    } catch {
+      pending[id] = nil
+      return request.resolve(with: .error(error))
+    }
+    var request = request
+    request.stage = .sent
+    request.wasSentBefore = true
+    pending[id] = request
+    inFlight += 1
   }
 
   /// Puts a request into what the end of this turn of the loop writes.
@@ -140,16 +149,18 @@ final class Session {
   func receive(_ response: Response, from handler: ConnectionHandler) {
     guard isCurrent(handler) else { return }
     if case .greeting = state { return greeted(with: response, by: handler) }
-    guard var request = pending[response.id], request.stage == .sent else {
+    guard let request = pending.removeValue(forKey: response.id) else {
       return receiveUnasked(response, from: handler)
     }
-    pending[response.id] = nil
+    guard request.stage == .sent else {
+      pending[response.id] = request
+      return violated(by: handler, "it answers request \(response.id) before it was sent")
+    }
     inFlight -= 1
     if case .error(let error) = response.reply {
       if error.code == .unavailable, configuration.reconnects, !request.isAbandoned,
         case .claim = request.operation
       {
-        request.stage = .parked
         park(response.id, request)
       } else {
         request.resolve(with: response.reply)
@@ -176,6 +187,8 @@ final class Session {
 
   /// A draining broker refused this claim: tries again later, on this connection or the next.
   private func park(_ id: UInt64, _ request: PendingRequest) {
+    var request = request
+    request.stage = .parked
     pending[id] = request
     failures += 1
     after(configuration.backoff.delay(afterFailures: failures)) {
@@ -205,15 +218,12 @@ final class Session {
   func expiry(after wait: Duration = .zero) -> UInt64 {
     guard let interval = tickInterval else { return .max }
     // The present tick is partly over, hence one more.
-    return tick + Self.ticksPerTimeout + 1 + UInt64(max(0, wait / interval))
+    let waiting = wait > .zero ? UInt64(min(wait / interval, 1e18)) : 0
+    return tick + Self.ticksPerTimeout + 1 + waiting
   }
 
   func stopTicking() {
     ticker?.cancel()
-  }
-
-  private var tickInterval: Duration? {
-    configuration.requestTimeout.map { max(.milliseconds(1), $0 / Int(Self.ticksPerTimeout)) }
   }
 
   private func scheduleTick() {

@@ -117,7 +117,8 @@ import Testing
       for try await event in watch {
         guard case .changed(let job) = event, job.status.isFinished else { continue }
         #expect(job.status == .failed && job.lostCount == 2)
-        #expect(try #require(job.error).contains("victim"))
+        let error = try #require(job.error)
+        #expect(error.contains("victim"))
         break
       }
     }
@@ -148,7 +149,9 @@ import Testing
 
   @Test func aClaimWhoseTimeIsUpIsAnsweredWithNothing() async throws {
     try await withBroker { broker in
-      #expect(try await broker.client().claim(ClaimRequest(wait: .milliseconds(5))).isEmpty)
+      let client = try await broker.client()
+      let jobs = try await client.claim(ClaimRequest(wait: .milliseconds(5)))
+      #expect(jobs.isEmpty)
     }
   }
 

@@ -9,8 +9,8 @@ import Testing
     try await withBroker { broker in
       let healthy = try await broker.client(reconnects: false)
       try await body(broker, try RawConnection(to: broker.socket))
-      let id = try await healthy.create(NewJob(type: "t")).job.id
-      #expect(try await healthy.claim().map(\.id) == [id])
+      let id = try await healthy.create(NewJob(type: "healthy")).job.id
+      #expect(try await healthy.claim(ClaimRequest(types: ["healthy"])).map(\.id) == [id])
       _ = try await healthy.complete(id, attempt: 1)
     }
   }

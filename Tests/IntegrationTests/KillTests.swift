@@ -1,4 +1,5 @@
 import CSQLite
+import Foundation
 import JobBrokerClient
 import JobModel
 import Synchronization
@@ -89,7 +90,8 @@ private struct Row {
     }
     for (claim, holders) in state.holders {
       #expect(holders.count == 1, "round \(round): \(claim) was held by \(holders)")
-      #expect(try #require(rows[claim.id]).attempt >= claim.attempt, "round \(round): \(claim) was forgotten")
+      let row = try #require(rows[claim.id])
+      #expect(row.attempt >= claim.attempt, "round \(round): \(claim) was forgotten")
     }
   }
 

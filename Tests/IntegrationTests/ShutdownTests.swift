@@ -1,3 +1,4 @@
+import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol

@@ -44,10 +44,10 @@ import Testing
       try await sleeper.write(Request(id: 2, operation: .watch(WatchSelection())))
       let client = try await broker.client()
       while try await client.stats().watches == 0 {}
-      let stage = String(repeating: "s", count: 200)
-      for _ in 1...6 {
-        let jobs = try await client.create((1...500).map { _ in NewJob(type: "t") })
-        for entry in jobs { _ = try await client.update(entry.job.id, JobUpdate(stage: .set(stage))) }
+      // Events of half a kilobyte, more than the sockets' buffers and the watch's backlog hold together.
+      for batch in 1...5 {
+        let padding = String(repeating: "k", count: 200)
+        _ = try await client.create((1...1000).map { NewJob(type: "t", uniqueKey: "\(padding) \(batch) \($0)") })
       }
       var sawResync = false
       while !sawResync, let response = try await sleeper.read() { sawResync = response.reply == .event(.resync) }

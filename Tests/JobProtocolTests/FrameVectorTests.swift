@@ -35,6 +35,12 @@ struct FrameVectorTests {
     #expect(pattern.mismatch(rewritten, message) == nil)
   }
 
+  @Test("The worked example of PROTOCOL.md has the bytes that protoc writes")
+  func workedExample() throws {
+    let vector = try #require(try Vectors.frames("requests").first { $0.name == "create, type alone" })
+    #expect(try Vectors.workedExample() == vector.hex)
+  }
+
   @Test("A hostile message is refused as documented", arguments: try Vectors.frames("hostile"))
   func hostile(vector: Vectors.Frame) throws {
     let body = try body(vector)

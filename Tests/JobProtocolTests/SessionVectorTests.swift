@@ -14,8 +14,7 @@ struct SessionVectorTests {
       #expect(kinds.count { $0 } == 1)
       if let hex = step.sendHex { #expect(Hex.bytes(hex)?.isEmpty == false) }
       if let message = step.send {
-        // Placeholders stand for ids.
-        let body = try WireJSON.request.bytes(SessionVectorTests.withExampleIDs(message))
+        let body = try WireJSON.request.bytes(SessionVectorTests.withExamples(message))
         if !SessionVectorTests.isToBeRefused(message, in: session) { _ = try codec.request(body) }
       }
     }
@@ -42,11 +41,14 @@ struct SessionVectorTests {
     #expect(pattern.mismatch(.object(["id": .string("$id")]), .object(["id": .integer(9)])) != nil)
   }
 
-  private static func withExampleIDs(_ json: JSON) -> JSON {
+  /// A request with values of the right kind in place of placeholders.
+  private static func withExamples(_ json: JSON, for field: String = "") -> JSON {
     switch json {
-    case .string(let name) where name.hasPrefix("$"): .string(String(repeating: "0", count: 32))
-    case .array(let values): .array(values.map(withExampleIDs))
-    case .object(let members): .object(members.mapValues(withExampleIDs))
+    case .string(let name) where name.hasPrefix("$"):
+      field == "cursor" ? .integer(1) : .string(String(repeating: "0", count: 32))
+    case .array(let values): .array(values.map { withExamples($0, for: field) })
+    case .object(let members):
+      .object(Dictionary(uniqueKeysWithValues: members.map { ($0, withExamples($1, for: $0)) }))
     default: json
     }
   }

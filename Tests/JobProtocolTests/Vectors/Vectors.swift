@@ -67,6 +67,15 @@ enum Vectors {
       .flatMap { try load("sessions/\($0)") as [Session] }
   }
 
+  /// The bytes of the only block of code in PROTOCOL.md: pairs of digits, then, after two spaces, words.
+  static func workedExample() throws -> String {
+    let text = try String(contentsOf: folder.appending(path: "../PROTOCOL.md"), encoding: .utf8)
+    guard let block = text.components(separatedBy: "```").dropFirst().first else { return "" }
+    return block.split(separator: "\n").map { line in
+      line.components(separatedBy: "  ")[0].filter { $0 != " " }
+    }.joined()
+  }
+
   private static func load<Value: Decodable>(_ file: String) throws -> Value {
     try JSONDecoder().decode(Value.self, from: Data(contentsOf: folder.appending(path: file)))
   }

@@ -1,0 +1,54 @@
+import JobBrokerClient
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct CancellationTests {
+  @Test func aWaitingClaimEndsWithItsTaskAndItsLateJobsGoBack() async throws {
+    let (_, connection, client) = try await connected()
+    let claim = Task {
+      await failure { () throws(JobError) in
+        try await client.claim(ClaimRequest(maxJobs: 2, wait: .seconds(60)))
+      }
+    }
+    let id = try await connection.next().id
+    claim.cancel()
+    #expect(await claim.value?.code == .unavailable)
+    let jobs = [someJob(attempt: 3), someJob(attempt: 4)]
+    connection.reply(to: id, .claimed(jobs))
+    for job in jobs {
+      #expect(try await connection.next().operation == .release(job.id, attempt: job.attempt, delay: .zero))
+    }
+  }
+
+  @Test func aCallOfACancelledTaskEndsAtOnce() async throws {
+    let (_, _, client) = try await connected()
+    let call = Task {
+      withUnsafeCurrentTask { $0?.cancel() }
+      return await failure { () throws(JobError) in try await client.claim(ClaimRequest(wait: .seconds(60))) }
+    }
+    #expect(await call.value?.code == .unavailable)
+  }
+
+  @Test func aChangeThatWasSentHasAnUnknownOutcome() async throws {
+    let (_, connection, client) = try await connected()
+    let call = Task { await failure { () throws(JobError) in try await client.retry(.timeOrdered()) } }
+    _ = try await connection.next()
+    call.cancel()
+    #expect(await call.value?.code == .unknownOutcome)
+  }
+
+  @Test func aRequestStillInLineIsNeverSent() async throws {
+    let (_, connection, client) = try await connected(maxInFlight: 1)
+    async let first: Void = client.ping()
+    let id = try await connection.next().id
+    let second = Task { await failure { () throws(JobError) in try await client.delete(.timeOrdered()) } }
+    second.cancel()
+    #expect(await second.value?.code == .unavailable)
+    async let third = client.stats()
+    connection.reply(to: id, .pong)
+    let next = try await connection.next()
+    #expect(next.operation == .stats)
+    connection.reply(to: next.id, .stats(BrokerStats()))
+    try await first
+    _ = try await third
+  }
+}

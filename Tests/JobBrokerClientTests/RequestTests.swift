@@ -1,0 +1,112 @@
+import JobBrokerClient
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct RequestTests {
+  @Test func everyCallerGetsItsOwnReplyWhateverTheOrder() async throws {
+    let (_, connection, client) = try await connected()
+    let jobs = (0..<20).map { _ in someJob() }
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      for job in jobs { group.addTask { try await client.get(job.id) == job } }
+      var asked: [(UInt64, JobID)] = []
+      for _ in jobs {
+        let (id, operation) = try await connection.next()
+        if case .get(let job) = operation { asked.append((id, job)) }
+      }
+      for (id, job) in asked.shuffled() {
+        connection.reply(to: id, .job(try #require(jobs.first { $0.id == job })))
+      }
+      for try await isOwn in group { #expect(isOwn) }
+    }
+  }
+
+  @Test func aRefusalIsThrownAsItCame() async throws {
+    let (_, connection, client) = try await connected()
+    let job = someJob()
+    async let refusal = failure { () throws(JobError) in try await client.complete(job.id, attempt: 1) }
+    let error = JobError(.staleClaim, "too late", job: job)
+    connection.reply(to: try await connection.next().id, .error(error))
+    #expect(await refusal == error)
+  }
+
+  @Test func aJobThatIsNotThereIsNil() async throws {
+    let (_, connection, client) = try await connected()
+    let id = JobID.timeOrdered()
+    async let job = client.get(id)
+    connection.reply(to: try await connection.next().id, .error(.notFound(id)))
+    #expect(try await job == nil)
+  }
+
+  @Test func requestsBeyondTheBrokersLimitWaitTheirTurn() async throws {
+    let (_, connection, client) = try await connected(maxInFlight: 2)
+    // On the client's loop, so that whatever it sends of the three goes out in one write.
+    let calls = (0..<3).map { _ in Task(executorPreference: client.taskExecutor) { try await client.ping() } }
+    let first = try await connection.next().id
+    let second = try await connection.next().id
+    #expect(try await connection.backlog() == 0)
+    connection.reply(to: second, .pong)
+    let third = try await connection.next().id
+    connection.reply(to: first, .pong)
+    connection.reply(to: third, .pong)
+    for call in calls { try await call.value }
+  }
+
+  @Test func repliesMayArriveByteByByte() async throws {
+    let (_, connection, client) = try await connected()
+    let job = someJob()
+    async let received = client.get(job.id)
+    var frame = ScriptedBroker.Connection.frame(try await connection.next().id, .job(job))
+    while let byte = frame.readSlice(length: 1) { connection.send(byte) }
+    #expect(try await received == job)
+  }
+
+  @Test func aRequestNobodyAnswersEndsInTime() async throws {
+    let (_, connection, client) = try await connected(requestTimeout: .seconds(1))
+    let read = await failure { () throws(JobError) in try await client.stats() }
+    #expect(read?.code == .unavailable)
+    let change = await failure { () throws(JobError) in try await client.complete(.timeOrdered()) }
+    #expect(change?.code == .unknownOutcome)
+    // Late replies find nobody, and harm nobody.
+    connection.reply(to: try await connection.next().id, .stats(BrokerStats()))
+    connection.reply(to: try await connection.next().id, .job(someJob()))
+    async let ping: Void = client.ping()
+    connection.reply(to: try await connection.next().id, .pong)
+    try await ping
+  }
+
+  @Test func closingEndsTheCallsThatWait() async throws {
+    let (_, connection, client) = try await connected()
+    async let claim = failure { () throws(JobError) in
+      try await client.claim(ClaimRequest(wait: .seconds(60)))
+    }
+    async let change = failure { () throws(JobError) in try await client.delete(.timeOrdered()) }
+    _ = (try await connection.next(), try await connection.next())
+    await client.close()
+    #expect(await claim?.code == .unavailable)
+    #expect(await change?.code == .unknownOutcome)
+    #expect(await connection.isClosedByClient())
+    #expect(await failure { () throws(JobError) in try await client.ping() }?.code == .unavailable)
+  }
+
+  @Test func aClientThatIsDroppedClosesItsConnection() async throws {
+    let broker = try await ScriptedBroker()
+    func connectAndDrop() async throws -> ScriptedBroker.Connection {
+      async let client = JobBrokerClient.connect(configuration(broker.path))
+      let connection = try await broker.welcome()
+      _ = try await client
+      return connection
+    }
+    #expect(await (try connectAndDrop()).isClosedByClient())
+  }
+
+  @Test func revocationsReachWhoAsksEvenLate() async throws {
+    let (_, connection, client) = try await connected()
+    let early = ClaimToken(id: .timeOrdered(), attempt: 1)
+    let late = ClaimToken(id: .timeOrdered(), attempt: 2)
+    let notices = client.revocations(of: early)
+    for claim in [early, late] {
+      connection.reply(to: 0, .revoked(Revocation(claim: claim, status: .cancelled, reason: "cancelled")))
+    }
+    for await notice in notices { #expect(notice.claim == early) }
+    for await notice in client.revocations(of: late) { #expect(notice.claim == late) }
+  }
+}
