@@ -35,7 +35,7 @@ extension BrokerCore {
     case .resume(let type): submit(.resume(type: type), for: .resume(key, type: type))
     case .prune(let age, let status, let type):
       let command = JobCommand.prune(
-        before: now.wall - age, status: status, type: type, limit: configuration.pruneBatch)
+        before: now.wall.reachedBack(by: age), status: status, type: type, limit: configuration.pruneBatch)
       submit(command, for: .prune(key, soFar: 0))
     case .get(let id): actions.append(.query(key, .get(id)))
     case .list(let filter): actions.append(.query(key, .list(filter)))
@@ -104,7 +104,7 @@ extension BrokerCore {
 
   private mutating func reap(_ timeout: Duration, _ type: String?, _ key: RequestKey, _ now: Moment) {
     let command = JobCommand.reap(
-      before: now.wall - timeout, type: type, sparing: leases.heard(since: now.steady - timeout))
+      before: now.wall.reachedBack(by: timeout), type: type, sparing: leases.heard(since: now.steady - timeout))
     change(command, key)
   }
 
@@ -175,4 +175,9 @@ extension Job {
     job.result = nil
     return job
   }
+}
+
+extension Timestamp {
+  /// What is before this is at least `age` old; commands take their cutoffs as the first moment that is too late.
+  fileprivate func reachedBack(by age: Duration) -> Timestamp { self - age + .milliseconds(1) }
 }

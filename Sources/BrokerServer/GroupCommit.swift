@@ -72,7 +72,7 @@ final class GroupCommit {
     hasVolatile = false
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
-    Task(executorPreference: store.executor) {
+    Task(executorPreference: store.executors.execute) {
       let outcome: Result<[Result<JobReply, JobError>], JobError>
       do throws(JobError) {
         outcome = .success(try await store.execute(batch.map(\.command)))
@@ -112,7 +112,7 @@ final class GroupCommit {
     let target = commits
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
-    Task {
+    Task(executorPreference: store.executors.sync) {
       let outcome: Result<Void, JobError>
       do throws(JobError) { outcome = .success(try await store.sync()) } catch { outcome = .failure(error) }
       eventLoop.execute {

@@ -43,8 +43,9 @@ public actor SQLiteJobStore: JobStore {
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  /// The thread that writes.
-  public nonisolated var executor: (any TaskExecutor)? { thread }
+  public nonisolated var executors: (execute: (any TaskExecutor)?, sync: (any TaskExecutor)?) {
+    (thread, logSync.thread)
+  }
 
   // MARK: Changes
 

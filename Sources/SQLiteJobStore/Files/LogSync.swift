@@ -12,7 +12,8 @@ import Synchronization
 /// when the sync begins is durable when it ends; one that a checkpoint has moved on meanwhile is durable already.
 /// (https://sqlite.org/pragma.html#pragma_synchronous, https://sqlite.org/wal.html)
 actor LogSync {
-  private let thread: DedicatedThread
+  /// Where the disk is waited for.
+  nonisolated let thread: DedicatedThread
   private var log: LogFile?
   /// The writer's count that is known to be durable.
   private var durable = 0
