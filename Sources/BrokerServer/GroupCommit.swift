@@ -5,9 +5,10 @@ import NIOCore
 
 /// Groups commands into transactions: all that arrive while one transaction is made durable share the next.
 ///
-/// Nothing is delayed on purpose. An idle store runs a command at the end of the loop's present turn; while the
-/// disk is busy, commands that need it gather, for they could not be answered before it is free; commands that
-/// do not need it (claims, reports) are run at once and take the gathered ones along.
+/// Nothing is delayed on purpose. An idle store runs a command at the end of the loop's present turn. While the
+/// disk is busy, commands that need it gather, for they could not be answered before it is free. Commands that do
+/// not need it (claims, reports) are run at once, unless others have gathered: then load is high, and one larger
+/// transaction does more for everybody than two.
 ///
 /// Bound to its event loop.
 final class GroupCommit {
@@ -25,7 +26,8 @@ final class GroupCommit {
   private let eventLoop: any EventLoop
   private var delegate: Delegate?
   private var waiting: [Submission] = []
-  private var hasVolatile = false
+  /// Whether something waits that needs the disk.
+  private var needsDisk = false
   private var isScheduled = false
   private var isExecuting = false
   private var isSyncing = false
@@ -50,13 +52,13 @@ final class GroupCommit {
 
   func append(_ submission: Submission) {
     waiting.append(submission)
-    if submission.isVolatile { hasVolatile = true }
+    if !submission.isVolatile { needsDisk = true }
     schedule()
   }
 
   /// Runs `executeNext` after the other events of this turn of the loop, so that all they bring shares a transaction.
   private func schedule() {
-    if isScheduled || isExecuting || isSyncing && !hasVolatile { return }
+    if isScheduled || isExecuting || isSyncing && needsDisk { return }
     isScheduled = true
     eventLoop.assumeIsolated().execute { [self] in
       isScheduled = false
@@ -66,10 +68,11 @@ final class GroupCommit {
 
   private func executeNext() {
     guard !isExecuting, !waiting.isEmpty, !hasFailed else { return }
+    if isSyncing && needsDisk { return }
     isExecuting = true
     let batch = waiting
     waiting = []
-    hasVolatile = false
+    needsDisk = false
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
     Task(executorPreference: store.executors.execute) {
