@@ -29,7 +29,7 @@ extension ContractCheck {
       let reap = JobCommand.reap(before: store.clock.now, type: nil, sparing: [])
       try store.equal(try await store.store.commit(reap), .reaped([]), "reaped")
     },
-    ContractCheck("prune: deletes old finished jobs, the oldest first") { store in
+    ContractCheck("prune: deletes old finished jobs, the oldest of a status first") { store in
       var ids: [JobID] = []
       for number in 0..<4 {
         let job = try await store.create(number == 3 ? "save" : "ingest")

@@ -41,6 +41,7 @@ public actor SQLiteJobStore: JobStore {
     lock = opened.lock
   }
 
+  /// The actor runs on the thread that writes.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   public nonisolated var executors: (execute: (any TaskExecutor)?, sync: (any TaskExecutor)?) {
@@ -49,6 +50,10 @@ public actor SQLiteJobStore: JobStore {
 
   // MARK: Changes
 
+  /// Runs the commands as one transaction, and then a checkpoint when it is time for one.
+  ///
+  /// - Throws: UNKNOWN_OUTCOME when a write failed, and ever after; UNAVAILABLE when another process is writing or
+  ///   the disk is full.
   public func execute(_ commands: [JobCommand]) throws(JobError) -> [Result<JobReply, JobError>] {
     if let failure = committed.failure { throw failure }
     if !reserve.isHeld, commands.contains(where: \.isCreate) { reserve.restore() }
@@ -97,6 +102,9 @@ public actor SQLiteJobStore: JobStore {
     return failure
   }
 
+  /// Makes the transactions durable, with a store that promises that.
+  ///
+  /// - Throws: UNKNOWN_OUTCOME, and ever after.
   public nonisolated func sync() async throws(JobError) {
     if let failure = committed.failure { throw failure }
     if durability == .full { try await logSync.sync() }
@@ -104,25 +112,33 @@ public actor SQLiteJobStore: JobStore {
 
   // MARK: Reads
 
+  /// One job with its history.
   public nonisolated func get(_ id: JobID) async throws(JobError) -> Job? { try await reader.get(id) }
 
+  /// Jobs, newest first. A page ends early when its JSON would not fit a frame.
   public nonisolated func list(_ filter: JobFilter) async throws(JobError) -> JobPage {
     try await reader.list(filter)
   }
 
+  /// The place in the queue: the row is read, its rank is in memory.
   public nonisolated func position(_ id: JobID) async throws(JobError) -> QueuePosition {
     guard let entry = try await reader.queueEntry(id) else { return .none }
     return index.withLock { $0.position(of: entry.key, type: entry.type) }
   }
 
+  /// Counters, from memory.
   public nonisolated func stats() async throws(JobError) -> [TypeStats] { index.withLock { $0.stats } }
 
+  /// What the last broker left.
   public func recover() throws(JobError) -> Recovery {
     guard writer != nil else { throw JobError(.unavailable, "The store is closed") }
     // As in `transaction`.
     do { return try writer!.recover() } catch { throw JobError(error, while: "Cannot read \(path)") }
   }
 
+  /// Writes a compact copy to a new file of mode 0600, on a thread of its own.
+  ///
+  /// - Throws: ALREADY_EXISTS when there is a file at `destination`.
   public nonisolated func backup(to destination: String) async throws(JobError) {
     try await withTaskExecutorPreference(DedicatedThread()) { () async throws(JobError) in
       let source: Connection
@@ -135,6 +151,7 @@ public actor SQLiteJobStore: JobStore {
 
   // MARK: End
 
+  /// Closes the connections and lets another process have the database.
   public func close() async {
     await logSync.close()
     await reader.close()

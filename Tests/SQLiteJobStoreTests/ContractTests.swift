@@ -5,6 +5,7 @@ import SQLiteJobStore
 import Testing
 
 extension ContractCheck: CustomTestStringConvertible {
+  /// The behaviour.
   public var testDescription: String { name }
 }
 

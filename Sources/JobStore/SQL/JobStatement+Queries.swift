@@ -1,7 +1,16 @@
 /// What creates, finds and claims jobs.
+///
+/// Queries of pending jobs name their index: without statistics SQLite would rather walk all jobs with a status, and
+/// statistics it would have to gather again and again.
 extension JobStatement {
   /// Which jobs a claim may take, but for paused types: `nextOfType` is the one place that decides.
   static let claimable = "status = 'pending' AND not_before IS NULL"
+
+  static let claimableJobs = "jobs INDEXED BY jobs_claimable"
+
+  /// Which jobs wait for a moment.
+  static let delayed = "status = 'pending' AND not_before IS NOT NULL"
+  static let delayedJobs = "jobs INDEXED BY jobs_delayed"
 
   static let insertJobSQL = """
     INSERT INTO jobs (
@@ -31,16 +40,17 @@ extension JobStatement {
   /// The types that have a claimable job: one step in the index each.
   static let claimableTypesSQL = """
     WITH RECURSIVE claimable (type) AS (
-      SELECT min(type) FROM jobs WHERE \(claimable)
+      SELECT min(type) FROM \(claimableJobs) WHERE \(claimable)
       UNION ALL
-      SELECT (SELECT min(j.type) FROM jobs AS j WHERE j.status = 'pending' AND j.not_before IS NULL
-        AND j.type > claimable.type)
+      SELECT (
+        SELECT min(j.type) FROM jobs AS j INDEXED BY jobs_claimable
+        WHERE j.status = 'pending' AND j.not_before IS NULL AND j.type > claimable.type)
       FROM claimable WHERE claimable.type IS NOT NULL)
     SELECT type FROM claimable WHERE type IS NOT NULL
     """
 
   static let nextOfTypeSQL = """
-    SELECT seq, priority FROM jobs
+    SELECT \(JobColumns.whole) FROM \(claimableJobs)
     WHERE type = ?1 AND \(claimable) AND NOT EXISTS (SELECT 1 FROM paused_types WHERE type = ?1)
     ORDER BY priority DESC, seq LIMIT 1
     """
@@ -60,14 +70,12 @@ extension JobStatement {
     """
 
   static let dueSQL = """
-    SELECT type, count(*) FROM jobs WHERE status = 'pending' AND not_before <= ?1 GROUP BY type
+    SELECT type, count(*) FROM \(delayedJobs) WHERE \(delayed) AND not_before <= ?1 GROUP BY type
     """
 
-  static let pruneableSQL = """
-    SELECT \(JobColumns.brief) FROM jobs
-    WHERE finished_at < ?1 AND finished_at IS NOT NULL AND (?2 IS NULL OR status = ?2)
-      AND (?3 IS NULL OR type = ?3)
-    ORDER BY finished_at LIMIT ?4
+  /// Jobs of the status `?1`, of the type `?2` if it is not NULL, the oldest first.
+  static let oldestSQL = """
+    SELECT \(JobColumns.brief) FROM jobs WHERE status = ?1 AND (?2 IS NULL OR type = ?2) ORDER BY seq
     """
 
   /// At most `?2` processing jobs, of the type `?1` if it is not NULL.
@@ -77,12 +85,12 @@ extension JobStatement {
     """
 
   static let readyJobsOfTypeSQL = """
-    SELECT \(JobColumns.brief) FROM jobs WHERE type = ?1 AND \(claimable) ORDER BY priority DESC, seq LIMIT ?2
+    SELECT \(JobColumns.brief) FROM \(claimableJobs) WHERE type = ?1 AND \(claimable) ORDER BY priority DESC, seq LIMIT ?2
     """
 
   static let delayedJobsOfTypeSQL = """
-    SELECT \(JobColumns.brief) FROM jobs
-    WHERE type = ?1 AND status = 'pending' AND not_before IS NOT NULL ORDER BY not_before LIMIT ?2
+    SELECT \(JobColumns.brief) FROM \(delayedJobs)
+    WHERE type = ?1 AND \(delayed) ORDER BY not_before LIMIT ?2
     """
 
   static let newestOfTypeSQL = """
@@ -101,8 +109,10 @@ extension JobStatement {
     ORDER BY +seq DESC LIMIT ?2
     """
 
-  static let loadDelayedSQL = """
-    SELECT type, priority, seq FROM jobs WHERE status = 'pending' AND not_before IS NOT NULL
+  /// Two ranges of one index; OR would have SQLite collect all row numbers first.
+  static let loadOthersSQL = """
+    SELECT type, status FROM jobs WHERE status < 'pending'
+    UNION ALL SELECT type, status FROM jobs WHERE status > 'pending'
     """
 
   static let heldClaimsSQL = """

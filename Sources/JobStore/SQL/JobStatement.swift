@@ -11,7 +11,6 @@ public enum JobStatement: Int, Sendable, CaseIterable {
   case insertJob
   case jobByID
   case wholeJobByID
-  case wholeJobBySequence
   case jobWithCause
   case jobToCompare
   case jobByUniqueKey
@@ -41,7 +40,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
   case due
   case promote
   case nextDue
-  case pruneable
+  case oldest
   case pause
   case resume
   case processingJobs
@@ -72,7 +71,6 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .insertJob: Self.insertJobSQL
     case .jobByID: "SELECT \(JobColumns.brief) FROM jobs WHERE id = ?1"
     case .wholeJobByID: "SELECT \(JobColumns.whole) FROM jobs WHERE id = ?1"
-    case .wholeJobBySequence: "SELECT \(JobColumns.whole) FROM jobs WHERE seq = ?1"
     case .jobWithCause: Self.jobWithCauseSQL
     case .jobToCompare: "SELECT \(JobColumns.whole), requested_not_before FROM jobs WHERE id = ?1"
     case .jobByUniqueKey: Self.jobByUniqueKeySQL
@@ -94,9 +92,10 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .reapable: Self.reapableSQL
     case .reap: Self.reapSQL
     case .due: Self.dueSQL
-    case .promote: "UPDATE jobs SET not_before = NULL WHERE status = 'pending' AND not_before <= ?1"
-    case .nextDue: "SELECT min(not_before) FROM jobs WHERE status = 'pending' AND not_before IS NOT NULL"
-    case .pruneable: Self.pruneableSQL
+    case .promote:
+      "UPDATE \(Self.delayedJobs) SET not_before = NULL WHERE \(Self.delayed) AND not_before <= ?1"
+    case .nextDue: "SELECT min(not_before) FROM \(Self.delayedJobs) WHERE \(Self.delayed)"
+    case .oldest: Self.oldestSQL
     case .pause: "INSERT INTO paused_types (type) VALUES (?1) ON CONFLICT DO NOTHING"
     case .resume: "DELETE FROM paused_types WHERE type = ?1"
     case .processingJobs: Self.processingJobsSQL
@@ -107,9 +106,9 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .newestOfType: Self.newestOfTypeSQL
     case .newestOfStatus: Self.newestOfStatusSQL
     case .newestWithPrefix: Self.newestWithPrefixSQL
-    case .loadReady: "SELECT type, priority, seq FROM jobs WHERE \(Self.claimable)"
-    case .loadDelayed: Self.loadDelayedSQL
-    case .loadOthers: "SELECT type, status FROM jobs WHERE status > 'pending' OR status < 'pending'"
+    case .loadReady: "SELECT type, priority, seq FROM \(Self.claimableJobs) WHERE \(Self.claimable)"
+    case .loadDelayed: "SELECT type, priority, seq FROM \(Self.delayedJobs) WHERE \(Self.delayed)"
+    case .loadOthers: Self.loadOthersSQL
     case .loadPaused: "SELECT type FROM paused_types"
     case .heldClaims: Self.heldClaimsSQL
     }

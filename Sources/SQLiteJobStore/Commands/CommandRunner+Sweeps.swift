@@ -43,12 +43,19 @@ extension CommandRunner {
     return .success(.promoted(Dictionary(uniqueKeysWithValues: due), nextDue: next))
   }
 
-  /// `JobCommand.prune`.
+  /// `JobCommand.prune`: the oldest of each status. The walk ends at the first job that was created too late to
+  /// have finished before the cutoff, so that it reads little more than it deletes.
   mutating func prune(
     before cutoff: Timestamp, status: JobStatus?, type: String?, limit: Int
   ) throws(SQLiteError) -> Result<JobReply, JobError> {
-    let values: [SQLValue] = [.time(cutoff), .text(status?.rawValue), .text(type), .integer(limit)]
-    let jobs = try statements(.pruneable).all(values) { Job(row: $0, whole: false)?.outline }
+    var jobs: [Job] = []
+    for status in status.map({ [$0] }) ?? JobStatus.allCases where status.isFinished && jobs.count < limit {
+      try statements(.oldest).forEach([.text(status.rawValue), .text(type)]) { row in
+        guard let job = Job(row: row, whole: false), job.createdAt < cutoff else { return false }
+        if let finishedAt = job.finishedAt, finishedAt < cutoff { jobs.append(job.outline) }
+        return jobs.count < limit
+      }
+    }
     for job in jobs {
       _ = try statements.run(SQLStep(.deleteJob, [.id(job.id)]))
       changes.append(.removed(QueueEntry(job)))

@@ -5,6 +5,13 @@ struct QueueKey: Comparable, Sendable {
   let priority: Int32
   let sequence: Int64
 
+  init(priority: Int32, sequence: Int64) {
+    self.priority = priority
+    self.sequence = sequence
+  }
+
+  init(_ job: Job) { self.init(priority: job.priority, sequence: job.sequence) }
+
   static func < (a: QueueKey, b: QueueKey) -> Bool {
     a.priority == b.priority ? a.sequence < b.sequence : a.priority > b.priority
   }
@@ -87,7 +94,7 @@ struct QueueEntry {
 
   init(_ job: Job) {
     type = job.type
-    key = QueueKey(priority: job.priority, sequence: job.sequence)
+    key = QueueKey(job)
     status = job.status
   }
 }

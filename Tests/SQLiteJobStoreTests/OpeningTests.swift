@@ -1,0 +1,146 @@
+import Foundation
+import JobModel
+import JobStore
+import Testing
+
+@testable import SQLiteJobStore
+
+@Suite struct OpeningTests {
+  private let directory: TemporaryDirectory
+  private var path: String { directory / "state/jobs.db" }
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  @Test func `a new database is its owner's alone`() async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    _ = try await store.create(NewJob(type: "ingest"))
+    #expect(try mode(directory / "state") == 0o700)
+    for suffix in ["", "-wal", "-shm", "-lock", "-reserve"] { #expect(try mode(path + suffix) == 0o600) }
+    #expect(store.name == "sqlite:\(path)")
+    await store.close()
+  }
+
+  @Test func `a closed store leaves all in one file`() async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    let job = try await store.create(NewJob(type: "ingest"))
+    await store.close()
+    #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
+    let database = try Connection(path: path)
+    #expect(try database.integer("SELECT count(*) FROM jobs") == 1)
+    #expect(try database.text("SELECT jobId FROM audio_prep_jobs") == job.id.description)
+    #expect(try database.integer("PRAGMA application_id") == JobSchema.applicationID)
+    #expect(try database.integer("PRAGMA user_version") == 1)
+  }
+
+  @Test func `a reopened store has everything`() async throws {
+    let clock: @Sendable () -> Timestamp = { Timestamp(milliseconds: 1_700_000_000_000) }
+    let worker = WorkerIdentity(name: "w", pid: 1, uid: 2)
+    let first = try await SQLiteJobStore.open(path: path, clock: clock)
+    var ids: [JobID] = []
+    for number in 0..<8 {
+      let new = NewJob(
+        type: number % 2 == 0 ? "ingest" : "save", metadata: #"{"n":\#(number)}"#,
+        priority: Int32(number % 3),
+        notBefore: number == 7 ? clock() + .seconds(60) : nil)
+      ids.append(try await first.create(new).id)
+    }
+    _ = try await first.commit([
+      .claim(types: [], maxJobs: 3, lease: .seconds(9), worker: worker), .pause(type: "save"),
+      .cancel(ids[0]),
+    ])
+    let held = try await first.list(status: .processing)
+    try await first.fail(held[0].id, attempt: 1, error: "e")
+    try await first.complete(held[1].id, attempt: 1, result: "{}")
+    let before = try await Contents(of: first, ids)
+    await first.close()
+
+    let second = try await SQLiteJobStore.open(path: path, clock: clock)
+    #expect(try await Contents(of: second, ids) == before)
+    #expect(before.recovery.held.map(\.job.id) == [held[2].id])
+    #expect(before.recovery.pausedTypes == ["save"])
+    #expect(before.recovery.nextDue == clock() + .seconds(60))
+    let next = try await second.create(NewJob(type: "ingest"))
+    #expect(next.sequence > before.jobs.compactMap { $0?.sequence }.max() ?? .max)
+    await second.close()
+  }
+
+  @Test func `what was executed survives a process that ends without closing`() async throws {
+    let store = try await SQLiteJobStore.open(path: path, durability: .relaxed)
+    let job = try await store.create(NewJob(type: "ingest"))
+    for suffix in ["", "-wal"] {
+      try FileManager.default.copyItem(atPath: path + suffix, toPath: directory / "copy.db\(suffix)")
+    }
+    await store.close()
+    let copy = try await SQLiteJobStore.open(path: directory / "copy.db")
+    #expect(try await copy.get(job.id) == job)
+    #expect(try await copy.position(job.id).overall == 0)
+    await copy.close()
+  }
+
+  @Test func `a second broker is refused until the first has closed`() async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    let error = await #expect(throws: JobError.self) { try await SQLiteJobStore.open(path: path) }
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.contains(path + "-lock") == true)
+    await store.close()
+    await (try await SQLiteJobStore.open(path: path)).close()
+  }
+
+  @Test func `a closed store says so`() async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    await store.close()
+    await #expect(throws: JobError.self) { try await store.get(.timeOrdered()) }
+    await #expect(throws: JobError.self) { try await store.create(NewJob(type: "ingest")) }
+  }
+
+  @Test func `a damaged database is refused`() async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    _ = try await store.commit(.create((0..<100).map { _ in NewJob(type: "ingest") }))
+    await store.close()
+    let file = try #require(FileHandle(forUpdatingAtPath: path))
+    let size = try file.seekToEnd()
+    // Everything behind the schema, which the first pages hold.
+    let intact: UInt64 = 4 * 4096
+    try file.seek(toOffset: intact)
+    try file.write(contentsOf: Data(repeating: 0x5A, count: Int(size - intact)))
+    try file.close()
+    let error = await #expect(throws: JobError.self) { try await SQLiteJobStore.open(path: path) }
+    #expect(error?.code == .internal)
+  }
+
+  @Test func `a backup is a whole store, and never writes over a file`() async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    let job = try await store.create(NewJob(type: "ingest", metadata: #"{"a":1}"#))
+    let backup = directory / "backup.db"
+    try await store.backup(to: backup)
+    #expect(try mode(backup) == 0o600)
+    let error = await #expect(throws: JobError.self) { try await store.backup(to: backup) }
+    #expect(error?.code == .alreadyExists)
+    _ = try await store.create(NewJob(type: "later"))
+    await store.close()
+    let copy = try await SQLiteJobStore.open(path: backup)
+    #expect(try await copy.list() == [job])
+    await copy.close()
+  }
+
+  private func mode(_ path: String) throws -> Int? {
+    try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
+  }
+
+  /// All that a store says of some jobs.
+  private struct Contents: Equatable {
+    var jobs: [Job?] = []
+    var positions: [QueuePosition] = []
+    let stats: [TypeStats]
+    let recovery: Recovery
+
+    init(of store: SQLiteJobStore, _ ids: [JobID]) async throws {
+      stats = try await store.stats()
+      recovery = try await store.recover()
+      for id in ids {
+        jobs.append(try await store.get(id))
+        positions.append(try await store.position(id))
+      }
+    }
+  }
+}
