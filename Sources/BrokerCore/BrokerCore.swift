@@ -50,6 +50,8 @@ public struct BrokerCore: Sendable {
   /// When the next job that waits for a moment may be claimed.
   var nextDue: Timestamp?
   var isPromoting = false
+  /// Not to be tried again before this, by the steady clock: the store could not.
+  var nextPromotion: Duration?
   /// Whether the broker is about to end.
   public internal(set) var isDraining = false
   /// What the server shall do, in order; the server empties it.
@@ -108,7 +110,10 @@ public struct BrokerCore: Sendable {
     consider(leases.nextDeadline)
     consider(leases.unwrittenSince.map { $0 + configuration.reportDelay })
     // The wall clock may be set while a job waits for a moment of it, so that is looked at again every second.
-    if !isPromoting { consider(nextDue.map { now.steady + min(max($0 - now.wall, .zero), .seconds(1)) }) }
+    if !isPromoting, let nextDue {
+      let next = now.steady + min(max(nextDue - now.wall, .zero), .seconds(1))
+      consider(max(next, nextPromotion ?? next))
+    }
     return next
   }
 
@@ -123,8 +128,9 @@ public struct BrokerCore: Sendable {
       submit(.lose(claim), for: .end(claim))
     }
     if let since = leases.unwrittenSince, since + configuration.reportDelay <= now.steady { flushReports() }
-    if let due = nextDue, due <= now.wall, !isPromoting {
+    if let due = nextDue, due <= now.wall, !isPromoting, nextPromotion ?? now.steady <= now.steady {
       isPromoting = true
+      nextPromotion = nil
       submit(.promote, for: .promotion)
     }
   }

@@ -18,6 +18,11 @@ struct Lease: Sendable {
   var underWay: [JobUpdate] = []
   /// Its holder is gone, and the store has been asked to take the job back.
   var isEnding = false
+
+  /// The holder is heard from over a connection; what an earlier one still had to say does not move it back.
+  mutating func follow(_ connection: ConnectionID) {
+    if connection.number > holder?.number ?? 0 { holder = connection }
+  }
 }
 
 /// The claims in force, and when each ends.
@@ -60,9 +65,9 @@ struct LeaseTable {
   @discardableResult
   mutating func remove(_ id: JobID) -> Lease? { leases.removeValue(forKey: id) }
 
-  /// The store shows the job of a claim in force anew: a sign of life. Returns the job with what its holder
-  /// reported since.
-  mutating func refresh(_ job: Job, now: Duration) -> Job {
+  /// The store shows the job of a claim in force anew, after what somebody asked over a connection that is still
+  /// there, its holder if `isFenced`: a sign of life. Returns the job with what its holder reported since.
+  mutating func refresh(_ job: Job, from connection: ConnectionID?, isFenced: Bool, now: Duration) -> Job {
     guard var lease = leases[job.id] else { return job }
     let reported = lease.job
     lease.job = job
@@ -73,8 +78,11 @@ struct LeaseTable {
       lease.job.updatedAt = reported.updatedAt
       lease.job.leaseExpiresAt = reported.leaseExpiresAt
     }
-    lease.heard = now
-    lease.deadline = now + lease.term
+    if let connection {
+      if isFenced { lease.follow(connection) }
+      lease.heard = now
+      lease.deadline = now + lease.term
+    }
     leases[job.id] = lease
     return lease.job
   }
@@ -90,7 +98,7 @@ struct LeaseTable {
       return nil
     }
     // Only a request that carries the attempt is the holder's; another's sign of life does not move the claim.
-    if attempt != nil { lease.holder = connection }
+    if attempt != nil { lease.follow(connection) }
     lease.job.apply(report: update)
     lease.heard = now.steady
     lease.deadline = now.steady + lease.term
@@ -123,10 +131,22 @@ struct LeaseTable {
     return reports
   }
 
-  /// The store has dealt with reports that `takeReports` returned.
-  mutating func settle(_ reports: [HolderReport]) {
+  /// The store has written reports that `takeReports` returned.
+  mutating func didWrite(_ reports: [HolderReport]) {
     for report in reports where self[report.claim]?.underWay.isEmpty == false {
       leases[report.claim.id]?.underWay.removeFirst()
+    }
+  }
+
+  /// The store could not write reports that `takeReports` returned: they are handed over again, with what came later.
+  mutating func didNotWrite(_ reports: [HolderReport], now: Duration) {
+    for report in reports {
+      guard var lease = self[report.claim], !lease.underWay.isEmpty else { continue }
+      let later = lease.underWay.dropFirst() + [lease.unwritten ?? JobUpdate()]
+      if lease.unwritten == nil { unwritten.append(lease.job.id) }
+      lease.unwritten = later.reduce(lease.underWay.removeFirst()) { $0.followed(by: $1) }
+      leases[lease.job.id] = lease
+      if unwrittenSince == nil { unwrittenSince = now }
     }
   }
 

@@ -7,7 +7,7 @@ extension BrokerCore {
     switch (submission.purpose, result) {
     case (.claim(let claim), _): finish(claim, result, now)
     case (.request(let key, let isFenced), .success(let reply)):
-      absorb(reply, isFenced: isFenced, now)
+      absorb(reply, from: key.connection, isFenced: isFenced, now)
       respond(key, reply.wireReply)
     case (.create(let key), .success(let reply)):
       absorb(reply, of: submission.command)
@@ -30,21 +30,23 @@ extension BrokerCore {
       respond(key, .done)
     case (.promotion, .success(let reply)):
       isPromoting = false
-      absorb(reply, isFenced: false, now)
+      absorb(reply, now)
     case (.promotion, .failure):
       isPromoting = false
-      nextDue = now.wall + configuration.retryDelay
+      nextPromotion = now.steady + configuration.retryDelay
     case (.end(let claim), .success(let reply)):
-      absorb(reply, isFenced: false, now)
+      absorb(reply, now)
       // That nothing changed means that the store had ended the claim before.
       if leases[claim] != nil { leases.remove(claim.id) }
     case (.end(let claim), .failure(let error)) where error.isOutdated:
       if leases[claim] != nil { leases.remove(claim.id) }
     case (.end(let claim), .failure):
       leases.resume(claim, deadline: now.steady + configuration.retryDelay)
-    case (.reports, _):
-      if case .report(let reports) = submission.command { leases.settle(reports) }
-      if case .success(let reply) = result { absorb(reply, isFenced: false, now) }
+    case (.reports, .success(let reply)):
+      if case .report(let reports) = submission.command { leases.didWrite(reports) }
+      absorb(reply, now)
+    case (.reports, .failure):
+      if case .report(let reports) = submission.command { leases.didNotWrite(reports, now: now.steady) }
     case (.watch(let key), .failure(let error)):
       watches.remove(key)
       refuse(key, error)
@@ -123,10 +125,13 @@ extension BrokerCore {
   }
 
   /// Takes in what a command changed: leases, waiting claims, watches and holders that lost their job.
-  private mutating func absorb(_ reply: JobReply, isFenced: Bool, _ now: Moment) {
+  private mutating func absorb(
+    _ reply: JobReply, from connection: ConnectionID? = nil, isFenced: Bool = false, _ now: Moment
+  ) {
     switch reply {
-    case .job(let job, let hasChanged): if hasChanged { changed(job, isFenced: isFenced, now) }
-    case .reaped(let jobs): for job in jobs { changed(job, isFenced: false, now) }
+    case .job(let job, let hasChanged):
+      if hasChanged { changed(job, from: connection, isFenced: isFenced, now) }
+    case .reaped(let jobs): for job in jobs { changed(job, now) }
     case .deleted(let job):
       if let lease = leases.remove(job.id) { revoke(lease, status: nil, reason: "The job was deleted.") }
       publish(.deleted(job.id), id: job.id, type: job.type)
@@ -143,7 +148,9 @@ extension BrokerCore {
     }
   }
 
-  private mutating func changed(_ job: Job, isFenced: Bool, _ now: Moment) {
+  private mutating func changed(
+    _ job: Job, from connection: ConnectionID? = nil, isFenced: Bool = false, _ now: Moment
+  ) {
     guard let lease = leases[job.id] else {
       if job.status == .pending { becamePending(job) }
       return publish(job)
@@ -151,7 +158,8 @@ extension BrokerCore {
     // What is told of an earlier claim says nothing about the one in force.
     if job.attempt < lease.job.attempt { return }
     if job.status == .processing, job.attempt == lease.job.attempt {
-      return publish(leases.refresh(job, now: now.steady))
+      let connection = connection.flatMap { sessions[$0] == nil ? nil : $0 }
+      return publish(leases.refresh(job, from: connection, isFenced: isFenced, now: now.steady))
     }
     leases.remove(job.id)
     if !isFenced { revoke(lease, status: job.status, reason: job.revocationReason) }

@@ -85,6 +85,17 @@ struct HoldingTests {
     #expect(bench.commands.last == .complete(.number(1), attempt: 1, result: nil))
   }
 
+  @Test("writes reports again that the store could not write")
+  mutating func reportsAreWrittenAgain() {
+    report(JobUpdate(progress: 7))
+    bench.advance(by: .seconds(1))
+    let commands = bench.commands
+    bench.finish(JobError(.unavailable, "busy"))
+    #expect(bench.commands.isEmpty)
+    bench.advance(by: .seconds(1))
+    #expect(bench.commands == commands)
+  }
+
   @Test("ends, and the holder is told, when the store says that a reported claim is no longer valid")
   mutating func staleAtTheStore() {
     report()
@@ -151,6 +162,17 @@ struct HoldingTests {
     #expect(losses.isEmpty)
     bench.ask(.cancel(.number(1)), on: bench.connect(3))
     while bench.submitted.count > 1 { bench.finishEmpty() }
+    bench.finish(.job(.number(1, attempt: 1, status: .cancelled), changed: true))
+    #expect(bench.revocations(on: again).map(\.status) == [.cancelled])
+  }
+
+  @Test("is told of what happens when the holder came back with more than a report")
+  mutating func backWithAnUpdate() {
+    bench.close(holder)
+    let again = bench.connect(2)
+    report(JobUpdate(retryCount: 1), on: again)
+    bench.finish(.job(.number(1, attempt: 1), changed: true))
+    bench.ask(.cancel(.number(1)), on: bench.connect(3))
     bench.finish(.job(.number(1, attempt: 1, status: .cancelled), changed: true))
     #expect(bench.revocations(on: again).map(\.status) == [.cancelled])
   }

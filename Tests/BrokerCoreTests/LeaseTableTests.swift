@@ -101,6 +101,27 @@ struct LeaseTableTests {
     #expect(expired(at: 42) == [.number(1)])
   }
 
+  @Test("follow the holder to the connection it made last, whatever an earlier one still brings")
+  mutating func lateReport() {
+    insert(1, holder: ConnectionID(2))
+    report(1, from: ConnectionID(1), at: 1)
+    #expect(table[.number(1)]?.holder == ConnectionID(2))
+    _ = table.refresh(.number(1, attempt: 1), from: ConnectionID(3), isFenced: true, now: .seconds(2))
+    #expect(table[.number(1)]?.holder == ConnectionID(3))
+    _ = table.refresh(.number(1, attempt: 1), from: ConnectionID(4), isFenced: false, now: .seconds(3))
+    #expect(table[.number(1)]?.holder == ConnectionID(3))
+    #expect(expired(at: 32) == [])
+    #expect(expired(at: 33) == [.number(1)])
+  }
+
+  @Test("are not prolonged by what a connection that ended had asked")
+  mutating func refreshedByTheDead() {
+    insert(1)
+    table.orphan(holder, grace: grace, now: .seconds(1))
+    _ = table.refresh(.number(1, attempt: 1), from: nil, isFenced: true, now: .seconds(2))
+    #expect(expired(at: 6) == [.number(1)])
+  }
+
   @Test("stay where they are when somebody else, unfenced, gives the sign of life")
   mutating func unfencedReport() {
     insert(1)
@@ -157,16 +178,33 @@ struct LeaseTableTests {
     report(1, JobUpdate(progress: 40, stage: .set("mix")), at: 1)
     let reports = table.takeReports()
     report(1, JobUpdate(progress: 50), at: 2)
-    var shown = table.refresh(.number(1, attempt: 1, progress: 10, stage: "fetch"), now: .seconds(3))
+    var shown = table.refresh(
+      .number(1, attempt: 1, progress: 10, stage: "fetch"), from: holder, isFenced: true, now: .seconds(3))
     #expect(shown.progress == 50)
     #expect(shown.stage == "mix")
-    table.settle(reports)
-    shown = table.refresh(.number(1, attempt: 1, progress: 10, stage: "fetch"), now: .seconds(3))
+    table.didWrite(reports)
+    shown = table.refresh(
+      .number(1, attempt: 1, progress: 10, stage: "fetch"), from: holder, isFenced: true, now: .seconds(3))
     #expect(shown.progress == 50)
     #expect(shown.stage == "fetch")
-    table.settle(table.takeReports())
-    #expect(table.refresh(.number(1, attempt: 1, progress: 10), now: .seconds(3)).progress == 10)
+    table.didWrite(table.takeReports())
+    #expect(
+      table.refresh(.number(1, attempt: 1, progress: 10), from: holder, isFenced: true, now: .seconds(3))
+        .progress == 10)
     #expect(expired(at: 32) == [])
+  }
+
+  @Test("hand over again what could not be written, behind nothing that came later")
+  mutating func notWritten() {
+    insert(1)
+    report(1, JobUpdate(progress: 10, stage: .set("fetch")), at: 1)
+    let first = table.takeReports()
+    report(1, JobUpdate(progress: 20), at: 2)
+    let second = table.takeReports()
+    table.didNotWrite(first, now: .seconds(3))
+    table.didWrite(second)
+    #expect(table.unwrittenSince == .seconds(3))
+    #expect(table.takeReports().map(\.update) == [JobUpdate(progress: 20, stage: .set("fetch"))])
   }
 
   @Test("do not run out before the postponed moment, even with a shorter one among them")

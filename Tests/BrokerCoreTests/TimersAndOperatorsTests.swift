@@ -82,6 +82,17 @@ struct MomentTests {
     #expect(bench.commands == [.promote])
   }
 
+  @Test("are not forgotten when the store could not and the wall clock is set back")
+  mutating func failedPromotionAndWallClockBack() {
+    create(dueIn: .zero)
+    bench.now.wall = bench.now.wall + .seconds(86_400)
+    bench.advance(by: .zero)
+    bench.finish(JobError(.unavailable, "busy"))
+    bench.now.wall = bench.now.wall - .seconds(43_200)
+    bench.advance(by: .seconds(1))
+    #expect(bench.commands == [.promote])
+  }
+
   @Test("that is infinitely far keep nobody busy")
   mutating func farAway() throws {
     bench.ask(.create([NewJob(type: "ingest", notBefore: Timestamp(milliseconds: .max))]), on: client)

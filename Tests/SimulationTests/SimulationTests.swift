@@ -1,0 +1,60 @@
+import Foundation
+import Testing
+
+/// Runs the core against a model of its surroundings. `JOBBROKER_SIMULATION_SEEDS` says how many runs, and
+/// `JOBBROKER_SIMULATION_SEED` picks a single one, to look at a failure.
+@Suite("The core, among clients that die, stall, repeat themselves and come back")
+struct SimulationTests {
+  private static let environment = ProcessInfo.processInfo.environment
+  private static let seeds = environment["JOBBROKER_SIMULATION_SEEDS"].flatMap(UInt64.init) ?? 2_000
+  private static let seed = environment["JOBBROKER_SIMULATION_SEED"].flatMap(UInt64.init)
+  private static let parts: UInt64 = 4
+
+  /// Seeds of a part of the runs; all of them are one seed when that is asked for.
+  private static func seeds(ofPart part: UInt64) -> StrideTo<UInt64> {
+    if let seed { return stride(from: seed, to: part == 0 ? seed + 1 : seed, by: 1) }
+    return stride(from: part, to: seeds, by: UInt64.Stride(parts))
+  }
+
+  @Test("breaks no rule, whatever the order of events", arguments: 0..<parts)
+  func holds(part: UInt64) {
+    for seed in SimulationTests.seeds(ofPart: part) {
+      guard let rule = Simulation(seed: seed).run() else { continue }
+      let again = Simulation(seed: seed, isTraced: true)
+      _ = again.run()
+      let trace = again.trace.suffix(40).joined(separator: "\n")
+      Issue.record("seed \(seed): \(rule)\n\(trace)\nRepeat with JOBBROKER_SIMULATION_SEED=\(seed)")
+      return
+    }
+  }
+
+  @Test("follows from the seed alone", arguments: 0..<20 as Range<UInt64>)
+  func isDeterministic(seed: UInt64) {
+    let runs = (0..<2).map { _ in Simulation(seed: seed, isTraced: true) }
+    #expect(runs[0].run() == runs[1].run())
+    #expect(runs[0].trace == runs[1].trace)
+  }
+
+  @Test("would notice a fault, within 1,000 runs", arguments: Fault.allCases)
+  func notices(fault: Fault) {
+    let seed = (0..<1_000 as Range<UInt64>).first { Simulation(seed: $0, fault: fault).run() != nil }
+    #expect(seed != nil, "no run noticed \(fault)")
+  }
+
+  @Test("goes through everything that it is there for")
+  func coverage() {
+    var seen: [String: Int] = [:]
+    for seed in 0..<300 as Range<UInt64> {
+      let simulation = Simulation(seed: seed)
+      _ = simulation.run()
+      seen.merge(simulation.auditor.seen, uniquingKeysWith: +)
+    }
+    let expected = [
+      "STALE_CLAIM", "JOB_FINISHED", "NOT_FOUND", "already so", "claim answered with jobs",
+      "claim answered with nothing", "claim found nothing", "claim ran out", "claim could not be ended",
+      "job reaped", "kill", "late holder finished", "power cut", "promotion", "report in memory", "resync",
+      "revocation", "stall", "undelivered claim given back", "worker crashed", "worker stood still",
+    ]
+    for event in expected { #expect(seen[event, default: 0] > 0, "never happened: \(event)") }
+  }
+}
