@@ -31,7 +31,7 @@ check_sound() {
     if [[ $name == "$unwanted" ]]; then
       expect "$name: not saved" "no file" "$(describe "$run/saved/$name.flac")"
     else
-      expect "$name: saved" "$seconds.000 s of 16-bit FLAC" "$(describe "$run/saved/$name.flac")"
+      expect "$name: saved" "$seconds.000 s of FLAC" "$(describe "$run/saved/$name.flac")"
       expect "$name: its loudness is in the job's result" \
         "$(measure "$run/saved/$name.flac")" "$(jobctl get --json "${save[$name]}" | jq --compact-output \
           '.result | [.peak_db, .rms_db]')"

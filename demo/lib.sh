@@ -66,7 +66,7 @@ clean_up() {
   local outcome=$? pid
   trap - EXIT
   for pid in "${worker_pids[@]}" $broker_pid; do
-    stop "$pid"
+    crash "$pid"
   done
   if ((outcome == 0)); then
     rm -rf "$run"
@@ -78,7 +78,7 @@ clean_up() {
 
 # Ends a process of ours at once, as a crash does, and takes note of its death.
 crash() {
-  kill -KILL "$1"
+  kill -KILL "$1" 2>/dev/null || true
   wait "$1" 2>/dev/null || true
 }
 
@@ -112,9 +112,15 @@ await() {
   die "waited in vain for a job with $filter"
 }
 
-# Shows live bars of the jobs given until all of them are complete.
+# Shows the jobs given until all of them are complete: as live bars on a terminal, else a line for each new stage.
 show_until_complete() {
-  timeout --foreground "$patience" jobctl watch --until-finished "$@" || die "not all jobs became complete (jobctl watch ended with $?)"
+  local watch=(timeout --foreground "$patience" jobctl watch --until-finished "$@")
+  if [[ -t 1 ]]; then
+    "${watch[@]}"
+  else
+    # time, id, type, status, progress, %, stage
+    "${watch[@]}" | awk '{ now = $4 $7 } now != last[$2] { last[$2] = now; print "   " $0; fflush() }'
+  fi || die "not all jobs became complete"
 }
 
 # Prints all jobs as one JSON array.
@@ -125,4 +131,9 @@ all_jobs() {
 # Prints the ids in such an array, sorted, one a line.
 ids_of() {
   jq --raw-output '.[].id' <<<"$1" | sort
+}
+
+# Prints how the finished jobs in such an array ended, sorted, one a line.
+endings_of() {
+  jq --compact-output '.[] | select(.finished_at) | [.id, .status, .result]' <<<"$1" | sort
 }

@@ -4,16 +4,17 @@
 #
 #   demo/run.sh FOLDER    the folder of jobbrokerd and jobctl; `make demo` builds them and calls this
 set -euo pipefail
-shopt -s inherit_errexit nullglob
+shopt -s inherit_errexit
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$(cd "${1:?usage: demo/run.sh FOLDER-OF-THE-PROGRAMS}" && pwd):$PATH
 
-readonly sounds=(/usr/share/sounds/alsa/*.wav) # recorded speech, of Debian's alsa-utils
-readonly seconds=300                           # the length of each recording, one phrase said over and over
-readonly unwanted=Noise                        # of this one the save is cancelled
+readonly sounds=/usr/share/sounds/alsa # recorded speech, of Debian's alsa-utils
+readonly seconds=180                   # the length of each recording, one phrase said over and over
+readonly unwanted=Noise                # of this one the save is cancelled
 readonly workers=(worker-1 worker-2 worker-3)
-readonly early_in_a_save='.type == "save" and .status == "processing" and .stage == "measuring"'
+# An event of a save that runs and will for a while.
+readonly saving='.type == "save" and .status == "processing" and (.stage == "measuring" or .stage == "normalising")'
 
 run=$(mktemp --directory "${TMPDIR:-/tmp}/jobbroker-demo.XXXXXX")
 export DEMO_RUN=$run JOBBROKER_SOCKET=$run/broker.sock
@@ -25,45 +26,49 @@ source "$here/check.sh"
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# The ids of the jobs by the name of their recording.
+# The names of the recordings, the unwanted one first, and the ids of their jobs.
+recordings=("$unwanted")
 declare -A ingest preview save
 
-# create TYPE NAME METADATA [ARGUMENT…]: makes a job and takes note of its id.
+find_recordings() {
+  local sound
+  for sound in "$sounds"/*.wav; do
+    sound=$(basename "$sound" .wav)
+    [[ $sound == "$unwanted" ]] || recordings+=("$sound")
+  done
+  [[ -r $sounds/$unwanted.wav ]] || die "no sound files in $sounds; make demo installs them"
+}
+
+# create TYPE METADATA [ARGUMENT…]: makes a job of each recording and takes note of their ids. The metadata is a jq
+# filter of the recording's name.
 create() {
   local -n ids=$1
-  # shellcheck disable=SC2034 # it is one of the three above
-  ids[$2]=$(jobctl create --type "$1" --metadata "$3" "${@:4}")
+  local made index
+  made=$(printf '%s\n' "${recordings[@]}" |
+    jq --raw-input --compact-output --arg sounds "$sounds" --arg run "$run" --argjson seconds "$seconds" "$2" |
+    jobctl create --type "$1" --metadata-lines - "${@:3}")
+  mapfile -t made <<<"$made"
+  for index in "${!recordings[@]}"; do
+    # shellcheck disable=SC2034 # it is one of the three above
+    ids["${recordings[index]}"]=${made[index]}
+  done
 }
 
+# shellcheck disable=SC2016 # the variables are jq's
 create_ingest() {
-  local sound name
-  for sound in "${sounds[@]}"; do
-    name=$(basename "$sound" .wav)
-    create ingest "$name" "$(jq --null-input --compact-output \
-      --arg source "$sound" --arg output "$run/decoded/$name.flac" --argjson seconds "$seconds" \
-      '{$source, $output, $seconds}')"
-  done
+  create ingest '{source: "\($sounds)/\(.).wav", output: "\($run)/decoded/\(.).flac", $seconds}'
 }
 
-create_preview_and_save() {
-  local name
-  # The one to be cancelled overtakes the others.
-  create save "$unwanted" "$(files "$unwanted" saved flac)" --priority 1
-  for name in "${!ingest[@]}"; do
-    create preview "$name" "$(files "$name" previews ogg)"
-    [[ $name == "$unwanted" ]] || create save "$name" "$(files "$name" saved flac)"
-  done
-}
-
-# files NAME FOLDER EXTENSION: the metadata of a job that makes FOLDER/NAME.EXTENSION from the decoded recording.
-files() {
-  jq --null-input --compact-output \
-    --arg input "$run/decoded/$1.flac" --arg output "$run/$2/$1.$3" '{$input, $output}'
+# shellcheck disable=SC2016 # the variables are jq's
+create_save_and_preview() {
+  create save '{input: "\($run)/decoded/\(.).flac", output: "\($run)/saved/\(.).flac"}'
+  # Previews are quick and somebody waits for them: they overtake.
+  create preview '{input: "\($run)/decoded/\(.).flac", output: "\($run)/previews/\(.).ogg"}' --priority 1
 }
 
 cancel_a_running_job() {
   local id=${save[$unwanted]} child
-  await "$early_in_a_save" "$id" >/dev/null
+  await "$saving" "$id" >/dev/null
   child=$(<"$run/attempts/$id.1")
   is_alive "$child" || die "process $child of the job to be cancelled is not running"
   say "The save of $unwanted runs as process $child; cancelling it."
@@ -76,7 +81,7 @@ cancel_a_running_job() {
 kill_and_restart_broker() {
   local before after running
   # Once a save is at work, the broker goes down in the middle of it.
-  await "$early_in_a_save" >/dev/null
+  await "$saving" >/dev/null
   before=$(all_jobs)
   crash "$broker_pid"
   say "kill -9 of the broker (process $broker_pid) with $(jq 'map(select(.status == "processing")) | length' \
@@ -84,6 +89,7 @@ kill_and_restart_broker() {
   start_broker
   after=$(all_jobs)
   [[ $(ids_of "$before") == "$(ids_of "$after")" ]] || die "the broker came back with other jobs than it had"
+  [[ -z $(comm -23 <(endings_of "$before") <(endings_of "$after")) ]] || die "the broker forgot how a job ended"
   say "It is back as process $broker_pid with all $(jq length <<<"$after") jobs; the workers find it again:"
   mapfile -t running < <(jq --raw-output '.[] | select(.status == "processing") | .id' <<<"$after")
   ((${#running[@]} > 0)) || die "no job was running when the broker was killed"
@@ -92,7 +98,7 @@ kill_and_restart_broker() {
 
 kill_worker() {
   local job pid name
-  job=$(await "$early_in_a_save")
+  job=$(await "$saving")
   victim=$(jq --raw-output .id <<<"$job")
   pid=$(jq --raw-output .worker.pid <<<"$job")
   name=$(jq --raw-output .worker.name <<<"$job")
@@ -104,7 +110,7 @@ kill_worker() {
   say "It has five seconds to come back; then another worker takes the job:"
 }
 
-((${#sounds[@]} > 0)) || die "no sound files in /usr/share/sounds/alsa; make demo installs them"
+find_recordings
 ((${#JOBBROKER_SOCKET} < 108)) || die "TMPDIR is too long a path for a socket: $JOBBROKER_SOCKET"
 mkdir "$run"/{logs,attempts,scratch,decoded,previews,saved}
 
@@ -115,12 +121,12 @@ for worker in "${workers[@]}"; do
   start_worker "$worker"
 done
 
-heading "Ingest: check and decode ${#sounds[@]} recordings"
+heading "Ingest: check and decode ${#recordings[@]} recordings"
 create_ingest
 show_until_complete "${ingest[@]}"
 
-heading "Preview and save: cut, encode, normalise; and one job is cancelled while it runs"
-create_preview_and_save
+heading "Save and preview: normalise, cut, encode; and one job is cancelled while it runs"
+create_save_and_preview
 cancel_a_running_job
 
 heading "The broker is killed and restarted"
