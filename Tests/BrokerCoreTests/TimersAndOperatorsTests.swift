@@ -154,7 +154,7 @@ struct OperatorTests {
     client = bench.connect(1)
     let key = bench.ask(.prune(olderThan: .seconds(60), status: .failed, type: "ingest"), on: client)
     let command = JobCommand.prune(
-      before: bench.now.wall - .seconds(60), status: .failed, type: "ingest", limit: 2)
+      before: bench.now.wall - .milliseconds(59_999), status: .failed, type: "ingest", limit: 2)
     #expect(bench.commands == [command])
     bench.finish(.pruned([.number(1), .number(2)]))
     #expect(bench.replies(to: key) == [])
@@ -176,7 +176,7 @@ struct OperatorTests {
     bench.ask(.reap(timeout: .seconds(60), type: "ingest"), on: client)
     #expect(
       bench.commands.last
-        == .reap(before: bench.now.wall - .seconds(60), type: "ingest", sparing: [.number(2)]))
+        == .reap(before: bench.now.wall - .milliseconds(59_999), type: "ingest", sparing: [.number(2)]))
   }
 
   @Test("reaping answers how many it were, and tells the holders")
