@@ -104,7 +104,8 @@ extension BrokerCore {
 
   private mutating func reap(_ timeout: Duration, _ type: String?, _ key: RequestKey, _ now: Moment) {
     let command = JobCommand.reap(
-      before: now.wall.reachedBack(by: timeout), type: type, sparing: leases.heard(since: now.steady - timeout))
+      before: now.wall.reachedBack(by: timeout), type: type,
+      sparing: leases.heard(since: now.steady - timeout))
     change(command, key)
   }
 

@@ -153,8 +153,9 @@ struct OperatorTests {
     bench = CoreBench(configuration)
     client = bench.connect(1)
     let key = bench.ask(.prune(olderThan: .seconds(60), status: .failed, type: "ingest"), on: client)
+    let cutoff = bench.now.wall - .seconds(60) + .milliseconds(1)
     let command = JobCommand.prune(
-      before: bench.now.wall - .milliseconds(59_999), status: .failed, type: "ingest", limit: 2)
+      before: cutoff, status: .failed, type: "ingest", limit: 2)
     #expect(bench.commands == [command])
     bench.finish(.pruned([.number(1), .number(2)]))
     #expect(bench.replies(to: key) == [])
@@ -174,9 +175,11 @@ struct OperatorTests {
     bench.ask(.update(.number(2), attempt: 1, JobUpdate()), on: client)
     bench.now.wall = bench.now.wall + .seconds(jump)
     bench.ask(.reap(timeout: .seconds(60), type: "ingest"), on: client)
+    // A job that was last heard from exactly a minute ago has reached that age.
+    let cutoff = bench.now.wall - .seconds(60) + .milliseconds(1)
     #expect(
       bench.commands.last
-        == .reap(before: bench.now.wall - .milliseconds(59_999), type: "ingest", sparing: [.number(2)]))
+        == .reap(before: cutoff, type: "ingest", sparing: [.number(2)]))
   }
 
   @Test("reaping answers how many it were, and tells the holders")
