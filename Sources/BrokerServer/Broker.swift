@@ -64,17 +64,21 @@ final class Broker {
     let groups = configuration.access.needsGroups ? groups(of: connection.credentials) : []
     if core.isDraining { return BrokerCore.draining }
     guard configuration.access.allows(user: user, groups: groups) else {
-      return JobError(.permissionDenied, "User \(user) may not use this broker; its --allow-uid or --allow-gid would let it.")
+      return JobError(
+        .permissionDenied,
+        "User \(user) may not use this broker; its --allow-uid or --allow-gid would let it.")
     }
     guard connections.count < configuration.maxConnections,
       connectionsOfUser[user, default: 0] < configuration.maxConnectionsPerUser
     else {
-      return JobError(.resourceExhausted, "Too many connections; close some, or raise the broker's --max-connections.")
+      return JobError(
+        .resourceExhausted, "Too many connections; close some, or raise the broker's --max-connections.")
     }
     connections[connection.id] = connection
     connectionsOfUser[user, default: 0] += 1
     let isOperator = configuration.access.isOperator(user: user, groups: groups)
-    core.open(connection.id, Peer(pid: connection.credentials.pid, uid: user, isOperator: isOperator), at: .now)
+    core.open(
+      connection.id, Peer(pid: connection.credentials.pid, uid: user, isOperator: isOperator), at: .now)
     return nil
   }
 
@@ -162,7 +166,9 @@ final class Broker {
     let (store, eventLoop) = (store, eventLoop)
     Task {
       let result: Result<Answer, JobError>
-      do throws(JobError) { result = .success(try await store.answer(query)) } catch { result = .failure(error) }
+      do throws(JobError) { result = .success(try await store.answer(query)) } catch {
+        result = .failure(error)
+      }
       eventLoop.execute { bound.value.answer(key, result) }
     }
   }
@@ -279,7 +285,8 @@ final class Broker {
   }
 
   private func checkDrained() {
-    guard let done = whenDrained, commits.isIdle, queriesUnderWay == 0, unflushed.isEmpty, outbox.isEmpty else {
+    guard let done = whenDrained, commits.isIdle, queriesUnderWay == 0, unflushed.isEmpty, outbox.isEmpty
+    else {
       return
     }
     whenDrained = nil

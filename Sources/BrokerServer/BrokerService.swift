@@ -99,7 +99,9 @@ public struct BrokerService: Service {
   private func startWatchdog(on eventLoop: any EventLoop) -> RepeatedTask? {
     guard let interval = notifier.watchdogInterval else { return nil }
     let period = TimeAmount(interval / 2)
-    return eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: period) { _ in notifier.notify("WATCHDOG=1") }
+    return eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: period) { _ in
+      notifier.notify("WATCHDOG=1")
+    }
   }
 }
 

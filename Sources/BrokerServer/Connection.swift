@@ -75,7 +75,9 @@ final class Connection: ChannelDuplexHandler {
     context.fireChannelWritabilityChanged()
   }
 
-  private var mayReceive: Bool { inFlight < Limits.inFlight && context?.channel.isWritable == true && !isClosing }
+  private var mayReceive: Bool {
+    inFlight < Limits.inFlight && context?.channel.isWritable == true && !isClosing
+  }
 
   private func receiveFrames() {
     while mayReceive {
@@ -116,7 +118,8 @@ final class Connection: ChannelDuplexHandler {
   private func startDeadline() {
     deadline = context?.eventLoop.assumeIsolated().scheduleTask(in: frameTimeout) { [self] in
       let what = hasRequested ? "The rest of the frame" : "The first request"
-      let error = JobError(.invalidArgument, "\(what) did not arrive in \(frameTimeout.nanoseconds / 1_000_000_000) s.")
+      let error = JobError(
+        .invalidArgument, "\(what) did not arrive in \(frameTimeout.nanoseconds / 1_000_000_000) s.")
       send(Response(id: 0, reply: .error(error)))
       close()
     }

@@ -14,7 +14,9 @@ struct Outbox {
 
   /// Keeps an action until the `commit`-th transaction is durable.
   mutating func hold(_ action: Action, until commit: Int) {
-    if held.last?.commit == commit { held[held.count - 1].actions.append(action) } else {
+    if held.last?.commit == commit {
+      held[held.count - 1].actions.append(action)
+    } else {
       held.append(Held(commit: commit, actions: [action]))
     }
   }

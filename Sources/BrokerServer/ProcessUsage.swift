@@ -19,7 +19,8 @@ enum ProcessUsage {
     defer { fclose(file) }
     var text = [CChar](repeating: 0, count: 128)
     guard fgets(&text, CInt(text.count), file) != nil else { return 0 }
-    let figures = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }.split(separator: " ")  // `text` is not empty
+    let line = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let figures = line.split(separator: " ")
     return figures.count > 1 ? (Int(figures[1]) ?? 0) * sysconf(CInt(_SC_PAGESIZE)) : 0
   }
 

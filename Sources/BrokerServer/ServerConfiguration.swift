@@ -37,7 +37,8 @@ public struct AccessPolicy: Sendable {
   /// Whether a peer may connect.
   func allows(user: UInt32, groups: Set<UInt32>) -> Bool {
     if user == 0 || user == ownUser || allowedUsers.isEmpty && allowedGroups.isEmpty { return true }
-    return allowedUsers.contains(user) || !allowedGroups.isDisjoint(with: groups) || isOperator(user: user, groups: groups)
+    return allowedUsers.contains(user) || !allowedGroups.isDisjoint(with: groups)
+      || isOperator(user: user, groups: groups)
   }
 
   /// Whether a peer is an operator.

@@ -10,7 +10,8 @@ public struct ServiceNotifier: Sendable {
   public init(environment: [String: String]) {
     address = environment["NOTIFY_SOCKET"]
     let isForUs = environment["WATCHDOG_PID"].flatMap(CInt.init).map { $0 == getpid() } ?? true
-    watchdogInterval = isForUs ? environment["WATCHDOG_USEC"].flatMap(Int64.init).map { .microseconds($0) } : nil
+    watchdogInterval =
+      isForUs ? environment["WATCHDOG_USEC"].flatMap(Int64.init).map { .microseconds($0) } : nil
   }
 
   /// Sends one state, as in `READY=1`. What can't be sent is dropped: the service manager has its own timeouts.

@@ -27,7 +27,8 @@ public struct SocketBinder: Sendable {
       let error = failure("lock", path + ".lock")
       Glibc.close(lock)
       if !isHeld { throw error }
-      throw JobError(.unavailable, "Another broker serves \(path). Stop it first, or choose another --socket.")
+      throw JobError(
+        .unavailable, "Another broker serves \(path). Stop it first, or choose another --socket.")
     }
     do {
       let descriptor = try listen(at: path, mode: mode)
@@ -68,7 +69,8 @@ public struct SocketBinder: Sendable {
   private static func listen(at path: String, mode: UInt32) throws(JobError) -> CInt {
     let temporary = "\(path).\(getpid())"
     unlink(temporary)
-    let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
+    let descriptor = socket(
+      AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
     guard descriptor >= 0 else { throw failure("make a socket for", path) }
     var address = try address(of: temporary)
     let bound = withUnsafePointer(to: &address) {
@@ -93,7 +95,8 @@ public struct SocketBinder: Sendable {
     let capacity = MemoryLayout.size(ofValue: address.sun_path)
     guard path.utf8.count < capacity else {
       throw JobError(
-        .invalidArgument, "The socket path is too long: \(path.utf8.count) bytes with the process id, at most \(capacity - 1).")
+        .invalidArgument,
+        "The socket path is too long: \(path.utf8.count) bytes with the process id, at most \(capacity - 1).")
     }
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
     return address

@@ -44,6 +44,7 @@ public actor SQLiteJobStore: JobStore {
   /// The actor runs on the thread that writes.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
+  /// The thread that writes, and the one that waits for the disk.
   public nonisolated var executors: (execute: (any TaskExecutor)?, sync: (any TaskExecutor)?) {
     (thread, logSync.thread)
   }

@@ -40,19 +40,28 @@ struct Daemon: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The database file of the local store.", valueName: "path"))
   var db: String?
 
-  @Option(help: "When a change counts as made: full (it survives a power cut) or relaxed (it survives a crash of the broker).")
+  @Option(
+    help:
+      "When a change counts as made: full (it survives a power cut) or relaxed (it survives a crash of the broker)."
+  )
   var durability: DurabilityOption = .full
 
   @Option(help: ArgumentHelp("Permissions of the socket, octal.", valueName: "mode"))
   var socketMode: OctalMode = OctalMode(0o600)
 
-  @Option(help: ArgumentHelp("A user that may connect (repeatable). Without any --allow, the socket's mode decides.", valueName: "uid"))
+  @Option(
+    help: ArgumentHelp(
+      "A user that may connect (repeatable). Without any --allow, the socket's mode decides.",
+      valueName: "uid"))
   var allowUid: [UInt32] = []
 
   @Option(help: ArgumentHelp("A group whose members may connect (repeatable).", valueName: "gid"))
   var allowGid: [UInt32] = []
 
-  @Option(help: ArgumentHelp("A group whose members may pause, resume, prune, back up, reap and delete (repeatable).", valueName: "gid"))
+  @Option(
+    help: ArgumentHelp(
+      "A group whose members may pause, resume, prune, back up, reap and delete (repeatable).",
+      valueName: "gid"))
   var operatorGid: [UInt32] = []
 
   @Option(help: ArgumentHelp("Connections in all.", valueName: "count"))

@@ -16,12 +16,14 @@ func makeJobStore(
   let backend = environment["JOB_STORE_BACKEND"].flatMap { $0.isEmpty ? nil : $0 } ?? "local"
   switch backend {
   case "local", "sqlite":
-    let path = databasePath ?? environment["JOB_STORE_DB_PATH"] ?? defaultDatabasePath(environment: environment)
+    let path =
+      databasePath ?? environment["JOB_STORE_DB_PATH"] ?? defaultDatabasePath(environment: environment)
     return try await SQLiteJobStore.open(path: path, durability: durability, logger: logger)
   case "turso", "libsql":
     throw JobError(
       .unsupported,
-      "JOB_STORE_BACKEND=\(backend): the libSQL store is not built yet. Use JOB_STORE_BACKEND=local, or leave it out.")
+      "JOB_STORE_BACKEND=\(backend): the libSQL store is not built yet. Use JOB_STORE_BACKEND=local, or leave it out."
+    )
   default:
     throw JobError(
       .invalidArgument, "JOB_STORE_BACKEND=\(backend) is not known. Use local (the default) or turso.")

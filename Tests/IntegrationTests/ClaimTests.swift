@@ -79,12 +79,14 @@ import Testing
       try await first.greet()
       let client = try await broker.client()
       let id = try await client.create(NewJob(type: "t")).job.id
-      guard case .claimed(let jobs) = try await first.ask(2, .claim(ClaimRequest(lease: .seconds(3600)))) else { return }
+      guard case .claimed(let jobs) = try await first.ask(2, .claim(ClaimRequest(lease: .seconds(3600))))
+      else { return }
       first.cut()
       while try await client.workers().contains(where: { !$0.holds.isEmpty }) {}
       let second = try RawConnection(to: broker.socket)
       try await second.greet()
-      guard case .job(let job) = try await second.ask(2, .update(id, attempt: jobs[0].attempt, JobUpdate())) else {
+      guard case .job(let job) = try await second.ask(2, .update(id, attempt: jobs[0].attempt, JobUpdate()))
+      else {
         Issue.record("the heartbeat was refused")
         return
       }
@@ -131,7 +133,8 @@ import Testing
       let second = try RawConnection(to: broker.socket)
       for (number, raw) in [first, second].enumerated() {
         try await raw.greet()
-        try await raw.write(Request(id: 2, operation: .claim(ClaimRequest(types: ["t"], wait: .seconds(600)))))
+        try await raw.write(
+          Request(id: 2, operation: .claim(ClaimRequest(types: ["t"], wait: .seconds(600)))))
         while try await producer.stats().waitingClaims <= number {}
       }
       _ = try await producer.create(NewJob(type: "other"))

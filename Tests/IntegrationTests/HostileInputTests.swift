@@ -70,7 +70,9 @@ import Testing
       let bytes = try RawConnection.frames(of: requests)
       async let written: Void = raw.write(bytes)
       var answered: Set<UInt64> = []
-      while answered.count < requests.count, let response = try await raw.read() { answered.insert(response.id) }
+      while answered.count < requests.count, let response = try await raw.read() {
+        answered.insert(response.id)
+      }
       await written
       #expect(answered == Set(requests.map(\.id)))
     }

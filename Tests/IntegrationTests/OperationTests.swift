@@ -20,7 +20,8 @@ import Testing
       #expect(seen.progress == 40 && seen.stage == "downloading" && seen.metadata == metadata)
       _ = try await client.complete(job.id, result: #"{"n":98765432109876543210}"#, attempt: 1)
       let done = try #require(try await client.get(job.id))
-      #expect(done.status == .complete && done.progress == 100 && done.result == #"{"n":98765432109876543210}"#)
+      #expect(
+        done.status == .complete && done.progress == 100 && done.result == #"{"n":98765432109876543210}"#)
       #expect(done.finishedAt != nil && done.history.isEmpty)
       #expect(try await client.position(job.id) == .none)
     }
@@ -90,7 +91,8 @@ import Testing
       let failed = try await client.fail(id, error: "still none", retryable: true, attempt: 2)
       #expect(failed.status == .failed && failed.error == "still none")
       let history = try #require(try await client.get(id)).history
-      #expect(history.map(\.cause) == [.failed, .failed] && history.map(\.error) == ["no network", "still none"])
+      #expect(
+        history.map(\.cause) == [.failed, .failed] && history.map(\.error) == ["no network", "still none"])
       let operators = try await client.retry(id)
       #expect(operators.status == .pending && operators.retryCount == 0 && operators.error == nil)
     }

@@ -14,7 +14,9 @@ import Testing
     #expect(try await raw.read()?.reply == .pong)
     broker.process.send(SIGTERM)
     let response = try #require(try await raw.read())
-    guard case .error(let error) = response.reply else { throw RawConnection.Failure(description: "\(response)") }
+    guard case .error(let error) = response.reply else {
+      throw RawConnection.Failure(description: "\(response)")
+    }
     #expect(response.id == 2 && error.code == .unavailable)
     #expect(try await raw.read() == nil)
     #expect(await broker.process.waitForExit() == 0)
@@ -25,7 +27,9 @@ import Testing
     let raw = try RawConnection(to: broker.socket)
     try await raw.greet()
     let jobs = (2...101).map { NewJob(type: "t", metadata: #"{"n":\#($0)}"#) }
-    let requests = jobs.enumerated().map { Request(id: UInt64($0.offset + 2), operation: .create([$0.element])) }
+    let requests = jobs.enumerated().map {
+      Request(id: UInt64($0.offset + 2), operation: .create([$0.element]))
+    }
     await raw.write(try RawConnection.frames(of: requests))
     broker.process.send(SIGTERM)
     var created: Set<JobID> = []

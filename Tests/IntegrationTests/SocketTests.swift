@@ -81,7 +81,8 @@ import Testing
   @Test func readinessIsToldToTheServiceManager() async throws {
     let directory = TemporaryDirectory()
     let manager = try DatagramSocket(at: directory.file("notify"))
-    let broker = try await BrokerProcess.start(in: directory, environment: ["NOTIFY_SOCKET": directory.file("notify")])
+    let broker = try await BrokerProcess.start(
+      in: directory, environment: ["NOTIFY_SOCKET": directory.file("notify")])
     #expect(await manager.receive().hasPrefix("READY=1"))
     await broker.process.stop()
     #expect(await manager.receive() == "STOPPING=1")
@@ -89,7 +90,8 @@ import Testing
 
   @Test(arguments: ["turso", "libsql"])
   func theLibSQLBackendSaysThatItIsNotBuiltYet(backend: String) async throws {
-    let process = try BrokerProcess.spawn(in: TemporaryDirectory(), environment: ["JOB_STORE_BACKEND": backend])
+    let process = try BrokerProcess.spawn(
+      in: TemporaryDirectory(), environment: ["JOB_STORE_BACKEND": backend])
     #expect(await process.waitForExit() == 1)
     #expect(await process.allErrors().contains("not built yet"))
   }

@@ -47,10 +47,13 @@ import Testing
       // Events of half a kilobyte, more than the sockets' buffers and the watch's backlog hold together.
       for batch in 1...5 {
         let padding = String(repeating: "k", count: 200)
-        _ = try await client.create((1...1000).map { NewJob(type: "t", uniqueKey: "\(padding) \(batch) \($0)") })
+        _ = try await client.create(
+          (1...1000).map { NewJob(type: "t", uniqueKey: "\(padding) \(batch) \($0)") })
       }
       var sawResync = false
-      while !sawResync, let response = try await sleeper.read() { sawResync = response.reply == .event(.resync) }
+      while !sawResync, let response = try await sleeper.read() {
+        sawResync = response.reply == .event(.resync)
+      }
       #expect(sawResync)
     }
   }

@@ -28,7 +28,9 @@ struct BrokerProcess: Sendable {
   }
 
   /// A client of this broker.
-  func client(name: String = "test", readOnly: Bool = false, reconnects: Bool = true) async throws -> JobBrokerClient {
+  func client(name: String = "test", readOnly: Bool = false, reconnects: Bool = true) async throws
+    -> JobBrokerClient
+  {
     var configuration = JobBrokerClient.Configuration()
     configuration.socketPath = socket
     configuration.clientName = "tests"

@@ -23,7 +23,8 @@ final class ChildProcess: Sendable {
     process.standardError = stderr
     let (ended, continuation) = AsyncStream.makeStream(of: Int32.self)
     process.terminationHandler = {
-      continuation.yield($0.terminationReason == .uncaughtSignal ? -$0.terminationStatus : $0.terminationStatus)
+      continuation.yield(
+        $0.terminationReason == .uncaughtSignal ? -$0.terminationStatus : $0.terminationStatus)
       continuation.finish()
     }
     try process.run()

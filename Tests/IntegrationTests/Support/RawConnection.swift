@@ -60,7 +60,9 @@ final class RawConnection: Sendable {
   func read() async throws -> Response? {
     guard let prefix = await readExactly(4) else { return nil }
     let length = prefix.reduce(0) { $0 << 8 | Int($1) }
-    guard let body = await readExactly(length) else { throw Failure(description: "the broker hung up in a frame") }
+    guard let body = await readExactly(length) else {
+      throw Failure(description: "the broker hung up in a frame")
+    }
     return try body.withUnsafeBytes { try MessageCodec().decodeResponse($0) }
   }
 
