@@ -23,9 +23,4 @@ struct StatementCache {
     try self(step.statement).run(step.values)
     return connection.changes > 0
   }
-
-  /// Lets go of all statements, so that the connection can close.
-  mutating func removeAll() {
-    statements = Array(repeating: nil, count: statements.count)
-  }
 }
