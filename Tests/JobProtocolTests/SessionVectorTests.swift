@@ -1,5 +1,6 @@
 import JobProtocol
 import Testing
+import VectorSupport
 
 /// The sessions themselves are run against a broker; here only what they are made of is checked.
 @Suite("Sessions of proto/vectors")
