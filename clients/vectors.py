@@ -7,7 +7,6 @@ import struct
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "proto" / "vectors"
-SCHEMA = FOLDER.parent / "jobbroker.proto"
 
 
 def load(path):
@@ -95,6 +94,9 @@ class Schema:
         if kind == "sint32":
             return content >> 1 ^ -(content & 1)
         return content - (1 << 64) if kind.startswith("int") and content >> 63 else content
+
+
+SCHEMA = Schema((FOLDER.parent / "jobbroker.proto").read_text())
 
 
 def varint(value):

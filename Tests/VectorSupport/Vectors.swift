@@ -44,6 +44,11 @@ package enum Vectors {
         case on, send, expect, close, disconnect
         case sendHex = "send_hex"
       }
+
+      /// A step as a file has it.
+      package init(json: String) throws {
+        self = try JSONDecoder().decode(Step.self, from: Data(json.utf8))
+      }
     }
 
     package var name: String
