@@ -7,8 +7,8 @@ import VectorSupport
   @Test(arguments: try Vectors.sessions())
   func theBrokerAnswersAsTheSessionSays(session: Vectors.Session) async throws {
     try await withBroker { broker in
-      var runner = SessionRunner(socket: broker.socket)
-      #expect(try await runner.mismatch(in: session) == nil)
+      let mismatch = try await SessionRunner.mismatch(in: session, socket: broker.socket)
+      #expect(mismatch == nil)
     }
   }
 
@@ -26,8 +26,7 @@ import VectorSupport
     var session = try #require(try Vectors.sessions().first { $0.name == "handshake" })
     session.steps[session.steps.count - 1] = try Vectors.Session.Step(json: ending)
     try await withBroker { broker in
-      var runner = SessionRunner(socket: broker.socket)
-      let mismatch = try await runner.mismatch(in: session)
+      let mismatch = try await SessionRunner.mismatch(in: session, socket: broker.socket)
       #expect(mismatch?.hasPrefix("step \(session.steps.count): ") == true, "\(mismatch ?? "nothing")")
     }
   }
@@ -37,8 +36,8 @@ import VectorSupport
       try Vectors.sessions().first { $0.name == "a version that the broker does not speak" })
     session.steps.append(try Vectors.Session.Step(json: #"{"expect": {}}"#))
     try await withBroker { broker in
-      var runner = SessionRunner(socket: broker.socket)
-      #expect(try await runner.mismatch(in: session) == "step 4: the broker has closed the connection")
+      let mismatch = try await SessionRunner.mismatch(in: session, socket: broker.socket)
+      #expect(mismatch == "step 4: the broker has closed the connection")
     }
   }
 }

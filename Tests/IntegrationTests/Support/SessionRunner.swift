@@ -6,17 +6,17 @@ struct SessionRunner {
   private var connections: [String: RawConnection] = [:]
   private var pattern = Pattern()
 
-  /// A runner of one session with the broker of this socket.
-  init(socket: String) {
-    self.socket = socket
-  }
-
-  /// What did not go as the session says, and in which step; nil when all did.
-  mutating func mismatch(in session: Vectors.Session) async throws -> String? {
+  /// Runs a session with the broker of this socket: what did not go as it says, and in which step; nil when all did.
+  static func mismatch(in session: Vectors.Session, socket: String) async throws -> String? {
+    var runner = SessionRunner(socket: socket)
     for (index, step) in session.steps.enumerated() {
-      if let mismatch = try await mismatch(in: step) { return "step \(index + 1): \(mismatch)" }
+      if let mismatch = try await runner.mismatch(in: step) { return "step \(index + 1): \(mismatch)" }
     }
     return nil
+  }
+
+  private init(socket: String) {
+    self.socket = socket
   }
 
   private mutating func mismatch(in step: Vectors.Session.Step) async throws -> String? {
