@@ -117,8 +117,8 @@ def adapter_command(language):
 
 
 @contextlib.contextmanager
-def running_adapter(command):
-    adapter = Adapter(command)
+def running_adapter(language, *arguments):
+    adapter = Adapter(adapter_command(language) + list(arguments))
     try:
         with time_limit(adapter.process):
             yield adapter
@@ -133,12 +133,12 @@ def running_adapter(command):
 
 # ------------------------------------------------------------------------------------------------ the scenario
 
-def scenario(command):
+def scenario(language):
     expected = (FOLDER / "conformance" / "expected.jsonl").read_text(encoding="utf-8").splitlines()
     actual, failure = [], None
     with Broker.running() as broker:
         try:
-            with running_adapter(command + ["scenario", broker.socket]) as adapter:
+            with running_adapter(language, "scenario", broker.socket) as adapter:
                 for line in adapter.process.stdout:
                     actual.append(line.rstrip("\n"))
                     if actual[-1] == '{"step":"restart"}':
@@ -157,9 +157,9 @@ def scenario(command):
 
 # ------------------------------------------------------------------------------------------------ frames, sessions
 
-def frames(command):
+def frames(language):
     wrong, count = [], 0
-    with running_adapter(command + ["frames"]) as adapter:
+    with running_adapter(language, "frames") as adapter:
         for vector in load("frames/requests.json"):
             written = adapter.ask("request", vector["hex"], json.dumps(vector["message"]))
             count += 1
@@ -211,10 +211,10 @@ def wrong_stream(vector, answer):
     return Pattern().mismatch(expected, answer)
 
 
-def sessions(command):
+def sessions(language):
     """Runs the sessions: the sockets are held here, the adapter writes the requests and reads the responses."""
     wrong, count = [], 0
-    with running_adapter(command + ["frames"]) as adapter:
+    with running_adapter(language, "frames") as adapter:
         for path in sorted((FOLDER / "sessions").glob("*.json")):
             for session in load(path):
                 count += 1
@@ -297,6 +297,9 @@ def read_exactly(peer, count):
 
 # ------------------------------------------------------------------------------------------------ all of it
 
+PARTS = {"scenario": scenario, "frames": frames, "sessions": sessions}
+
+
 def main():
     if "JOBBROKERD" not in os.environ:
         sys.exit("JOBBROKERD is not set: the path of the broker's program")
@@ -306,15 +309,15 @@ def main():
         sys.exit(f"no such language: {', '.join(sorted(unknown))}; there are {', '.join(LANGUAGES)}")
     failures = 0
     for language in languages:
-        for part in (scenario, frames, sessions):
+        for name, part in PARTS.items():
             started = time.monotonic()
             try:
-                outcome = f"ok      {part(adapter_command(language))}"
+                outcome = f"ok      {part(language)}"
             except Failure as failure:
-                print(f"--- {language}, {part.__name__}\n{failure}")
+                print(f"--- {language}, {name}\n{failure}")
                 outcome = "FAILED"
                 failures += 1
-            print(f"{language:11} {part.__name__:9} {outcome:20} {time.monotonic() - started:5.1f} s", flush=True)
+            print(f"{language:11} {name:9} {outcome:20} {time.monotonic() - started:5.1f} s", flush=True)
     return failures > 0
 
 
