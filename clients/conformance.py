@@ -144,7 +144,9 @@ def scenario(language):
                     if actual[-1] == '{"step":"restart"}':
                         broker.kill()
                         broker.spawn()
-                        adapter.write("the broker was killed")
+                        # An adapter that has ended meanwhile is judged by its lines and its status.
+                        with contextlib.suppress(Failure):
+                            adapter.write("the broker was killed")
         except Failure as error:
             failure = error
     if actual and actual != expected:

@@ -30,6 +30,7 @@ def own_tests(language):
 def main():
     if "JOBBROKERD" not in os.environ:
         sys.exit("JOBBROKERD is not set: the path of the broker's program")
+    subprocess.run([sys.executable, "-m", "unittest", "discover", "-p", "test_*.py"], cwd=conformance.HERE, check=True)
     parts = {"tests": own_tests, **conformance.PARTS}
     languages = [name for name in conformance.LANGUAGES if name == "swift" or (conformance.HERE / name).is_dir()]
     table = [["client", *parts]]
