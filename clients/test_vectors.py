@@ -17,6 +17,23 @@ class SchemaTests(unittest.TestCase):
                     self.assertIsNone(Pattern().mismatch(read, vector["message"]))
                 self.assertEqual(SCHEMA.decode(kind, SCHEMA.encode(kind, read)), read)
 
+    def test_every_field_and_every_value_of_an_enum_is_in_a_frame(self):
+        missing = {(kind, name) for kind, names in [*SCHEMA.messages.items(), *SCHEMA.enums.items()] for name in names}
+
+        def see(message, value):
+            for name, content in value.items():
+                _, kind, is_repeated = SCHEMA.messages[message][name]
+                missing.discard((message, name))
+                for item in content if is_repeated else [content]:
+                    missing.discard((kind, item) if kind in SCHEMA.enums else None)
+                    if kind in SCHEMA.messages:
+                        see(kind, item)
+
+        for vector in load("frames/requests.json") + load("frames/responses.json"):
+            see(vector["direction"].capitalize(), vector["message"])
+        # The zeros are for what nobody says.
+        self.assertEqual({name for _, name in missing}, {"STATUS_UNKNOWN", "CAUSE_UNKNOWN", "ERROR_UNKNOWN"})
+
     def test_an_announced_length_is_that_of_the_body(self):
         self.assertEqual(framed(b"abc"), b"\0\0\0\3abc")
 
