@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 
-import conformance
+from conformance import LANGUAGES, PARTS
+from harness.processes import CLIENTS, Failure
 
 TIME_LIMIT = 900  # seconds for the tests of one client
 
@@ -20,19 +21,19 @@ def own_tests(language):
         return "swift test"
     started = time.monotonic()
     try:
-        subprocess.run([conformance.HERE / language / "test.sh"], stdin=subprocess.DEVNULL,
+        subprocess.run([CLIENTS / language / "test.sh"], stdin=subprocess.DEVNULL,
                        timeout=TIME_LIMIT, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise conformance.Failure(str(error)) from error
+        raise Failure(str(error)) from error
     return f"{time.monotonic() - started:.0f} s"
 
 
 def main():
     if "JOBBROKERD" not in os.environ:
         sys.exit("JOBBROKERD is not set: the path of the broker's program")
-    subprocess.run([sys.executable, "-m", "unittest", "discover", "-p", "test_*.py"], cwd=conformance.HERE, check=True)
-    parts = {"tests": own_tests, **conformance.PARTS}
-    languages = [name for name in conformance.LANGUAGES if name == "swift" or (conformance.HERE / name).is_dir()]
+    subprocess.run([sys.executable, "-m", "unittest", "discover", "-s", "harness", "-t", "."], cwd=CLIENTS, check=True)
+    parts = {"tests": own_tests, **PARTS}
+    languages = [name for name in LANGUAGES if name == "swift" or (CLIENTS / name).is_dir()]
     table = [["client", *parts]]
     for language in languages:
         row = [language]
@@ -40,7 +41,7 @@ def main():
             print(f"=== {language}, {name}", flush=True)
             try:
                 row.append(part(language))
-            except conformance.Failure as failure:
+            except Failure as failure:
                 print(failure, flush=True)
                 row.append("FAILED")
         table.append(row)

@@ -1,7 +1,6 @@
 import Foundation
 
-/// The Swift client under proto/vectors/conformance: `ConformanceAdapter scenario SOCKET` or
-/// `ConformanceAdapter frames`.
+/// The Swift client under proto/vectors/conformance: what to do is the first argument.
 @main
 enum ConformanceAdapter {
   static func main() async {
@@ -10,7 +9,8 @@ enum ConformanceAdapter {
       switch (arguments.first, arguments.count) {
       case ("scenario", 2): try await Scenario(socket: arguments[2]).run()
       case ("frames", 1): try Frames().run()
-      default: throw Failure("usage: ConformanceAdapter scenario SOCKET | frames")
+      case ("hostile", 2): try await Hostile(socket: arguments[2]).run()
+      default: throw Failure("usage: ConformanceAdapter scenario SOCKET | frames | hostile SOCKET")
       }
     } catch {
       FileHandle.standardError.write(Data("ConformanceAdapter: \(error)\n".utf8))

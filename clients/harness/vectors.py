@@ -6,7 +6,7 @@ import re
 import struct
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "proto" / "vectors"
+FOLDER = Path(__file__).resolve().parents[2] / "proto" / "vectors"
 
 
 def load(path):
@@ -39,21 +39,22 @@ class Schema:
         """The bytes of a message."""
         out = bytearray()
         for name, content in value.items():
-            number, kind, is_repeated = self.messages[message][name]
+            field, kind, is_repeated = self.messages[message][name]
             for item in content if is_repeated else [content]:
                 if kind in self.messages:
-                    out += block(number, self.encode(kind, item))
+                    out += block(field, self.encode(kind, item))
                 elif kind == "string":
-                    out += block(number, item.encode())
+                    out += block(field, item.encode())
                 elif kind == "bytes":
-                    out += block(number, bytes.fromhex(item))
+                    out += block(field, bytes.fromhex(item))
                 elif kind == "double":
-                    out += varint(number << 3 | 1) + struct.pack("<d", float(item))
+                    out += varint(field << 3 | 1) + struct.pack("<d", float(item))
                 elif kind == "sint32":
-                    out += varint(number << 3) + varint((item << 1 ^ item >> 31) & 0xFFFFFFFF)
+                    out += number(field, (item << 1 ^ item >> 31) & 0xFFFFFFFF)
+                elif kind in self.enums:
+                    out += number(field, self.enums[kind][item])
                 else:
-                    value = self.enums[kind][item] if kind in self.enums else int(item)
-                    out += varint(number << 3) + varint(value & 0xFFFFFFFFFFFFFFFF)
+                    out += number(field, int(item) & 0xFFFFFFFFFFFFFFFF)
         return bytes(out)
 
     def decode(self, message, data):
@@ -116,12 +117,36 @@ def read_varint(data, at):
             return value, at
 
 
-def block(number, content):
-    return varint(number << 3 | 2) + varint(len(content)) + content
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def block(field, content):
+    return varint(field << 3 | 2) + varint(len(content)) + content
 
 
 def framed(body):
     return len(body).to_bytes(4, "big") + body
+
+
+def read_frame(peer):
+    """A whole frame; empty at the end of the stream."""
+    prefix = read_exactly(peer, 4)
+    return prefix + read_exactly(peer, int.from_bytes(prefix, "big")) if prefix else b""
+
+
+def read_exactly(peer, count):
+    data = b""
+    while len(data) < count:
+        try:
+            piece = peer.recv(count - len(data))
+        except ConnectionResetError:
+            # The broker closed while bytes that it did not want were on their way.
+            piece = b""
+        if not piece:
+            return b""
+        data += piece
+    return data
 
 
 class Pattern:

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Tests of what the conformance driver compares with."""
 
 import unittest
 
-from vectors import SCHEMA, Pattern, framed, load
+from .vectors import SCHEMA, Pattern, framed, load
 
 
 class SchemaTests(unittest.TestCase):
@@ -59,7 +58,3 @@ class PatternTests(unittest.TestCase):
         self.assertIsNone(pattern.mismatch({"id": "$id"}, self.ACTUAL))
         self.assertEqual(pattern.filled({"get": ["$id", "$other"]}), {"get": [3, "$other"]})
         self.assertIsNotNone(pattern.mismatch({"id": "$id"}, {"id": 4}))
-
-
-if __name__ == "__main__":
-    unittest.main()
