@@ -25,7 +25,7 @@ describe("a reply that ends the connection", () => {
     "of another protocol": "485454502f312e3120343030",
     "a varint without end": "0000000cffffffffffffffffffffffff",
     "a group": "0000000408073334",
-    "without an id and a reply": "000000021200",
+    "without an id and a reply": "000000020800",
   };
   for (const [name, hex] of Object.entries(garbage)) {
     it(name, limit, async (test) => {
