@@ -43,7 +43,7 @@ static Jobbroker__NewJob *make_new_job(struct jb_arena *arena, const jobbroker_n
   JB_SET_UNLESS_ZERO(message, priority, job->priority);
   JB_SET_UNLESS_NEGATIVE(message, max_retries, job->max_retries);
   JB_SET_UNLESS_NEGATIVE(message, max_lost, job->max_lost);
-  JB_SET_UNLESS_ZERO(message, not_before, job->not_before);
+  if (job->not_before >= 0) message->has_not_before = 1, message->not_before = job->not_before;
   bool made = set_id(arena, id, &message->has_id, &message->id) && set_text(arena, job->type, &message->type) &&
               set_text(arena, job->metadata, &message->metadata) &&
               set_text(arena, job->unique_key, &message->unique_key);

@@ -22,13 +22,13 @@ typedef struct jobbroker_new_job {
   int32_t max_retries;
   /* How often its worker may be lost, 0 to 1,000,000; negative: the broker's default, 3. */
   int32_t max_lost;
-  /* Not to be claimed before; 0: at once. */
+  /* Not to be claimed before; negative: at once. */
   int64_t not_before;
   /* At most one unfinished job has this key; 1 to 256 bytes; NULL: none. */
   const char *unique_key;
 } jobbroker_new_job;
 
-#define JOBBROKER_NEW_JOB_INIT {{{0}}, NULL, NULL, 0, -1, -1, 0, NULL}
+#define JOBBROKER_NEW_JOB_INIT {{{0}}, NULL, NULL, 0, -1, -1, -1, NULL}
 
 /* Some jobs, to be made all or none. */
 typedef struct jobbroker_creation {
