@@ -206,11 +206,7 @@ final class Auditor {
       if change.before?.status == .pending, change.after?.status.isFinished == true, fence.attempt != nil {
         saw("late holder finished")
       }
-      guard let id = change.before?.id else {
-        // A create that arrives after the job was deleted makes a new one, whose attempts count from 1 again.
-        if let job = change.after, excused.contains(job.id) { issued = issued.filter { $0.id != job.id } }
-        continue
-      }
+      guard let id = change.before?.id else { continue }
       if change.after == nil || change.before?.status.isFinished == true {
         acknowledged.remove(id)
         finished[id] = nil
