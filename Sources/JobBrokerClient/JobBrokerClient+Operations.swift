@@ -130,7 +130,7 @@ extension JobBrokerClient {
   /// Takes the next jobs, waiting for the first as long as the request says.
   ///
   /// While the broker drains or is away, the claim waits for its return (unless `reconnects` is off). A caller who
-  /// is cancelled loses nothing: a job that still comes is given back at once.
+  /// is cancelled loses nothing: the claim is withdrawn, and a job that still comes is given back at once.
   ///
   /// - Returns: the jobs now held; none when the time ran out.
   public nonisolated(nonsending) func claim(

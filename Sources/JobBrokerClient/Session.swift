@@ -97,6 +97,10 @@ final class Session {
     guard let request = pending[id], !request.isAbandoned else { return }
     if request.stage == .sent {
       pending[id]?.recipient = .nobody
+      // So that no job is taken for nobody; one that is on its way already is given back when it comes.
+      if request.waitEnds != nil {
+        submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
+      }
     } else {
       pending[id] = nil
     }
