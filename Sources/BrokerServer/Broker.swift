@@ -108,9 +108,10 @@ final class Broker {
     carryOut(at: .now)
   }
 
-  /// Whether a user's groups changed is noticed at the broker's next start: asking for them may block.
+  /// The groups of a process and of its user. Whether a user's changed is noticed at the broker's next start: asking
+  /// for them may block.
   private func groups(of credentials: PeerCredentials) -> Set<UInt32> {
-    let known = groupsOfUser[credentials.uid] ?? credentials.groups()
+    let known = groupsOfUser[credentials.uid] ?? PeerCredentials.groups(ofUser: credentials.uid)
     groupsOfUser[credentials.uid] = known
     return known.union([credentials.gid])
   }

@@ -70,12 +70,21 @@ struct Daemon: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Connections of one user.", valueName: "count"))
   var maxConnectionsPerUser = ServerConfiguration().maxConnectionsPerUser
 
+  @Option(
+    help: ArgumentHelp(
+      "How long a client may take over its first request, and over each frame it has begun.",
+      valueName: "seconds"))
+  var frameTimeout = ServerConfiguration().frameTimeout / .seconds(1)
+
   @Option(help: "How much to log, to stderr: trace, debug, info, notice, warning, error or critical.")
   var logLevel: Logger.Level = .notice
 
   func validate() throws {
     guard maxConnections > 0, maxConnectionsPerUser > 0 else {
       throw ValidationError("--max-connections and --max-connections-per-user must be 1 or more.")
+    }
+    guard frameTimeout >= 0.001, frameTimeout <= 86_400 else {
+      throw ValidationError("--frame-timeout must be between 0.001 and 86400 seconds.")
     }
   }
 
@@ -126,6 +135,7 @@ struct Daemon: AsyncParsableCommand {
     configuration.access.operatorGroups = Set(operatorGid)
     configuration.maxConnections = maxConnections
     configuration.maxConnectionsPerUser = maxConnectionsPerUser
+    configuration.frameTimeout = .seconds(frameTimeout)
     return configuration
   }
 }
