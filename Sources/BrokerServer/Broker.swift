@@ -155,7 +155,8 @@ final class Broker {
   private func failed(_ error: JobError) {
     logger.critical("the store failed: \(error.message)")
     for action in outbox.release(upTo: .max) {
-      if case .respond(let key, let reply, _) = action, !reply.isEvent { tell(.respond(key, .error(error))) }
+      guard case .respond(let key, let reply, _) = action, !reply.isEvent else { continue }
+      if case .error = reply { tell(action) } else { tell(.respond(key, .error(error))) }
     }
     flushAll()
     whenFailed?(error)
