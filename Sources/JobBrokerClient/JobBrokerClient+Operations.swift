@@ -217,6 +217,6 @@ extension JobBrokerClient {
 
 extension JobError {
   static func unexpectedReply(to operation: String) -> JobError {
-    JobError(.internal, "the broker answered \(operation) with a reply of another kind")
+    JobError(.internal, "The broker answered \(operation) with a reply of another kind.")
   }
 }

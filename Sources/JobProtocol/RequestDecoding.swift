@@ -46,11 +46,11 @@ extension Operation {
       self = .backup(path: try Field("backup", "path").path(message.backup.pointee.path))
     default:
       guard message.base.n_unknown_fields > 0 else {
-        throw JobError(.invalidArgument, "the request has no operation")
+        throw JobError(.invalidArgument, "The request has no operation.")
       }
       throw JobError(
         .unsupported,
-        "this version does not know the operation with field number \(message.base.unknown_fields[0].tag)")
+        "This version does not know the operation with field number \(message.base.unknown_fields[0].tag).")
     }
   }
 

@@ -10,8 +10,6 @@ import UnixSignals
 /// The process: reads its options, opens the store, binds the socket and serves until it is told to stop.
 @main
 struct Daemon: AsyncParsableCommand {
-  static let version = "1.0.0"
-
   static let configuration = CommandConfiguration(
     commandName: "jobbrokerd",
     abstract: "Owns one job store and serves it over a Unix domain socket.",
@@ -32,7 +30,7 @@ struct Daemon: AsyncParsableCommand {
       SIGTERM and SIGINT shut it down: what is under way is answered, and claims stay in force for the next start. \
       Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.
       """,
-    version: "jobbrokerd \(version)")
+    version: "jobbrokerd \(jobBrokerVersion)")
 
   @Option(help: ArgumentHelp("Where to listen.", valueName: "path"))
   var socket: String?
@@ -129,7 +127,7 @@ struct Daemon: AsyncParsableCommand {
 
   private var serverConfiguration: ServerConfiguration {
     var configuration = ServerConfiguration()
-    configuration.core.server = "jobbrokerd/\(Self.version)"
+    configuration.core.server = "jobbrokerd/\(jobBrokerVersion)"
     configuration.access.allowedUsers = Set(allowUid)
     configuration.access.allowedGroups = Set(allowGid)
     configuration.access.operatorGroups = Set(operatorGid)

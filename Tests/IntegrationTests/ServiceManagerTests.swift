@@ -60,8 +60,21 @@ import Testing
     _ = manager.pending()
     broker.process.send(SIGCONT)
     #expect(await manager.receive() == "WATCHDOG=1")
-    await broker.process.stop()
-    #expect(manager.pending().contains("STOPPING=1"))
+    broker.process.send(SIGTERM)
+    while await manager.receive() != "STOPPING=1" {}
+    #expect(await broker.process.waitForExit() == 0)
+  }
+
+  @Test func aServiceManagerThatDoesNotReadHoldsNobodyUp() async throws {
+    let directory = TemporaryDirectory()
+    let manager = try NotifySocket(at: directory.file("notify"))
+    let broker = try await BrokerProcess.start(
+      in: directory, environment: ["NOTIFY_SOCKET": directory.file("notify"), "WATCHDOG_USEC": "1000"])
+    let client = try await broker.client(reconnects: false)
+    // More signs of life than its queue holds.
+    try await until({ try await client.stats().uptime }) { $0 > .milliseconds(200) }
+    #expect(await broker.process.stop() == 0)
+    #expect(manager.pending().contains("WATCHDOG=1"))
   }
 
   @Test func theWatchdogOfAnotherProcessIsNotFed() async throws {

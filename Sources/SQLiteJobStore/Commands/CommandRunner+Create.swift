@@ -49,11 +49,11 @@ extension CommandRunner {
       if job.hasContent(of: new), same?.requested == new.notBefore {
         return .success(CreatedJob(job: job, created: false))
       }
-      let message = "id \(new.id) belongs to a job with other content; use a new id"
+      let message = "id \(new.id) belongs to a job with other content; use a new id."
       return .failure(JobError(.alreadyExists, message, job: job.outline))
     }
     guard let key = new.uniqueKey, let job = try holder(ofUniqueKey: key) else {
-      return .failure(JobError(.internal, "Job \(new.id) could not be inserted, yet no job is in its way"))
+      return .failure(JobError(.internal, "Job \(new.id) could not be inserted, yet no job is in its way."))
     }
     return .success(CreatedJob(job: job, created: false))
   }
