@@ -1,0 +1,53 @@
+/// The measurements, each over all peers that are asked for.
+struct Suite {
+  let options: Options
+  let workspace: Workspace
+  let report: Report
+
+  private var brokers: [JobBrokerPeer] {
+    options.brokers.map { JobBrokerPeer(name: $0.name, program: $0.program) }
+  }
+
+  private var others: [any Peer] {
+    let all: [any Peer] = [RedisListsPeer()]
+    return all.filter { options.peers.contains($0.name) }
+  }
+
+  func lifecycles() throws {
+    for (clients, comparison) in try compare(available(brokers + others), clients: options.clients) {
+      report.add(comparison, measure: "lifecycles", title: "\(clients) clients")
+    }
+  }
+
+  func relaxed() throws {
+    let brokers = brokers.map { JobBrokerPeer(name: $0.name, program: $0.program, durability: "relaxed") }
+    for (clients, comparison) in try compare(available(brokers), clients: [64]) {
+      report.add(comparison, measure: "relaxed", title: "\(clients) clients, relaxed")
+    }
+  }
+
+  private func available(_ peers: [any Peer]) -> [any Peer] {
+    peers.filter { peer in
+      if let missing = peer.missing { report.note("\(peer.name) is left out: \(missing)") }
+      return peer.missing == nil
+    }
+  }
+
+  /// Measures the peers in turns, so that a slow minute of the machine falls on all of them.
+  private func compare(_ peers: [any Peer], clients: [Int]) throws -> [(Int, Comparison)] {
+    var comparisons = clients.map { ($0, Comparison(clients: $0, names: peers.map(\.name))) }
+    for round in 0..<options.rounds {
+      for index in comparisons.indices {
+        let load = Load(
+          clients: comparisons[index].0, warmUp: UInt64(options.warmUp * Double(Clock.second)),
+          duration: UInt64(options.seconds * Double(Clock.second)))
+        for place in peers.indices {
+          // Each round begins with another peer.
+          let peer = peers[(place + round) % peers.count]
+          comparisons[index].1.add(try peer.measure(load, in: workspace), of: peer.name)
+        }
+      }
+    }
+    return comparisons
+  }
+}
