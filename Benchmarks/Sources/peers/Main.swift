@@ -7,6 +7,9 @@ enum Main {
     _ = Interrupt.descriptor
     do {
       let arguments = Array(CommandLine.arguments.dropFirst())
+      if arguments.first == OriginalClient.argument {
+        return try OriginalClient.run(Array(arguments.dropFirst()))
+      }
       if arguments.contains("--help") { return print(Options.usage) }
       try run(Options(arguments))
     } catch Interrupt.received {
@@ -28,8 +31,8 @@ enum Main {
       switch measure {
       case .lifecycles: try suite.lifecycles()
       case .relaxed: try suite.relaxed()
-      case .wakeUp: break
-      case .position: break
+      case .wakeUp: try suite.wakeUp()
+      case .position: try suite.position()
       }
     }
     report.addSteal(machine)

@@ -9,7 +9,9 @@ struct Suite {
   }
 
   private var others: [any Peer] {
-    let all: [any Peer] = [RedisListsPeer()]
+    let all: [any Peer] = [
+      BeanstalkdPeer(), RedisListsPeer(), RedisStreamsPeer(), PostgreSQLPeer(), OriginalPeer(),
+    ]
     return all.filter { options.peers.contains($0.name) }
   }
 
@@ -23,6 +25,20 @@ struct Suite {
     let brokers = brokers.map { JobBrokerPeer(name: $0.name, program: $0.program, durability: "relaxed") }
     for (clients, comparison) in try compare(available(brokers), clients: [64]) {
       report.add(comparison, measure: "relaxed", title: "\(clients) clients, relaxed")
+    }
+  }
+
+  func wakeUp() throws {
+    for peer in available(brokers + others) {
+      guard let peer = peer as? any SocketPeer, peer.blocks else { continue }
+      report.add(try WakeUp(peer, jobs: 500, in: workspace), name: peer.name)
+    }
+  }
+
+  func position() throws {
+    for broker in brokers where broker.missing == nil {
+      let backlog = try Backlog(broker, jobs: options.backlog, rounds: options.rounds, in: workspace)
+      report.add(backlog, name: broker.name)
     }
   }
 

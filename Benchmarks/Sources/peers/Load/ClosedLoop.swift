@@ -32,7 +32,9 @@ final class ClosedLoop<Client: Wire> {
   private var connections: [Connection] = []
   private var census: Census
   private var output: [UInt8] = []
+  /// Workers of a peer that can't block, who found nothing, and when they look again.
   private var idle: [Int] = []
+  private var idleUntil: UInt64 = 0
   private var tally = Tally()
   private var deadline: UInt64 = 0
 
@@ -84,7 +86,7 @@ final class ClosedLoop<Client: Wire> {
         try receive(index)
       }
       let now = Clock.now
-      if count <= 0 { try resumeIdle(at: now) }
+      if !idle.isEmpty && now >= idleUntil { try resumeIdle() }
       if count > 0 { lastAnswer = now } else if now > lastAnswer + Self.patience { throw stalled }
     }
     return tally
@@ -103,8 +105,7 @@ final class ClosedLoop<Client: Wire> {
     )
   }
 
-  /// Workers that found nothing look again once everything else is quiet, or the interval is over.
-  private func resumeIdle(at now: UInt64) throws {
+  private func resumeIdle() throws {
     let waiting = idle
     idle.removeAll(keepingCapacity: true)
     for index in waiting { try write(.claim, index) }
@@ -130,8 +131,13 @@ final class ClosedLoop<Client: Wire> {
       connections[index].job = job
       try send(.complete, index, at: now)
     case .nothing:
-      // Found at once: a peer that can't block. Its claim goes on until there is a job.
-      if time < 500 * Clock.millisecond { idle.append(index) } else { try write(.claim, index) }
+      // The claim goes on until there is a job.
+      if Client.blocks {
+        try write(.claim, index)
+      } else {
+        if idle.isEmpty { idleUntil = now + UInt64(Self.pollInterval) * Clock.millisecond }
+        idle.append(index)
+      }
     case .completed:
       tally.complete.append(time)
       tally.end = now

@@ -15,6 +15,9 @@ enum Answer {
 
 /// One client's side of a peer's protocol: only bytes, no I/O, so that the generator is the same for all peers.
 protocol Wire {
+  /// Whether a claim waits at the server for a job. Of a peer where it does not, a worker looks again.
+  static var blocks: Bool { get }
+
   /// Says hello and makes ready, before anything is measured.
   mutating func open(_ socket: Socket) throws
 

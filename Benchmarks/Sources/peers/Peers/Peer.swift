@@ -41,6 +41,9 @@ protocol SocketPeer: Peer {
 }
 
 extension SocketPeer {
+  /// Whether a claim waits at the server for a job.
+  var blocks: Bool { Client.blocks }
+
   func prepare(_ socket: Socket) throws {}
 
   /// Runs a body with a server that is ready, then stops it.

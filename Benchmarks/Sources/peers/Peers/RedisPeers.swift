@@ -26,3 +26,18 @@ struct RedisListsPeer: SocketPeer {
 
   func client(_ number: Int, _ jobs: Jobs) -> RedisListsWire { RedisListsWire(jobs, number: number) }
 }
+
+struct RedisStreamsPeer: SocketPeer {
+  let name = "redis-streams"
+  var missing: String? { RedisServer.missing }
+
+  func start(in workspace: Workspace) throws -> (server: ServerProcess, socket: String) {
+    try RedisServer.start(in: workspace)
+  }
+
+  func prepare(_ socket: Socket) throws {
+    try socket.exchange(RESP.command(["XGROUP", "CREATE", "jobs", "workers", "$", "MKSTREAM"]), RESP.success)
+  }
+
+  func client(_ number: Int, _ jobs: Jobs) -> RedisStreamsWire { RedisStreamsWire(jobs, number: number) }
+}

@@ -7,8 +7,7 @@ final class ServerProcess {
   private let stopSignal: Int32
   private var isRunning = true
 
-  /// Starts a program in a process group of its own, so that Ctrl-C reaches only us, and so that the kernel ends it
-  /// if we are killed.
+  /// Starts a program, which the kernel ends if we are killed.
   ///
   /// - Parameters:
   ///   - user: whose rights it gets, when we are root.
@@ -21,7 +20,7 @@ final class ServerProcess {
     self.stopSignal = stopSignal
     var words = ["setpriv", "--pdeathsig", "KILL"]
     if let user { words += ["--reuid", "\(user.uid)", "--regid", "\(user.gid)", "--clear-groups"] }
-    pid = try ServerProcess.spawn(words + arguments, output: log)
+    pid = try Spawn.start(words + arguments, input: .null, output: .file(log), error: .file(log))
   }
 
   /// Runs a program to its end.
@@ -33,29 +32,6 @@ final class ServerProcess {
     while waitpid(process.pid, &status, 0) < 0 && errno == EINTR {}
     process.isRunning = false
     guard status == 0 else { throw Failure("\(arguments[0]) failed: \(process.lastWords)") }
-  }
-
-  private static func spawn(_ words: [String], output: String) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-    posix_spawn_file_actions_adddup2(&actions, 1, 2)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var noSignals = sigset_t()
-    sigemptyset(&noSignals)
-    posix_spawnattr_setsigmask(&attributes, &noSignals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
-
-    var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-    defer { for argument in arguments { free(argument) } }
-    var pid: pid_t = 0
-    let error = posix_spawnp(&pid, words[0], &actions, &attributes, &arguments, environ)
-    guard error == 0 else { throw Failure("\(words[0]): \(String(cString: strerror(error)))") }
-    return pid
   }
 
   /// Tries `attempt` until it succeeds.

@@ -1,5 +1,7 @@
 /// Our own protocol, encoded by hand; numbers as in proto/jobbroker.proto.
 struct JobBrokerWire: Wire {
+  static let blocks = true
+
   private let jobs: Jobs
   private let claimFrame: [UInt8]
   private let createHead: [UInt8]

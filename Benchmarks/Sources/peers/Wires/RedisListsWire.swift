@@ -1,5 +1,7 @@
 /// Redis lists, the reliable queue: LPUSH, BLMOVE to a list of the worker's own, LREM from it.
 struct RedisListsWire: Wire {
+  static let blocks = true
+
   private let jobs: Jobs
   private let pushHead: [UInt8]
   private let move: [UInt8]
