@@ -3,12 +3,12 @@
 #
 #   scripts/bench-peers.sh [option of `peers`]...    --help lists them; without --broker the release build is measured
 #
-# BENCH_SCRATCH is where the generator is built (default Benchmarks/.build).
+# BENCH_SCRATCH is where the generator is built (default .build/benchmarks).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly root
-readonly scratch=${BENCH_SCRATCH:-$root/Benchmarks/.build}
+readonly scratch=${BENCH_SCRATCH:-$root/.build/benchmarks}
 readonly policy=/usr/sbin/policy-rc.d
 
 say() { printf 'bench-peers: %s\n' "$*" >&2; }

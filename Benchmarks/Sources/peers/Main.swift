@@ -26,7 +26,7 @@ enum Main {
     let machine = try Machine(folder: workspace.path)
     let report = Report(isJSON: options.isJSON)
     report.add(machine)
-    let suite = Suite(options: options, workspace: workspace, report: report)
+    let suite = try Suite(options: options, workspace: workspace, report: report)
     for measure in options.measures {
       switch measure {
       case .lifecycles: try suite.lifecycles()
@@ -35,6 +35,7 @@ enum Main {
       case .position: try suite.position()
       }
     }
+    report.add(try Machine(folder: workspace.path))
     report.addSteal(machine)
   }
 }

@@ -24,7 +24,7 @@ struct Options {
     usage: peers [--broker [NAME=]PATH]... [--peers LIST|none] [--measure LIST] [--clients 2,16,64]
                  [--rounds 5] [--seconds 1] [--warm-up 0.3] [--backlog 1000000] [--directory /tmp] [--json]
 
-      --broker     a jobbrokerd to measure; several are compared with the first
+      --broker     a jobbrokerd to measure (default .build/release/jobbrokerd); the first is what the ratios are of
       --peers      of \(peerNames.joined(separator: ", ")); default all
       --measure    of \(Measure.allCases.map(\.rawValue).joined(separator: ", ")); default all
       --seconds    how long a run makes jobs; --warm-up before it is discarded
@@ -43,7 +43,10 @@ struct Options {
       guard let value = rest.popFirst() else { throw Failure("\(option): unknown, or its value is missing") }
       try take(option, value)
     }
-    if brokers.isEmpty { brokers = [("jobbroker", "/work/bin/jobbrokerd")] }
+    if brokers.isEmpty { brokers = [("jobbroker", ".build/release/jobbrokerd")] }
+    guard Set(brokers.map(\.name) + Options.peerNames).count == brokers.count + Options.peerNames.count else {
+      throw Failure("--broker: give each a name of its own, as NAME=PATH")
+    }
   }
 
   private mutating func take(_ option: String, _ value: String) throws {

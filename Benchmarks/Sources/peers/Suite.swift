@@ -1,51 +1,51 @@
-/// The measurements, each over all peers that are asked for.
+/// The measurements, each over all peers that are asked for and there.
 struct Suite {
-  let options: Options
-  let workspace: Workspace
-  let report: Report
+  private let options: Options
+  private let workspace: Workspace
+  private let report: Report
+  private let brokers: [JobBrokerPeer]
+  private let others: [any Peer]
 
-  private var brokers: [JobBrokerPeer] {
-    options.brokers.map { JobBrokerPeer(name: $0.name, program: $0.program) }
-  }
-
-  private var others: [any Peer] {
+  init(options: Options, workspace: Workspace, report: Report) throws {
+    self.options = options
+    self.workspace = workspace
+    self.report = report
+    brokers = options.brokers.map { JobBrokerPeer(name: $0.name, program: $0.program) }
+    for broker in brokers { if let missing = broker.missing { throw Failure(missing) } }
     let all: [any Peer] = [
       BeanstalkdPeer(), RedisListsPeer(), RedisStreamsPeer(), PostgreSQLPeer(), OriginalPeer(),
     ]
-    return all.filter { options.peers.contains($0.name) }
+    others = all.filter { peer in
+      guard options.peers.contains(peer.name) else { return false }
+      if let missing = peer.missing { report.note("\(peer.name) is left out: \(missing)") }
+      return peer.missing == nil
+    }
   }
 
   func lifecycles() throws {
-    for (clients, comparison) in try compare(available(brokers + others), clients: options.clients) {
+    for (clients, comparison) in try compare(brokers + others, clients: options.clients) {
       report.add(comparison, measure: "lifecycles", title: "\(clients) clients")
     }
   }
 
   func relaxed() throws {
     let brokers = brokers.map { JobBrokerPeer(name: $0.name, program: $0.program, durability: "relaxed") }
-    for (clients, comparison) in try compare(available(brokers), clients: [64]) {
+    for (clients, comparison) in try compare(brokers, clients: [64]) {
       report.add(comparison, measure: "relaxed", title: "\(clients) clients, relaxed")
     }
   }
 
   func wakeUp() throws {
-    for peer in available(brokers + others) {
+    for peer in brokers + others {
       guard let peer = peer as? any SocketPeer, peer.blocks else { continue }
       report.add(try WakeUp(peer, jobs: 500, in: workspace), name: peer.name)
     }
   }
 
   func position() throws {
-    for broker in brokers where broker.missing == nil {
+    for broker in brokers {
       let backlog = try Backlog(broker, jobs: options.backlog, rounds: options.rounds, in: workspace)
       report.add(backlog, name: broker.name)
-    }
-  }
-
-  private func available(_ peers: [any Peer]) -> [any Peer] {
-    peers.filter { peer in
-      if let missing = peer.missing { report.note("\(peer.name) is left out: \(missing)") }
-      return peer.missing == nil
     }
   }
 

@@ -25,9 +25,9 @@ struct Comparison {
 
   func text(title: String) -> String {
     var table = TextTable([
-      title, "jobs/s", "ratio", "(min–max)", "create p50", "p99", "max", "claim p50", "p99", "max",
+      title, "lifecycles/s", "ratio", "(min–max)", "create p50", "p99", "max", "claim p50", "p99", "max",
       "complete p50", "p99",
-      "max", "server CPU", "generator",
+      "max", "server CPU", "generator CPU",
     ])
     for name in names {
       let ratios = ratios(to: name)

@@ -66,9 +66,10 @@ struct Report {
     guard isJSON else {
       return StandardOutput.line(
         """
-        \(machine.cores) cores; a durable write of 4 KiB \(Text.microseconds(nanoseconds: Double(machine.durableWrite))) µs, \
-        a round trip between threads \(Text.microseconds(nanoseconds: Double(machine.threadRoundTrip))) µs (medians)
-        times are in µs, CPU in µs a lifecycle; ratio: the first one's rate by that of the line, median of the rounds
+
+        machine: \(machine.cores) cores; a durable write of 4 KiB \
+        \(Text.microseconds(nanoseconds: Double(machine.durableWrite))) µs, a round trip between threads \
+        \(Text.microseconds(nanoseconds: Double(machine.threadRoundTrip))) µs (medians)
         """)
     }
     var line = JSON()
@@ -82,7 +83,7 @@ struct Report {
   func addSteal(_ machine: Machine) {
     guard isJSON else {
       return StandardOutput.line(
-        "\nstolen by the host during the run: \(Text.fixed(machine.stolenPercent, 1)) %")
+        "stolen by the host during the run: \(Text.fixed(machine.stolenPercent, 1)) %")
     }
     var line = JSON()
     line.add("measure", "steal")
