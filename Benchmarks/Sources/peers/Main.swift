@@ -36,6 +36,6 @@ enum Main {
       }
     }
     report.add(try Machine(folder: workspace.path))
-    report.addSteal(machine)
+    report.add(others: machine.others)
   }
 }

@@ -80,14 +80,18 @@ struct Report {
     StandardOutput.line(line.text)
   }
 
-  func addSteal(_ machine: Machine) {
+  func add(others: (processes: Double, host: Double)) {
     guard isJSON else {
       return StandardOutput.line(
-        "stolen by the host during the run: \(Text.fixed(machine.stolenPercent, 1)) %")
+        """
+        during the run other processes had \(Text.fixed(others.processes, 1)) % of the CPU, the host took \
+        \(Text.fixed(others.host, 1)) %
+        """)
     }
     var line = JSON()
-    line.add("measure", "steal")
-    line.add("percent", machine.stolenPercent)
+    line.add("measure", "others")
+    line.add("processes_percent", others.processes)
+    line.add("stolen_percent", others.host)
     StandardOutput.line(line.text)
   }
 

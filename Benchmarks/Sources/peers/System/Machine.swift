@@ -9,6 +9,7 @@ struct Machine {
   /// Median of waking another thread and being woken by it, in nanoseconds.
   let threadRoundTrip: UInt64
   private let start = ProcessTimes.machine
+  private let ownAtStart = ProcessTimes.own + ProcessTimes.endedChildren
 
   /// - Parameter folder: where the stores will be.
   init(folder: String) throws {
@@ -16,10 +17,17 @@ struct Machine {
     threadRoundTrip = Machine.threadRoundTrip()
   }
 
-  /// Percent of the machine's time that its host gave to others since this was made.
-  var stolenPercent: Double {
+  /// What others had of the machine since this was made, in percent of all CPU time.
+  ///
+  /// What this program started counts once it has ended.
+  var others: (processes: Double, host: Double) {
     let now = ProcessTimes.machine
-    return 100 * Double(now.stolen - start.stolen) / Double(max(now.total - start.total, 1))
+    let total = Double(max(now.total - start.total, 1))
+    let ours = ProcessTimes.own + ProcessTimes.endedChildren - ownAtStart
+    return (
+      100 * max(Double(now.busy - start.busy) - Double(ours), 0) / total,
+      100 * Double(now.stolen - start.stolen) / total
+    )
   }
 
   private static func durableWrite(in folder: String) throws -> UInt64 {

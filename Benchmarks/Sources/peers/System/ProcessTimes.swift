@@ -24,18 +24,36 @@ enum ProcessTimes {
   }
 
   /// Of this process, in microseconds.
-  static var own: UInt64 {
+  static var own: UInt64 { usage(RUSAGE_SELF) }
+
+  /// Of the processes that this one started and that have ended, and theirs, in microseconds.
+  static var endedChildren: UInt64 { usage(RUSAGE_CHILDREN) }
+
+  private static func usage(_ who: __rusage_who) -> UInt64 {
     var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    getrusage(__rusage_who_t(who.rawValue), &usage)
     let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
     return UInt64(seconds) * 1_000_000 + UInt64(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
   }
 
-  /// Ticks of all CPUs since the start of the machine: all, and those that a hypervisor took.
-  static var machine: (total: UInt64, stolen: UInt64) {
+  /// Of all CPUs since the start of the machine, in microseconds.
+  struct Machine {
+    var total: UInt64
+    /// Spent in processes and in the kernel.
+    var busy: UInt64
+    /// Taken by the host.
+    var stolen: UInt64
+  }
+
+  static var machine: Machine {
     let line = TextFile.read("/proc/stat").split(separator: "\n").first ?? ""
-    let ticks = line.split(separator: " ").dropFirst().prefix(8).map { UInt64($0) ?? 0 }
-    return (ticks.reduce(0, +), ticks.count > 7 ? ticks[7] : 0)
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    var ticks = line.split(separator: " ").dropFirst().prefix(8).map {
+      (UInt64($0) ?? 0) * microsecondsPerTick
+    }
+    ticks += Array(repeating: 0, count: 8 - ticks.count)
+    let total = ticks.reduce(0, +)
+    return Machine(total: total, busy: total - ticks[3] - ticks[4] - ticks[7], stolen: ticks[7])
   }
 
   private static func processes() -> [pid_t] { Workspace.entries(of: "/proc").compactMap { pid_t($0) } }
