@@ -3,8 +3,13 @@
 :class:`Client` blocks, :class:`AsyncClient` is for asyncio, :class:`Worker` runs handlers.
 """
 
+from ._async_watch import AsyncWatch
+from ._core.ids import new_job_id
+from ._held import AsyncHeldClaim, HeldClaim
+from ._watch import Watch
 from .aio import AsyncClient
 from .client import Client
+from .context import JobContext
 from .errors import (
     AlreadyExists,
     Internal,
@@ -47,10 +52,7 @@ from .models import (
     WorkerIdentity,
 )
 from .options import Backoff
-from ._async_watch import AsyncWatch
-from ._core.ids import new_job_id
-from ._held import AsyncHeldClaim, HeldClaim
-from ._watch import Watch
+from .worker import Worker
 
 __all__ = [
     "UNSET",
@@ -75,6 +77,7 @@ __all__ = [
     "Job",
     "JobBrokerError",
     "JobCancelled",
+    "JobContext",
     "JobFinished",
     "JobId",
     "JobPage",
@@ -96,6 +99,7 @@ __all__ = [
     "Watch",
     "WatchEvent",
     "Welcome",
+    "Worker",
     "WorkerIdentity",
     "new_job_id",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import AsyncIterator, Optional, Type
 
 from ._core.call import Call
 from ._core.watches import Feed
@@ -25,9 +25,7 @@ class AsyncWatch:
 
     async def __aenter__(self) -> AsyncWatch:
         try:
-            await self._tasks.run(
-                self._feed.request, start=lambda: self._tasks.session.watches.open(self._feed)
-            )
+            await self._tasks.run(self._feed.request, start=lambda: self._tasks.session.watches.open(self._feed))
         except BaseException:
             await self.close()
             raise
@@ -35,9 +33,9 @@ class AsyncWatch:
 
     async def __aexit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.close()
 

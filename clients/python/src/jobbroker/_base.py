@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
 
 from .options import Backoff, Options, default_socket_path, program_name
 
@@ -13,14 +12,14 @@ class ClientBase:
 
     def __init__(
         self,
-        socket_path: Optional[str] = None,
+        socket_path: str | None = None,
         *,
-        worker_name: Optional[str] = None,
-        client_name: Optional[str] = None,
+        worker_name: str | None = None,
+        client_name: str | None = None,
         read_only: bool = False,
         reconnect: bool = True,
         wait_for_broker: bool = False,
-        timeout: Optional[float] = 30.0,
+        timeout: float | None = 30.0,
         backoff: Backoff = Backoff(),
     ) -> None:
         """A client of the broker at ``socket_path``; None: of this user's usual broker, ``$JOBBROKER_SOCKET`` first.

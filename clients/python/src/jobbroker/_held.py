@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from types import TracebackType
-from typing import Generic, Optional, Type, TypeVar, Union
+from typing import Generic, TypeVar
 
 from ._core.claims import Hold, Report
 from ._tasks import AsyncSession
@@ -17,14 +17,12 @@ E = TypeVar("E", threading.Event, asyncio.Event)
 
 
 class _Held(Generic[E]):
-    def __init__(
-        self, session: Union[ThreadedSession, AsyncSession], job: Job, lease: float, cancelled: E
-    ) -> None:
+    def __init__(self, session: ThreadedSession | AsyncSession, job: Job, lease: float, cancelled: E) -> None:
         self.job = job
         """The job as it was claimed."""
         self.cancelled: E = cancelled
         """Set when the job was taken away: cancelled, reaped, lost, or given to somebody else."""
-        self.revocation: Optional[Revocation] = None
+        self.revocation: Revocation | None = None
         """Why it was taken away."""
         self._owner = session
         self._claims = session.session.claims
@@ -35,7 +33,7 @@ class _Held(Generic[E]):
         self.revocation = revocation
         self.cancelled.set()
 
-    def report(self, *, stage: Union[str, None, Unset] = UNSET, progress: Optional[float] = None) -> None:
+    def report(self, *, stage: str | Unset | None = UNSET, progress: float | None = None) -> None:
         """Says what is being done. Returns at once: reports that come faster than the broker answers are merged, the
         latest wins.
 
@@ -55,9 +53,9 @@ class _Held(Generic[E]):
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 

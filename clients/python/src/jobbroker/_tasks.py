@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Callable, Optional, TypeVar
+from typing import Callable, TypeVar
 
 from ._core.call import Call
 from ._core.link import Link
@@ -23,7 +23,7 @@ class AsyncSession:
         """The descriptor that is watched for reading, if any; and for writing."""
         self._written = 0
         self._will_settle = False
-        self._timer: Optional[asyncio.TimerHandle] = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def do(self, action: Callable[[], T]) -> T:
         """Does something with the session, and sees to what it wants before this turn of the loop is over: what
@@ -34,7 +34,7 @@ class AsyncSession:
             self.loop.call_soon(self._settle)
         return result
 
-    async def run(self, call: Call[T], start: Optional[Callable[[], None]] = None) -> T:
+    async def run(self, call: Call[T], start: Callable[[], None] | None = None) -> T:
         """Makes a call and waits for its outcome. ``start`` begins it when submitting it is not what does."""
         done: asyncio.Future[None] = self.loop.create_future()
         call.on_done = lambda _: None if done.done() else done.set_result(None)

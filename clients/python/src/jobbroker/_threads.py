@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
 import time
-from typing import Any, Callable, Optional, Tuple, TypeVar
+from typing import Any, Callable, TypeVar
 
 from ._core.call import Call
 from ._core.link import Link
@@ -31,8 +32,8 @@ class ThreadedSession:
         self._poll.register(self._wake_read, select.POLLIN)
         self._link = Link(session, forget=self._forget, forked=self._forked)
         self._polled = _NOTHING
-        self._sleeps_until: Optional[float] = None
-        self._thread: Optional[threading.Thread] = None
+        self._sleeps_until: float | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Starts the thread. It does not keep the process alive."""
@@ -55,7 +56,7 @@ class ThreadedSession:
             self._wake_if_needed()
         return result
 
-    def run(self, call: Call[T], start: Optional[Callable[[], None]] = None) -> T:
+    def run(self, call: Call[T], start: Callable[[], None] | None = None) -> T:
         """Makes a call and waits for its outcome. ``start`` begins it when submitting it is not what does."""
         waiter = threading.Lock()
         waiter.acquire()
@@ -82,11 +83,9 @@ class ThreadedSession:
             self._wake()
 
     def _wake(self) -> None:
-        try:
+        # The pipe is full, so the thread will wake; or closed, so it has ended.
+        with contextlib.suppress(OSError):
             os.write(self._wake_write, b"\0")
-        except (BlockingIOError, OSError):
-            # The pipe is full, so it will wake; or closed, so it has ended.
-            pass
 
     # ------------------------------------------------------------------------------------------ the thread
 
@@ -111,7 +110,7 @@ class ThreadedSession:
             patience = None if timer is None else max(0, int((timer - time.monotonic()) * 1000) + 1)
             ready = self._poll.poll(patience)
 
-    def _to_poll(self) -> Tuple[int, int]:
+    def _to_poll(self) -> tuple[int, int]:
         socket = self._link.socket
         if socket is None:
             return _NOTHING

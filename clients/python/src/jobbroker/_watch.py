@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Iterator, Optional, Type
 
 from ._core.call import Call
 from ._core.watches import Feed
@@ -29,7 +29,7 @@ class Watch:
             self.close()
             raise
 
-    def next(self, timeout: Optional[float] = None) -> WatchEvent:
+    def next(self, timeout: float | None = None) -> WatchEvent:
         """The next event.
 
         :param timeout: how many seconds to wait for it; None: for ever.
@@ -74,8 +74,8 @@ class Watch:
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
+from typing import Any, TypeVar
 
+from ._async_watch import AsyncWatch
 from ._base import ClientBase
 from ._core import calls
 from ._core.call import Call
 from ._core.session import Session
-from ._async_watch import AsyncWatch
 from ._held import AsyncHeldClaim
 from ._tasks import AsyncSession
 from .errors import NotFound, Unavailable
@@ -41,7 +42,7 @@ class AsyncClient(ClientBase):
     cancelled loses nothing: the jobs of a claim whose caller has gone are given back at once.
     """
 
-    _tasks: Optional[AsyncSession] = None
+    _tasks: AsyncSession | None = None
 
     async def connect(self) -> AsyncClient:
         """Connects and says hello.
@@ -69,11 +70,16 @@ class AsyncClient(ClientBase):
 
     async def __aexit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every further call will fail."""
+        return self._tasks is None or self._tasks.session.ending is not None
 
     @property
     def welcome(self) -> Welcome:
@@ -96,25 +102,23 @@ class AsyncClient(ClientBase):
     async def create(
         self,
         type: str,
-        metadata: Optional[Mapping[str, Any]] = None,
+        metadata: Mapping[str, Any] | None = None,
         *,
-        id: Optional[JobId] = None,
+        id: JobId | None = None,
         priority: int = 0,
         max_retries: int = 1,
         max_lost: int = 3,
-        not_before: Optional[datetime] = None,
-        unique_key: Optional[str] = None,
+        not_before: datetime | None = None,
+        unique_key: str | None = None,
     ) -> CreatedJob:
         """Creates one job; the arguments are those of :class:`NewJob`. Repeating it with the same id is safe.
 
         :raises AlreadyExists: the id belongs to a job with other content.
         """
-        job = NewJob(
-            type, metadata or {}, id, priority, max_retries, max_lost, not_before, unique_key
-        )
+        job = NewJob(type, metadata or {}, id, priority, max_retries, max_lost, not_before, unique_key)
         return (await self._run(calls.create([job])))[0]
 
-    async def create_many(self, jobs: Sequence[NewJob]) -> Tuple[CreatedJob, ...]:
+    async def create_many(self, jobs: Sequence[NewJob]) -> tuple[CreatedJob, ...]:
         """Creates 1 to 1,000 jobs: all of them or none. One outcome a job, in order.
 
         :raises AlreadyExists: an id belongs to a job with other content.
@@ -138,7 +142,7 @@ class AsyncClient(ClientBase):
 
     # ------------------------------------------------------------------------------------------ reading
 
-    async def get(self, job_id: JobId) -> Optional[Job]:
+    async def get(self, job_id: JobId) -> Job | None:
         """One job, with its history; None when there is none of that id."""
         try:
             return await self._run(calls.get(job_id))
@@ -148,11 +152,11 @@ class AsyncClient(ClientBase):
     async def list(
         self,
         *,
-        status: Union[JobStatus, str, None] = None,
-        type: Optional[str] = None,
-        id_prefix: Optional[str] = None,
+        status: JobStatus | str | None = None,
+        type: str | None = None,
+        id_prefix: str | None = None,
         limit: int = 100,
-        cursor: Optional[int] = None,
+        cursor: int | None = None,
     ) -> JobPage:
         """One page of jobs, newest first.
 
@@ -174,7 +178,7 @@ class AsyncClient(ClientBase):
 
     async def claim(
         self, types: Iterable[str] = (), *, max_jobs: int = 1, wait: float = 0.0, lease: float = 30.0
-    ) -> List[Job]:
+    ) -> tuple[Job, ...]:
         """Takes the next jobs, waiting for the first. While the broker is away, the claim waits for its return.
 
         :param types: only these; none: any.
@@ -196,13 +200,13 @@ class AsyncClient(ClientBase):
         self,
         job_id: JobId,
         *,
-        attempt: Optional[int] = None,
-        status: Union[JobStatus, str, None] = None,
-        progress: Optional[float] = None,
-        stage: Union[str, None, Unset] = UNSET,
-        result: Optional[Mapping[str, Any]] = None,
-        error: Optional[str] = None,
-        retry_count: Optional[int] = None,
+        attempt: int | None = None,
+        status: JobStatus | str | None = None,
+        progress: float | None = None,
+        stage: str | Unset | None = UNSET,
+        result: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        retry_count: int | None = None,
     ) -> Job:
         """Changes what is given. Under an attempt it renews the lease; with nothing else it is a heartbeat.
 
@@ -227,19 +231,17 @@ class AsyncClient(ClientBase):
         )
 
     async def complete(
-        self, job_id: JobId, result: Optional[Mapping[str, Any]] = None, *, attempt: Optional[int] = None
+        self, job_id: JobId, result: Mapping[str, Any] | None = None, *, attempt: int | None = None
     ) -> Job:
         """Finishes a job with success; raises as ``update``."""
         return await self._run(calls.complete(job_id, result, attempt))
 
-    async def fail(
-        self, job_id: JobId, error: str = "", *, retryable: bool = False, attempt: Optional[int] = None
-    ) -> Job:
+    async def fail(self, job_id: JobId, error: str = "", *, retryable: bool = False, attempt: int | None = None) -> Job:
         """Finishes a job without success, or puts it back into the queue if it is retryable and has retries left;
         raises as ``update``."""
         return await self._run(calls.fail(job_id, error, retryable, attempt))
 
-    async def release(self, job_id: JobId, *, delay: float = 0.0, attempt: Optional[int] = None) -> Job:
+    async def release(self, job_id: JobId, *, delay: float = 0.0, attempt: int | None = None) -> Job:
         """Gives a job back unharmed, to be claimed after so many seconds; raises as ``update``."""
         return await self._run(calls.release(job_id, delay, attempt))
 
@@ -253,7 +255,7 @@ class AsyncClient(ClientBase):
         """The broker's counters."""
         return await self._run(calls.stats())
 
-    async def workers(self) -> Tuple[ConnectedWorker, ...]:
+    async def workers(self) -> tuple[ConnectedWorker, ...]:
         """Who is connected, waits for what and holds what."""
         return await self._run(calls.workers())
 
@@ -264,13 +266,11 @@ class AsyncClient(ClientBase):
         """
         await self._run(calls.delete(job_id))
 
-    async def reap(self, timeout: float, *, type: Optional[str] = None) -> int:
+    async def reap(self, timeout: float, *, type: str | None = None) -> int:
         """Fails the jobs that have been processing without a sign of life for so many seconds; says how many."""
         return await self._run(calls.reap(timeout, type))
 
-    async def prune(
-        self, older_than: float, *, status: Union[JobStatus, str, None] = None, type: Optional[str] = None
-    ) -> int:
+    async def prune(self, older_than: float, *, status: JobStatus | str | None = None, type: str | None = None) -> int:
         """Deletes the jobs that finished at least so many seconds ago; says how many."""
         return await self._run(calls.prune(older_than, status, type))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, TypeVar, Union
+from typing import Any, TypeVar
 
 from ._base import ClientBase
 from ._core import calls
@@ -67,11 +68,16 @@ class Client(ClientBase):
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every further call will fail."""
+        return self._threads.session.ending is not None
 
     @property
     def welcome(self) -> Welcome:
@@ -88,25 +94,23 @@ class Client(ClientBase):
     def create(
         self,
         type: str,
-        metadata: Optional[Mapping[str, Any]] = None,
+        metadata: Mapping[str, Any] | None = None,
         *,
-        id: Optional[JobId] = None,
+        id: JobId | None = None,
         priority: int = 0,
         max_retries: int = 1,
         max_lost: int = 3,
-        not_before: Optional[datetime] = None,
-        unique_key: Optional[str] = None,
+        not_before: datetime | None = None,
+        unique_key: str | None = None,
     ) -> CreatedJob:
         """Creates one job; the arguments are those of :class:`NewJob`. Repeating it with the same id is safe.
 
         :raises AlreadyExists: the id belongs to a job with other content.
         """
-        job = NewJob(
-            type, metadata or {}, id, priority, max_retries, max_lost, not_before, unique_key
-        )
+        job = NewJob(type, metadata or {}, id, priority, max_retries, max_lost, not_before, unique_key)
         return self._run(calls.create([job]))[0]
 
-    def create_many(self, jobs: Sequence[NewJob]) -> Tuple[CreatedJob, ...]:
+    def create_many(self, jobs: Sequence[NewJob]) -> tuple[CreatedJob, ...]:
         """Creates 1 to 1,000 jobs: all of them or none. One outcome a job, in order.
 
         :raises AlreadyExists: an id belongs to a job with other content.
@@ -130,7 +134,7 @@ class Client(ClientBase):
 
     # ------------------------------------------------------------------------------------------ reading
 
-    def get(self, job_id: JobId) -> Optional[Job]:
+    def get(self, job_id: JobId) -> Job | None:
         """One job, with its history; None when there is none of that id."""
         try:
             return self._run(calls.get(job_id))
@@ -140,11 +144,11 @@ class Client(ClientBase):
     def list(
         self,
         *,
-        status: Union[JobStatus, str, None] = None,
-        type: Optional[str] = None,
-        id_prefix: Optional[str] = None,
+        status: JobStatus | str | None = None,
+        type: str | None = None,
+        id_prefix: str | None = None,
         limit: int = 100,
-        cursor: Optional[int] = None,
+        cursor: int | None = None,
     ) -> JobPage:
         """One page of jobs, newest first.
 
@@ -166,7 +170,7 @@ class Client(ClientBase):
 
     def claim(
         self, types: Iterable[str] = (), *, max_jobs: int = 1, wait: float = 0.0, lease: float = 30.0
-    ) -> List[Job]:
+    ) -> tuple[Job, ...]:
         """Takes the next jobs, waiting for the first. While the broker is away, the claim waits for its return.
 
         :param types: only these; none: any.
@@ -188,13 +192,13 @@ class Client(ClientBase):
         self,
         job_id: JobId,
         *,
-        attempt: Optional[int] = None,
-        status: Union[JobStatus, str, None] = None,
-        progress: Optional[float] = None,
-        stage: Union[str, None, Unset] = UNSET,
-        result: Optional[Mapping[str, Any]] = None,
-        error: Optional[str] = None,
-        retry_count: Optional[int] = None,
+        attempt: int | None = None,
+        status: JobStatus | str | None = None,
+        progress: float | None = None,
+        stage: str | Unset | None = UNSET,
+        result: Mapping[str, Any] | None = None,
+        error: str | None = None,
+        retry_count: int | None = None,
     ) -> Job:
         """Changes what is given. Under an attempt it renews the lease; with nothing else it is a heartbeat.
 
@@ -218,20 +222,16 @@ class Client(ClientBase):
             )
         )
 
-    def complete(
-        self, job_id: JobId, result: Optional[Mapping[str, Any]] = None, *, attempt: Optional[int] = None
-    ) -> Job:
+    def complete(self, job_id: JobId, result: Mapping[str, Any] | None = None, *, attempt: int | None = None) -> Job:
         """Finishes a job with success; raises as ``update``."""
         return self._run(calls.complete(job_id, result, attempt))
 
-    def fail(
-        self, job_id: JobId, error: str = "", *, retryable: bool = False, attempt: Optional[int] = None
-    ) -> Job:
+    def fail(self, job_id: JobId, error: str = "", *, retryable: bool = False, attempt: int | None = None) -> Job:
         """Finishes a job without success, or puts it back into the queue if it is retryable and has retries left;
         raises as ``update``."""
         return self._run(calls.fail(job_id, error, retryable, attempt))
 
-    def release(self, job_id: JobId, *, delay: float = 0.0, attempt: Optional[int] = None) -> Job:
+    def release(self, job_id: JobId, *, delay: float = 0.0, attempt: int | None = None) -> Job:
         """Gives a job back unharmed, to be claimed after so many seconds; raises as ``update``."""
         return self._run(calls.release(job_id, delay, attempt))
 
@@ -245,7 +245,7 @@ class Client(ClientBase):
         """The broker's counters."""
         return self._run(calls.stats())
 
-    def workers(self) -> Tuple[ConnectedWorker, ...]:
+    def workers(self) -> tuple[ConnectedWorker, ...]:
         """Who is connected, waits for what and holds what."""
         return self._run(calls.workers())
 
@@ -256,13 +256,11 @@ class Client(ClientBase):
         """
         self._run(calls.delete(job_id))
 
-    def reap(self, timeout: float, *, type: Optional[str] = None) -> int:
+    def reap(self, timeout: float, *, type: str | None = None) -> int:
         """Fails the jobs that have been processing without a sign of life for so many seconds; says how many."""
         return self._run(calls.reap(timeout, type))
 
-    def prune(
-        self, older_than: float, *, status: Union[JobStatus, str, None] = None, type: Optional[str] = None
-    ) -> int:
+    def prune(self, older_than: float, *, status: JobStatus | str | None = None, type: str | None = None) -> int:
         """Deletes the jobs that finished at least so many seconds ago; says how many."""
         return self._run(calls.prune(older_than, status, type))
 

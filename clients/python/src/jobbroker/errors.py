@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Dict, Optional, Type
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from .models import Job
@@ -14,7 +14,7 @@ class JobBrokerError(Exception):
     code: ClassVar[str] = "INTERNAL"
     """The code on the wire."""
 
-    def __init__(self, message: str, job: Optional[Job] = None) -> None:
+    def __init__(self, message: str, job: Job | None = None) -> None:
         super().__init__(message)
         self.message = message
         """What is wrong and what to do, for a person."""
@@ -102,7 +102,7 @@ class RetryableFailure(Exception):
     other exception has the same effect; this one is recorded without a type's name and logged without a traceback."""
 
 
-ERRORS: Dict[str, Type[JobBrokerError]] = {
+ERRORS: dict[str, type[JobBrokerError]] = {
     error.code: error
     for error in (
         InvalidArgument,

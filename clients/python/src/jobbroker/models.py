@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Union
 from uuid import UUID
 
 JobId = Union[UUID, str]
@@ -70,11 +71,11 @@ class Attempt:
     """An attempt that ended without success."""
 
     attempt: int
-    worker: Optional[WorkerIdentity]
+    worker: WorkerIdentity | None
     started_at: datetime
     ended_at: datetime
     cause: Cause
-    error: Optional[str]
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,13 @@ class Job:
     status: JobStatus
     progress: float
     """0 to 100 within the stage."""
-    stage: Optional[str]
+    stage: str | None
     """What the worker says it is doing."""
-    metadata_json: Optional[str]
+    metadata_json: str | None
     """What the producer said of the job: a JSON object as text. Only from ``get``, ``list`` and ``claim``."""
-    result_json: Optional[str]
+    result_json: str | None
     """What came of the job: a JSON object as text. Not in replies to the call that set it."""
-    error: Optional[str]
+    error: str | None
     retry_count: int
     """Automatic retries so far, of at most ``max_retries``."""
     max_retries: int
@@ -102,31 +103,31 @@ class Job:
     max_lost: int
     priority: int
     """Higher is claimed first."""
-    not_before: Optional[datetime]
+    not_before: datetime | None
     """Present while the job waits for it."""
-    unique_key: Optional[str]
+    unique_key: str | None
     """At most one unfinished job has a given key."""
     attempt: int
     """How often it was claimed: the fence."""
-    worker: Optional[WorkerIdentity]
+    worker: WorkerIdentity | None
     """The holder, or the last one."""
-    lease_expires_at: Optional[datetime]
+    lease_expires_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    started_at: Optional[datetime]
-    finished_at: Optional[datetime]
-    history: Tuple[Attempt, ...]
+    started_at: datetime | None
+    finished_at: datetime | None
+    history: tuple[Attempt, ...]
     """The attempts that ended without success, oldest first. Only from ``get``."""
     sequence: int
     """Place in the order of creation."""
 
     @cached_property
-    def metadata(self) -> Optional[Dict[str, Any]]:
+    def metadata(self) -> dict[str, Any] | None:
         """``metadata_json``, parsed."""
         return None if self.metadata_json is None else json.loads(self.metadata_json)
 
     @cached_property
-    def result(self) -> Optional[Dict[str, Any]]:
+    def result(self) -> dict[str, Any] | None:
         """``result_json``, parsed."""
         return None if self.result_json is None else json.loads(self.result_json)
 
@@ -137,16 +138,16 @@ class NewJob:
 
     type: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    id: Optional[JobId] = None
+    id: JobId | None = None
     priority: int = 0
     """Higher is claimed first."""
     max_retries: int = 1
     """How many automatic retries a retryable failure may use."""
     max_lost: int = 3
     """How often a worker may be lost while holding it."""
-    not_before: Optional[datetime] = None
+    not_before: datetime | None = None
     """Not to be claimed before this moment, an aware datetime."""
-    unique_key: Optional[str] = None
+    unique_key: str | None = None
     """At most one unfinished job may have this key."""
 
 
@@ -163,8 +164,8 @@ class CreatedJob:
 class JobPage:
     """One page of a list, newest first."""
 
-    jobs: Tuple[Job, ...]
-    next_cursor: Optional[int]
+    jobs: tuple[Job, ...]
+    next_cursor: int | None
     """Where the next page begins; None on the last one."""
 
 
@@ -182,7 +183,7 @@ class Revocation:
 
     id: UUID
     attempt: int
-    status: Optional[JobStatus]
+    status: JobStatus | None
     """What the job is now; None: deleted, or not known."""
     reason: str
 
@@ -191,7 +192,7 @@ class Revocation:
 class Snapshot:
     """The state from which the changes that follow count."""
 
-    jobs: Tuple[Job, ...]
+    jobs: tuple[Job, ...]
     truncated: bool
     """There are more unfinished jobs than a snapshot holds."""
 
@@ -229,7 +230,7 @@ class Welcome:
     """Bytes of a frame after its length."""
     max_in_flight: int
     """Requests that may be unanswered at a time."""
-    features: Tuple[str, ...]
+    features: tuple[str, ...]
     """What this broker can do beyond version 1 of the protocol."""
 
 
@@ -250,7 +251,7 @@ class TypeStats:
 class BrokerStats:
     """The broker's counters."""
 
-    types: Tuple[TypeStats, ...]
+    types: tuple[TypeStats, ...]
     connections: int
     waiting_claims: int
     watches: int
@@ -284,6 +285,6 @@ class ConnectedWorker:
     connected_at: datetime
     waiting: bool
     """Blocked in a claim."""
-    waiting_types: Tuple[str, ...]
+    waiting_types: tuple[str, ...]
     """None while waiting: any type."""
-    holds: Tuple[HeldJob, ...]
+    holds: tuple[HeldJob, ...]

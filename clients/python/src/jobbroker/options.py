@@ -6,7 +6,6 @@ import os
 import random
 import sys
 from dataclasses import dataclass
-from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -59,5 +58,5 @@ class Options:
     read_only: bool
     reconnect: bool
     wait_for_broker: bool
-    timeout: Optional[float]
+    timeout: float | None
     backoff: Backoff

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Callable, Generic, Optional, TypeVar, Union
+from typing import Any, Callable, Generic, TypeVar
 
 from .._proto import jobbroker_pb2 as pb
 from ..errors import Internal, JobBrokerError, Unavailable, UnknownOutcome
@@ -30,19 +30,19 @@ class Call(Generic[T]):
     """
 
     __slots__ = (
+        "deadline",
+        "id",
         "name",
-        "request",
-        "reply",
+        "on_done",
+        "outcome",
         "read",
         "repeatable",
+        "reply",
+        "request",
         "resend",
-        "wait",
-        "id",
         "stage",
-        "deadline",
+        "wait",
         "wait_ends",
-        "outcome",
-        "on_done",
     )
 
     def __init__(
@@ -68,12 +68,12 @@ class Call(Generic[T]):
         """Seconds for which the broker may keep it waiting."""
         self.id = 0
         self.stage = Stage.QUEUED
-        self.deadline: Optional[float] = None
+        self.deadline: float | None = None
         """When it has gone unanswered for too long, by the session's clock."""
-        self.wait_ends: Optional[float] = None
+        self.wait_ends: float | None = None
         """When a claim that was sent has waited long enough."""
-        self.outcome: Union[pb.Response, JobBrokerError, None] = None
-        self.on_done: Optional[Callable[[Call[T]], None]] = None
+        self.outcome: pb.Response | JobBrokerError | None = None
+        self.on_done: Callable[[Call[T]], None] | None = None
         """Called once, when it is done."""
 
     @property
@@ -81,7 +81,7 @@ class Call(Generic[T]):
         """Whether it has its outcome. One that was abandoned may be with the broker still."""
         return self.outcome is not None
 
-    def finish(self, outcome: Union[pb.Response, JobBrokerError]) -> None:
+    def finish(self, outcome: pb.Response | JobBrokerError) -> None:
         """Hands over the outcome; the first one counts."""
         if self.outcome is None:
             self.outcome = outcome
@@ -103,7 +103,5 @@ class Call(Generic[T]):
     def interruption(self, reason: str) -> JobBrokerError:
         """What to tell a caller whose reply will not come."""
         if self.stage is Stage.SENT and not self.repeatable:
-            return UnknownOutcome(
-                f"{reason}; the request may have been carried out: read the job before repeating it"
-            )
+            return UnknownOutcome(f"{reason}; the request may have been carried out: read the job before repeating it")
         return Unavailable(f"{reason}; the request may be repeated")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import wraps
-from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, TypeVar, cast
 
 from .._proto import jobbroker_pb2 as pb
 from ..errors import Internal, InvalidArgument
@@ -80,8 +81,8 @@ def _moment(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
-def _status(status: Union[JobStatus, str]) -> pb.Status:
-    return pb.Status.Value(JobStatus(status).name)
+def _status(status: JobStatus | str) -> pb.Status:
+    return cast(pb.Status, pb.Status.Value(JobStatus(status).name))
 
 
 def _job_call(name: str, request: pb.Request, *, repeatable: bool, resend: bool = True) -> Call[Job]:
@@ -104,11 +105,11 @@ def ping() -> Call[None]:
 
 
 @_checked
-def create(jobs: Sequence[NewJob]) -> Call[Tuple[CreatedJob, ...]]:
+def create(jobs: Sequence[NewJob]) -> Call[tuple[CreatedJob, ...]]:
     # The jobs bring their ids, so a second create finds them made.
     request = pb.Request(create=pb.Create(jobs=[_new_job(job) for job in jobs]))
 
-    def read(reply: pb.Created) -> Tuple[CreatedJob, ...]:
+    def read(reply: pb.Created) -> tuple[CreatedJob, ...]:
         if len(reply.jobs) != len(jobs):
             raise Internal(f"the broker answered create of {len(jobs)} jobs with {len(reply.jobs)}")
         return replies.read_created(reply)
@@ -135,11 +136,11 @@ def get(job_id: JobId) -> Call[Job]:
 
 @_checked
 def list_jobs(
-    status: Union[JobStatus, str, None],
-    type: Optional[str],
-    id_prefix: Optional[str],
+    status: JobStatus | str | None,
+    type: str | None,
+    id_prefix: str | None,
     limit: int,
-    cursor: Optional[int],
+    cursor: int | None,
 ) -> Call[JobPage]:
     operation = pb.List(
         status=None if status is None else _status(status),
@@ -155,13 +156,13 @@ def list_jobs(
 def update(
     job_id: JobId,
     *,
-    attempt: Optional[int] = None,
-    status: Union[JobStatus, str, None] = None,
-    progress: Optional[float] = None,
-    stage: Union[str, None, Unset] = UNSET,
-    result: Optional[Mapping[str, Any]] = None,
-    error: Optional[str] = None,
-    retry_count: Optional[int] = None,
+    attempt: int | None = None,
+    status: JobStatus | str | None = None,
+    progress: float | None = None,
+    stage: str | Unset | None = UNSET,
+    result: Mapping[str, Any] | None = None,
+    error: str | None = None,
+    retry_count: int | None = None,
     resend: bool = True,
 ) -> Call[Job]:
     operation = pb.Update(
@@ -170,11 +171,12 @@ def update(
         status=None if status is None else _status(status),
         progress=progress,
         stage=stage if isinstance(stage, str) else None,
-        clear_stage=True if stage is None else None,
         result=None if result is None else json_object(result),
         error=error,
         retry_count=retry_count,
     )
+    if stage is None:
+        operation.clear_stage = True
     return _job_call("update", pb.Request(update=operation), repeatable=attempt is not None, resend=resend)
 
 
@@ -183,20 +185,24 @@ def update(
 
 
 @_checked
-def complete(job_id: JobId, result: Optional[Mapping[str, Any]], attempt: Optional[int]) -> Call[Job]:
-    text = None if result is None else json_object(result)
-    operation = pb.Complete(id=id_bytes(job_id), attempt=attempt, result=text)
+def complete(job_id: JobId, result: Mapping[str, Any] | None, attempt: int | None) -> Call[Job]:
+    return complete_with_text(job_id, None if result is None else json_object(result), attempt)
+
+
+@_checked
+def complete_with_text(job_id: JobId, result: str | None, attempt: int | None) -> Call[Job]:
+    operation = pb.Complete(id=id_bytes(job_id), attempt=attempt, result=result)
     return _job_call("complete", pb.Request(complete=operation), repeatable=attempt is not None)
 
 
 @_checked
-def fail(job_id: JobId, error: str, retryable: bool, attempt: Optional[int]) -> Call[Job]:
+def fail(job_id: JobId, error: str, retryable: bool, attempt: int | None) -> Call[Job]:
     operation = pb.Fail(id=id_bytes(job_id), attempt=attempt, error=error, retryable=retryable)
     return _job_call("fail", pb.Request(fail=operation), repeatable=attempt is not None)
 
 
 @_checked
-def release(job_id: JobId, delay: float, attempt: Optional[int]) -> Call[Job]:
+def release(job_id: JobId, delay: float, attempt: int | None) -> Call[Job]:
     operation = pb.Release(id=id_bytes(job_id), attempt=attempt, delay_ms=milliseconds(delay))
     return _job_call("release", pb.Request(release=operation), repeatable=attempt is not None)
 
@@ -215,7 +221,7 @@ def delete(job_id: JobId) -> Call[None]:
 
 
 @_checked
-def claim(types: Iterable[str], max_jobs: int, wait: float, lease: float) -> Call[List[Job]]:
+def claim(types: Iterable[str], max_jobs: int, wait: float, lease: float) -> Call[tuple[Job, ...]]:
     # A claim whose reply was lost is given up with its connection; the next one takes other jobs.
     operation = pb.Claim(
         types=_texts(types), max_jobs=max_jobs, wait_ms=milliseconds(wait), lease_ms=milliseconds(lease)
@@ -224,14 +230,14 @@ def claim(types: Iterable[str], max_jobs: int, wait: float, lease: float) -> Cal
         "claim",
         pb.Request(claim=operation),
         "claimed",
-        lambda reply: [replies.read_job(job) for job in reply.jobs],
+        lambda reply: replies.read_jobs(reply.jobs),
         repeatable=True,
         wait=min(wait, FOREVER),
     )
 
 
 @_checked
-def reap(timeout: float, type: Optional[str]) -> Call[int]:
+def reap(timeout: float, type: str | None) -> Call[int]:
     return _count("reap", pb.Request(reap=pb.Reap(timeout_ms=milliseconds(timeout), type=type)))
 
 
@@ -256,7 +262,7 @@ def stats() -> Call[BrokerStats]:
     return Call("stats", pb.Request(stats=pb.GetStats()), "stats", replies.read_stats, repeatable=True)
 
 
-def workers() -> Call[Tuple[ConnectedWorker, ...]]:
+def workers() -> Call[tuple[ConnectedWorker, ...]]:
     request = pb.Request(workers=pb.ListWorkers())
     return Call("workers", request, "workers", replies.read_workers, repeatable=True)
 
@@ -272,7 +278,7 @@ def resume(type: str) -> Call[None]:
 
 
 @_checked
-def prune(older_than: float, status: Union[JobStatus, str, None], type: Optional[str]) -> Call[int]:
+def prune(older_than: float, status: JobStatus | str | None, type: str | None) -> Call[int]:
     operation = pb.Prune(
         older_than_ms=milliseconds(older_than), status=None if status is None else _status(status), type=type
     )
@@ -284,7 +290,7 @@ def backup(path: str) -> Call[None]:
     return _done("backup", pb.Request(backup=pb.Backup(path=path)), repeatable=False)
 
 
-def _texts(texts: Iterable[str]) -> List[str]:
+def _texts(texts: Iterable[str]) -> list[str]:
     # A text is an iterable of texts, too: "ingest" would be six types of one letter.
     if isinstance(texts, str):
         raise TypeError(f"types is the text {texts!r}; give a list of texts")

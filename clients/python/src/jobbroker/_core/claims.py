@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Callable, Deque, Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Callable
 from uuid import UUID
 
 from ..errors import (
@@ -24,7 +24,7 @@ from .timers import Timer
 if TYPE_CHECKING:
     from .session import Session
 
-Token = Tuple[UUID, int]
+Token = tuple[UUID, int]
 """A claim: its job and its attempt."""
 
 # Notices that came before anybody asked for them are kept for the caller that is about to: a notice can overtake the
@@ -36,8 +36,8 @@ _UNHEARD_LIMIT = 200
 class Report:
     """What a holder says it is doing; empty, it is a heartbeat."""
 
-    stage: Union[str, None, Unset] = UNSET
-    progress: Optional[float] = None
+    stage: str | Unset | None = UNSET
+    progress: float | None = None
 
     def __post_init__(self) -> None:
         if self.progress is not None and not 0 <= self.progress <= 100:
@@ -68,9 +68,9 @@ class Hold:
         self.on_over = on_over
         self.waiting = _NOTHING
         """Reported and not sent yet."""
-        self.underway: Optional[Report] = None
+        self.underway: Report | None = None
         """Sent and not answered yet."""
-        self.timer: Optional[Timer] = None
+        self.timer: Timer | None = None
 
 
 class ClaimKeeper:
@@ -78,8 +78,8 @@ class ClaimKeeper:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._holds: Dict[Token, Hold] = {}
-        self._unheard: Deque[Revocation] = deque(maxlen=_UNHEARD_LIMIT)
+        self._holds: dict[Token, Hold] = {}
+        self._unheard: deque[Revocation] = deque(maxlen=_UNHEARD_LIMIT)
 
     def hold(self, hold: Hold) -> None:
         """Heartbeats a claim until it is dropped or revoked."""
@@ -90,6 +90,7 @@ class ClaimKeeper:
             return hold.on_over(Revocation(*hold.token, None, self._session.ending.message))
         self._holds[hold.token] = hold
         self._schedule(hold)
+        return None
 
     def drop(self, hold: Hold) -> None:
         """Leaves a claim alone from now on."""

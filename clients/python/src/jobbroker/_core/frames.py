@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator
+from collections.abc import Iterator
 
 MAX_FRAME = 1 << 20
 """Bytes of a frame after its length."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import weakref
-from typing import Callable, Optional
+from typing import Callable
 
 from ..errors import InvalidArgument
 from .session import Session
@@ -24,7 +24,7 @@ class Link:
         self, session: Session, forget: Callable[[int], None], forked: Callable[[], None] = lambda: None
     ) -> None:
         self.session = session
-        self.socket: Optional[socket.socket] = None
+        self.socket: socket.socket | None = None
         self._forget = forget
         """Called with the socket's descriptor before it is closed."""
         self._forked = forked
@@ -47,17 +47,18 @@ class Link:
 
     def on_readable(self) -> None:
         if self.socket is None:
-            return
+            return None
         try:
             data = self.socket.recv(_READ)
         except (BlockingIOError, InterruptedError):
-            return
+            return None
         except OSError as error:
             return self.session.lost(f"the connection to the broker failed ({error.strerror})")
         if data:
             self.session.received(data)
         else:
             self.session.lost("the broker closed the connection")
+        return None
 
     def _write(self) -> None:
         assert self.socket is not None
@@ -89,6 +90,7 @@ class Link:
         self.socket = peer
         self.session.connected()
         self._write()
+        return None
 
     def _close(self) -> None:
         assert self.socket is not None

@@ -3,8 +3,8 @@ Unsupported where a later version of the protocol may be the cause."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Iterable, Optional, Tuple, Union
 from uuid import UUID
 
 from .._proto import jobbroker_pb2 as pb
@@ -43,7 +43,7 @@ def _unreadable(what: str) -> Internal:
     return Internal(f"the broker's reply can't be read: {what}")
 
 
-def _text(value: Union[str, bytes], field: str) -> str:
+def _text(value: str | bytes, field: str) -> str:
     # Runtimes differ: some hand over bytes that are not UTF-8 as they are, others refuse the whole message.
     if not isinstance(value, str):
         raise _unreadable(f"{field} is not UTF-8")
@@ -114,7 +114,7 @@ def _attempt(attempt: pb.Attempt) -> Attempt:
     )
 
 
-def read_jobs(jobs: Iterable[pb.Job]) -> Tuple[Job, ...]:
+def read_jobs(jobs: Iterable[pb.Job]) -> tuple[Job, ...]:
     return tuple(map(read_job, jobs))
 
 
@@ -133,7 +133,7 @@ def read_welcome(welcome: pb.Welcome) -> Welcome:
     )
 
 
-def read_created(created: pb.Created) -> Tuple[CreatedJob, ...]:
+def read_created(created: pb.Created) -> tuple[CreatedJob, ...]:
     return tuple(CreatedJob(read_job(entry.job), entry.created) for entry in created.jobs)
 
 
@@ -193,7 +193,7 @@ def read_stats(stats: pb.Stats) -> BrokerStats:
     )
 
 
-def read_workers(workers: pb.WorkerList) -> Tuple[ConnectedWorker, ...]:
+def read_workers(workers: pb.WorkerList) -> tuple[ConnectedWorker, ...]:
     return tuple(
         ConnectedWorker(
             worker=_worker(entry.holder),

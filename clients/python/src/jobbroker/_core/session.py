@@ -16,7 +16,7 @@ import itertools
 import logging
 import os
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional
+from typing import Any, Callable
 
 from google.protobuf.message import DecodeError
 
@@ -60,9 +60,9 @@ class Session:
         self.options = options
         self.clock = clock
         self.state = State.AWAY
-        self.ending: Optional[JobBrokerError] = None
+        self.ending: JobBrokerError | None = None
         """Why every further call will fail."""
-        self.welcome: Optional[Welcome] = None
+        self.welcome: Welcome | None = None
         self.watches = Watches(self)
         self.claims = ClaimKeeper(self)
         self._timers = Timers()
@@ -79,14 +79,14 @@ class Session:
         """Done when the broker said welcome for the first time, or will not; begun by ``open``."""
         self._opening = False
         self._wants_dial = False
-        self._greeting_timer: Optional[Timer] = None
+        self._greeting_timer: Timer | None = None
         self._failures = 0
-        self._parting: Optional[JobBrokerError] = None
+        self._parting: JobBrokerError | None = None
         """Why the broker is about to end the connection, when it said so."""
         self._frames = FrameReader()
-        self._output: List[bytes] = []
-        self._pending: Dict[int, Call[Any]] = {}
-        self._line: Deque[Call[Any]] = deque()
+        self._output: list[bytes] = []
+        self._pending: dict[int, Call[Any]] = {}
+        self._line: deque[Call[Any]] = deque()
         self._in_flight = 0
         self._max_in_flight = 1
         self._max_frame = MAX_FRAME
@@ -113,7 +113,7 @@ class Session:
         self._output = []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def next_timer(self) -> Optional[float]:
+    def next_timer(self) -> float | None:
         """When to call ``run_timers``, by the clock."""
         return self._timers.next()
 
@@ -154,9 +154,7 @@ class Session:
 
     def _no_broker(self, reason: str) -> Unavailable:
         path = self.options.socket_path
-        return Unavailable(
-            f"no broker answers at {path} ({reason}); start one with: jobbrokerd --socket {path}"
-        )
+        return Unavailable(f"no broker answers at {path} ({reason}); start one with: jobbrokerd --socket {path}")
 
     def _dial_later(self, error: JobBrokerError, is_busy: bool = False) -> None:
         goes_on = self.options.wait_for_broker if self._opening else self.options.reconnect
@@ -165,6 +163,7 @@ class Session:
         delay = self._back_off()
         logger.debug("dialling again in %.3f s: %s", delay, error)
         self.after(delay, self._dial)
+        return None
 
     def _dial(self) -> None:
         self._wants_dial = True
@@ -210,6 +209,7 @@ class Session:
         self.claims.renew_all()
         self.watches.reopen()
         self.send_line()
+        return None
 
     # ------------------------------------------------------------------------------------------ requests
 
@@ -230,6 +230,7 @@ class Session:
             self._line.appendleft(call)
         else:
             self._line.append(call)
+        return None
 
     def abandon(self, call: Call[Any], reason: str) -> None:
         """Nobody waits for a call any more. What a claim brought, or still brings, is given back."""
@@ -263,6 +264,7 @@ class Session:
             return call.finish(error)
         call.stage = Stage.SENT
         self._in_flight += 1
+        return None
 
     def transmit(self, call: Call[Any]) -> None:
         """Puts a request into the output.
@@ -326,6 +328,7 @@ class Session:
         self._in_flight -= 1
         self._answer(call, response)
         self.send_line()
+        return None
 
     def _answer(self, call: Call[Any], response: pb.Response) -> None:
         kind = response.WhichOneof("reply")
@@ -372,7 +375,7 @@ class Session:
     def lost(self, reason: str, resend: bool = True) -> None:
         """The connection is gone: what was under way goes back into line, or ends."""
         if not self.has_connection:
-            return
+            return None
         if self._parting is not None and self._parting.message != reason:
             reason = f"{reason}: {self._parting.message}"
         if self._greeting_timer is not None:
@@ -397,8 +400,9 @@ class Session:
                 call.finish(Internal(reason) if garbled else call.interruption(reason))
         self.watches.interrupt()
         self._dial_later(Unavailable(reason))
+        return None
 
-    def close(self, error: Optional[JobBrokerError] = None) -> None:
+    def close(self, error: JobBrokerError | None = None) -> None:
         """The end: of the connection, and of every call. What was put out before may still be written."""
         if self.state is State.CLOSED:
             return

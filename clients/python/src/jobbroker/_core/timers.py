@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import Callable, List, Optional, Tuple
+from typing import Callable
 
 
 class Timer:
     """Something to do at a time, unless it is cancelled."""
 
-    __slots__ = ("when", "action")
+    __slots__ = ("action", "when")
 
-    def __init__(self, when: float, action: Optional[Callable[[], None]]) -> None:
+    def __init__(self, when: float, action: Callable[[], None] | None) -> None:
         self.when = when
         self.action = action
 
@@ -24,7 +24,7 @@ class Timers:
     """Timers in the order of their times."""
 
     def __init__(self) -> None:
-        self._heap: List[Tuple[float, int, Timer]] = []
+        self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
 
     def at(self, when: float, action: Callable[[], None]) -> Timer:
@@ -32,7 +32,7 @@ class Timers:
         heapq.heappush(self._heap, (when, next(self._order), timer))
         return timer
 
-    def next(self) -> Optional[float]:
+    def next(self) -> float | None:
         """When the next one is due."""
         while self._heap and self._heap[0][2].action is None:
             heapq.heappop(self._heap)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable
 
 from .._proto import jobbroker_pb2 as pb
 from ..errors import InvalidArgument, JobBrokerError
@@ -27,10 +27,10 @@ class Feed:
         """The watch's request, sent anew with each connection."""
         self.on_event = on_event
         """Called when there is something to read."""
-        self.events: Deque[WatchEvent] = deque()
+        self.events: deque[WatchEvent] = deque()
         self.overflowed = False
-        self.ending: Optional[JobBrokerError] = None
-        self.snapshot: List[Job] = []
+        self.ending: JobBrokerError | None = None
+        self.snapshot: list[Job] = []
         """The frames of a snapshot that is not whole yet."""
         self.is_open = False
         """The first snapshot came."""
@@ -67,7 +67,7 @@ class Watches:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._feeds: Dict[int, Feed] = {}
+        self._feeds: dict[int, Feed] = {}
 
     def open(self, feed: Feed) -> None:
         """Begins a watch; its request is done with the first snapshot."""
@@ -76,8 +76,9 @@ class Watches:
         if self._session.options.timeout is not None:
             feed.request.deadline = self._session.clock() + self._session.options.timeout
         self._begin(feed)
+        return None
 
-    def read(self, feed: Feed) -> Optional[WatchEvent]:
+    def read(self, feed: Feed) -> WatchEvent | None:
         """The next event; None when there is none yet.
 
         :raises JobBrokerError: there will be no more.
@@ -153,13 +154,14 @@ class Watches:
             feed.snapshot = []
             return self._session.violated(f"a snapshot of more than {CAPACITY} jobs")
         if response.snapshot.more:
-            return
+            return None
         self._session.succeeded()
         snapshot, feed.snapshot = Snapshot(tuple(feed.snapshot), response.snapshot.truncated), []
         feed.is_open = True
         if not feed.append(snapshot):
             self._stop(response.id)
         feed.request.finish(response)
+        return None
 
     def _begin(self, feed: Feed) -> None:
         watch_id = self._session.new_id()
