@@ -1,10 +1,13 @@
 /// Compares responses with what a session expects of them and remembers what the placeholders stand for.
 /// See proto/vectors/README.md.
-struct Pattern {
+package struct Pattern {
   private var bindings: [String: JSON] = [:]
 
+  /// A pattern whose placeholders stand for nothing yet.
+  package init() {}
+
   /// A request with the placeholders replaced by what they stand for; one that stands for nothing yet stays.
-  func filled(_ json: JSON) -> JSON {
+  package func filled(_ json: JSON) -> JSON {
     switch json {
     case .string(let name): bindings[name] ?? json
     case .array(let values): .array(values.map(filled))
@@ -14,7 +17,7 @@ struct Pattern {
   }
 
   /// What about `actual` is not as `expected`, with its path; nil when all is.
-  mutating func mismatch(_ expected: JSON, _ actual: JSON?, at path: String = "") -> String? {
+  package mutating func mismatch(_ expected: JSON, _ actual: JSON?, at path: String = "") -> String? {
     if expected == .string("$absent") {
       return actual.map { "\(path) is \($0), but should be absent" }
     }

@@ -3,20 +3,20 @@ import CProtobufC
 
 /// Messages as bytes and as the JSON of proto/vectors/README.md, by the schema's descriptors. It knows no message
 /// and shares no code with the codec that it tests.
-struct WireJSON {
-  struct Failure: Error, CustomStringConvertible {
-    var description: String
+package struct WireJSON {
+  package struct Failure: Error, CustomStringConvertible {
+    package var description: String
   }
 
   private let descriptor: UnsafePointer<ProtobufCMessageDescriptor>
 
-  static var request: WireJSON {
+  package static var request: WireJSON {
     var message = Jobbroker__Request()
     jobbroker__request__init(&message)
     return WireJSON(descriptor: message.base.descriptor)
   }
 
-  static var response: WireJSON {
+  package static var response: WireJSON {
     var message = Jobbroker__Response()
     jobbroker__response__init(&message)
     return WireJSON(descriptor: message.base.descriptor)
@@ -33,7 +33,7 @@ struct WireJSON {
 
 extension WireJSON {
   /// The bytes of a message.
-  func bytes(_ json: JSON) throws -> [UInt8] {
+  package func bytes(_ json: JSON) throws -> [UInt8] {
     guard case .object(let members) = json else { throw Failure(description: "no message: \(json)") }
     var bytes: [UInt8] = []
     var known = 0
@@ -98,7 +98,7 @@ extension WireJSON {
 
 extension WireJSON {
   /// The JSON of a message's bytes; fields that are not in the schema are left out.
-  func json(_ bytes: some Collection<UInt8>) throws -> JSON {
+  package func json(_ bytes: some Collection<UInt8>) throws -> JSON {
     var members: [String: JSON] = [:]
     var rest = Array(bytes)[...]
     while !rest.isEmpty {

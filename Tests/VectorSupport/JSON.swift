@@ -1,7 +1,7 @@
 import Foundation
 
 /// A JSON value, with integers kept whole.
-enum JSON: Hashable, Sendable {
+package enum JSON: Hashable, Sendable {
   case null
   case bool(Bool)
   case integer(Int64)
@@ -12,14 +12,14 @@ enum JSON: Hashable, Sendable {
   case object([String: JSON])
 
   /// The member of an object; nil when it is none or has none of that name.
-  subscript(name: String) -> JSON? {
+  package subscript(name: String) -> JSON? {
     if case .object(let members) = self { members[name] } else { nil }
   }
 
-  var string: String? { if case .string(let value) = self { value } else { nil } }
+  package var string: String? { if case .string(let value) = self { value } else { nil } }
 
   /// A number as a double, whichever way it was written.
-  var double: Double? {
+  package var double: Double? {
     switch self {
     case .integer(let value): Double(value)
     case .unsigned(let value): Double(value)
@@ -31,7 +31,7 @@ enum JSON: Hashable, Sendable {
 }
 
 extension JSON: Decodable {
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if container.decodeNil() {
       self = .null
@@ -54,24 +54,44 @@ extension JSON: Decodable {
 }
 
 extension JSON: CustomStringConvertible {
-  var description: String {
+  /// The value as JSON text in normal form: keys sorted, no spaces, nothing escaped that need not be.
+  package var description: String {
     switch self {
     case .null: "null"
     case .bool(let value): "\(value)"
     case .integer(let value): "\(value)"
     case .unsigned(let value): "\(value)"
-    case .real(let value): "\(value)"
-    case .string(let value): "\"\(value)\""
-    case .array(let values): "[\(values.map(\.description).joined(separator: ", "))]"
+    case .real(let value): Int64(exactly: value).map { "\($0)" } ?? "\(value)"
+    case .string(let value): JSON.quoted(value)
+    case .array(let values): "[\(values.map(\.description).joined(separator: ","))]"
     case .object(let members):
-      "{\(members.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", "))}"
+      "{\(members.sorted { $0.key < $1.key }.map { "\(JSON.quoted($0.key)):\($0.value)" }.joined(separator: ","))}"
     }
+  }
+
+  private static func quoted(_ text: String) -> String {
+    let escaped = text.unicodeScalars.map { scalar in
+      switch scalar {
+      case "\"", "\\": "\\\(scalar)"
+      case _ where scalar.value < 0x20: "\\u00" + Hex.text([UInt8(scalar.value)])
+      default: "\(scalar)"
+      }
+    }
+    return "\"\(escaped.joined())\""
+  }
+}
+
+extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByDictionaryLiteral {
+  package init(stringLiteral value: String) { self = .string(value) }
+  package init(integerLiteral value: Int64) { self = .integer(value) }
+  package init(dictionaryLiteral members: (String, JSON)...) {
+    self = .object(Dictionary(members) { $1 })
   }
 }
 
 /// Bytes as hexadecimal text.
-enum Hex {
-  static func bytes(_ text: String) -> [UInt8]? {
+package enum Hex {
+  package static func bytes(_ text: String) -> [UInt8]? {
     guard text.utf8.count.isMultiple(of: 2) else { return nil }
     var bytes: [UInt8] = []
     var rest = text[...]
@@ -83,7 +103,7 @@ enum Hex {
     return bytes
   }
 
-  static func text(_ bytes: some Sequence<UInt8>) -> String {
+  package static func text(_ bytes: some Sequence<UInt8>) -> String {
     bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 }
