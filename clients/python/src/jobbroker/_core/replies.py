@@ -43,6 +43,13 @@ def _unreadable(what: str) -> Internal:
     return Internal(f"the broker's reply can't be read: {what}")
 
 
+def missing(response: pb.Response) -> JobBrokerError:
+    """Why a response has no reply: it has none, or one that came with a later version."""
+    if response.ByteSize() == pb.Response(id=response.id).ByteSize():
+        return _unreadable("it has no reply")
+    return Unsupported("the broker's reply is of a kind that this version does not know")
+
+
 def _text(value: str | bytes, field: str) -> str:
     # Runtimes differ: some hand over bytes that are not UTF-8 as they are, others refuse the whole message.
     if not isinstance(value, str):
@@ -68,12 +75,13 @@ def _worker(holder: pb.Holder) -> WorkerIdentity:
 
 
 def read_job(job: pb.Job) -> Job:
+    job_id = _uuid(job.id, "job.id")
     status = STATUSES.get(job.status)
     if status is None:
         raise Unsupported("the broker's reply can't be read: job.status is absent, or not known to this version")
     has = job.HasField
     return Job(
-        id=_uuid(job.id, "job.id"),
+        id=job_id,
         type=_text(job.type, "job.type"),
         status=status,
         progress=job.progress,

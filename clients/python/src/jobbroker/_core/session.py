@@ -333,7 +333,7 @@ class Session:
     def _answer(self, call: Call[Any], response: pb.Response) -> None:
         kind = response.WhichOneof("reply")
         if kind is None:
-            call.finish(Unsupported("the broker's reply is of a kind that this version does not know"))
+            call.finish(replies.missing(response))
         elif kind == "error":
             error = readable_error(response.error)
             draining = isinstance(error, Unavailable) and call.name == "claim"
