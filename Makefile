@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks Fuzz)
 # Files that are only sourced are checked where they are.
-SHELL_SCRIPTS := .ci/run $(shell find scripts demo -name '*.sh' -perm -u+x)
+SHELL_SCRIPTS := .ci/run $(shell find scripts demo clients -name '*.sh' -perm -u+x)
 GENERATED := Sources/CJobBrokerProto
 
 .PHONY: help
@@ -31,6 +31,13 @@ test: ## Build and run all tests
 	@scripts/setup.sh test
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
+	@$(MAKE) --no-print-directory test-clients
+
+.PHONY: test-clients
+test-clients: ## Test the C, Python and TypeScript clients, and that all four do the same
+	@scripts/setup.sh test
+	@for product in jobbrokerd jobctl ConformanceAdapter; do swift build --quiet --product $$product; done
+	@bin=$$(swift build --show-bin-path); JOBBROKERD=$$bin/jobbrokerd JOBCTL=$$bin/jobctl clients/test.py
 
 .PHONY: demo
 demo: ## Prepare real sound files through a real broker that gets killed (under a minute after the build)
@@ -58,14 +65,16 @@ lint: ## Check format, style and shell scripts
 	else echo 'lint: no shellcheck here, shell scripts not checked' >&2; fi
 
 .PHONY: proto
-proto: ## Regenerate the C code from proto/jobbroker.proto
+proto: ## Regenerate the C code and the vectors from proto/jobbroker.proto
 	@scripts/setup.sh test
 	scripts/generate-proto.sh $(GENERATED)
+	proto/vectors/make.py
 
 .PHONY: proto-check
-proto-check: ## Fail if the generated C code is not current
+proto-check: ## Fail if the generated C code or the vectors are not current
 	@scripts/setup.sh test
 	@scripts/check-proto.sh $(GENERATED)
+	@proto/vectors/make.py --check
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -78,10 +78,20 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // What the tests of proto/vectors share: the loader of the vectors, and the Swift client's conformance
+    // adapter, which is a program because the drivers of all languages are.
+    .target(
+      name: "VectorSupport", dependencies: ["JobProtocol", "JobModel", "CJobBrokerProto", "CProtobufC"],
+      path: "Tests/VectorSupport", swiftSettings: strict),
+    .executableTarget(
+      name: "ConformanceAdapter", dependencies: ["JobBrokerClient", "JobProtocol", "VectorSupport"],
+      path: "Tests/ConformanceAdapter", swiftSettings: strict),
+
     // Tests: one folder per target.
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(
-      name: "JobProtocolTests", dependencies: ["JobProtocol", "JobModel"], swiftSettings: strict),
+      name: "JobProtocolTests", dependencies: ["JobProtocol", "JobModel", "VectorSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "SQLiteJobStoreTests", dependencies: ["SQLiteJobStore", "JobStoreContract", "CSQLite"],
       swiftSettings: strict),
@@ -94,7 +104,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "JobBrokerClient", "JobProtocol", "CSQLite", "jobbrokerd", "jobctl", nioCore, nioPosix,
+        "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "CSQLite", "jobbrokerd",
+        "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),

@@ -8,7 +8,7 @@ set -euo pipefail
 
 readonly needed_swift=6.2
 readonly build_packages=(ca-certificates git libprotobuf-c-dev libsqlite3-dev pkg-config)
-readonly test_packages=(protobuf-c-compiler shellcheck)
+readonly test_packages=(protobuf-c-compiler python3 shellcheck)
 readonly demo_packages=(alsa-utils jq libsox-fmt-base sox)
 
 say() { printf 'setup: %s\n' "$*" >&2; }

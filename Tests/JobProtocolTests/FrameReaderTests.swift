@@ -2,6 +2,7 @@ import JobModel
 import JobProtocol
 import NIOCore
 import Testing
+import VectorSupport
 
 @Suite("Cutting a stream into frames")
 struct FrameReaderTests {

@@ -1,7 +1,8 @@
 import JobProtocol
 import Testing
+import VectorSupport
 
-/// The sessions themselves are run against a broker; here only what they are made of is checked.
+/// IntegrationTests runs the sessions against a broker; here only what they are made of is checked.
 @Suite("Sessions of proto/vectors")
 struct SessionVectorTests {
   @Test("Every step does one thing, with messages of the schema", arguments: try Vectors.sessions())

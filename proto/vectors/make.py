@@ -3,12 +3,14 @@
 hostile ones are put together here by hand; JobBroker's own code has no part in either.
 
     proto/vectors/make.py            # after a change of this file or of the schema
+    proto/vectors/make.py --check    # fails if the files are not what it would write
 """
 
 import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -368,8 +370,22 @@ def streams():
     yield stream("text of another protocol", b"GET / HTTP/1.1\r\n\r\n", [], refused=True)
 
 
-for theme, entries in [
-    ("requests", requests()), ("responses", responses()), ("hostile", hostile()), ("streams", streams())
-]:
-    lines = ",\n".join("  " + json.dumps(entry, ensure_ascii=False) for entry in entries)
-    (HERE / "frames" / f"{theme}.json").write_text(f"[\n{lines}\n]\n")
+def main():
+    is_check = sys.argv[1:] == ["--check"]
+    stale = []
+    for theme, entries in [
+        ("requests", requests()), ("responses", responses()), ("hostile", hostile()), ("streams", streams())
+    ]:
+        path = HERE / "frames" / f"{theme}.json"
+        lines = ",\n".join("  " + json.dumps(entry, ensure_ascii=False) for entry in entries)
+        text = f"[\n{lines}\n]\n"
+        if not is_check:
+            path.write_text(text, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != text:
+            stale.append(str(path.relative_to(HERE.parent.parent)))
+    if stale:
+        sys.exit(f"not what proto/vectors/make.py writes: {', '.join(stale)}; run make proto")
+
+
+if __name__ == "__main__":
+    main()

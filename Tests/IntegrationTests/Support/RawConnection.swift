@@ -13,8 +13,11 @@ final class RawConnection: Sendable {
   private let reading = DispatchQueue(label: "raw connection, reading")
   private let writing = DispatchQueue(label: "raw connection, writing")
 
+  /// Connects. A read that takes a minute fails.
   init(to path: String) throws {
     descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var limit = timeval(tv_sec: 60, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -58,12 +61,17 @@ final class RawConnection: Sendable {
 
   /// The next response; nil when the broker has hung up.
   func read() async throws -> Response? {
-    guard let prefix = await readExactly(4) else { return nil }
+    try await readBody()?.withUnsafeBytes { try MessageCodec().decodeResponse($0) }
+  }
+
+  /// The next frame's body; nil when the broker has hung up.
+  func readBody() async throws -> [UInt8]? {
+    guard let prefix = try await readExactly(4) else { return nil }
     let length = prefix.reduce(0) { $0 << 8 | Int($1) }
-    guard let body = await readExactly(length) else {
+    guard let body = try await readExactly(length) else {
       throw Failure(description: "the broker hung up in a frame")
     }
-    return try body.withUnsafeBytes { try MessageCodec().decodeResponse($0) }
+    return body
   }
 
   /// Says hello and expects to be welcome.
@@ -81,17 +89,19 @@ final class RawConnection: Sendable {
     throw Failure(description: "the broker hung up")
   }
 
-  private func readExactly(_ count: Int) async -> [UInt8]? {
-    await run(on: reading) { [descriptor] in
+  private func readExactly(_ count: Int) async throws -> [UInt8]? {
+    let result: Result<[UInt8]?, Failure> = await run(on: reading) { [descriptor] in
       var bytes = [UInt8](repeating: 0, count: count)
       var have = 0
       while have < count {
         let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + have, count - have, 0) }
-        if got <= 0 { return nil }
+        if got < 0 && errno == EAGAIN { return .failure(Failure(description: "no answer within a minute")) }
+        if got <= 0 { return .success(nil) }
         have += got
       }
-      return bytes
+      return .success(bytes)
     }
+    return try result.get()
   }
 
   /// Runs what blocks beside the threads that the tests share.

@@ -1,0 +1,166 @@
+/* A client from within. It is in four parts: client.c makes and ends it, calls.c has the requests, connection.c the
+ * connection, loop.c waits. */
+#ifndef JB_SESSION_H
+#define JB_SESSION_H
+
+#include "arena.h"
+#include "buffer.h"
+#include "clock.h"
+#include "jobbroker/client.h"
+#include "message.h"
+#include "reply.h"
+
+enum {
+  JB_HELLO_ID = 1,
+  /* Requests in flight that a broker allows unless it says otherwise. */
+  JB_IN_FLIGHT = 128,
+  /* How long the broker may take to answer a hello. */
+  JB_PATIENCE_MS = 30000
+};
+
+enum jb_state {
+  /* No connection; the next try is at `next_dial`. */
+  JB_AWAY,
+  /* Connected; the broker has not answered the hello. */
+  JB_GREETING,
+  JB_READY,
+  /* The broker will not have this client; `ending` says why. */
+  JB_ENDED
+};
+
+/* A request without an answer, or a watch. */
+struct jb_call {
+  struct jb_call *next;
+  uint64_t id;
+  struct jb_arena arena;
+  /* Kept, because it may have to be sent again. */
+  Jobbroker__Request *message;
+  jobbroker_callback *callback;
+  void *context;
+  /* When it has waited too long. */
+  int64_t deadline;
+  /* Of a claim: when it has waited long enough. */
+  int64_t wait_ends;
+  /* Of a claim that a closing broker refused: not to be sent before. */
+  int64_t rests_until;
+  bool repeatable;
+  /* Whether it is sent and not answered. */
+  bool sent;
+  /* Of a watch: whether its first answer has come. */
+  bool open;
+  /* Nobody wants the answer; it is still counted, and jobs that come with it are given back. */
+  bool forgotten;
+};
+
+/* Calls in order. */
+struct jb_calls {
+  struct jb_call *first;
+  struct jb_call *last;
+};
+
+/* The one descriptor that stands for all that a client waits for. */
+struct jb_loop {
+  /* An epoll instance; -1 until somebody asks for it. */
+  int descriptor;
+  int timer;
+  /* The socket that is in it, and for what. */
+  int socket;
+  uint32_t events;
+  /* The moment that the timer is set to. */
+  int64_t armed;
+};
+
+struct jobbroker_client {
+  char *socket_path;
+  char *client_name;
+  char *worker_name;
+  bool read_only;
+
+  enum jb_state state;
+  int fd;
+  int64_t next_dial;
+  int64_t greeting_ends;
+  /* Failures in a row, for the backoff. */
+  int failures;
+  uint64_t random;
+  /* Why there is no connection. */
+  jobbroker_reply *trouble;
+  /* Why the broker is about to end the connection, when it said so. */
+  jobbroker_reply *parting;
+  /* Why the client has ended. */
+  jobbroker_reply *ending;
+  struct jb_buffer incoming;
+  struct jb_buffer outgoing;
+
+  uint64_t last_id;
+  uint32_t max_in_flight;
+  uint32_t in_flight;
+  /* In line for a connection and a place among those in flight. */
+  struct jb_calls queue;
+  struct jb_calls sent;
+  struct jb_calls watches;
+
+  /* Before this moment nothing is due. */
+  int64_t wakes;
+  /* Within jobbroker_process: what is sent goes out at its end. */
+  bool processing;
+  /* Within the notice of a new connection: what is sent goes before the queue. */
+  bool renewing;
+  jobbroker_notice_function *notice;
+  void *notice_context;
+  /* Of the last blocking call; NULL: it did not fail. */
+  jobbroker_reply *error;
+  struct jb_loop loop;
+};
+
+/* ---------------------------------------------------------------------------------------------------- calls.c */
+
+/* Sends what is in line, as far as the connection and its limit allow. */
+void jb_send_queue(jobbroker_client *client);
+/* Takes a frame's body; false: the connection is gone. */
+bool jb_receive(jobbroker_client *client, const uint8_t *body, size_t count);
+/* The connection is gone: what was under way goes back into line, or ends. Without `repeats` it all ends. */
+void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, bool repeats);
+/* Begins the watches anew. */
+void jb_watches_again(jobbroker_client *client);
+/* Ends what has waited too long, and says when the next one will have. */
+int64_t jb_calls_expire(jobbroker_client *client, int64_t now);
+/* Ends all calls. */
+void jb_calls_end(jobbroker_client *client, jobbroker_reply *reason);
+/* Writes a message into what goes out next; false: no memory, and the connection is gone. */
+bool jb_transmit(jobbroker_client *client, Jobbroker__Request *message, uint64_t id);
+
+/* ----------------------------------------------------------------------------------------------- connection.c */
+
+/* Connects, if it is time. */
+void jb_dial(jobbroker_client *client, int64_t now);
+/* Reads what has come and takes it. */
+void jb_read(jobbroker_client *client);
+/* Writes what is to go out, as far as the socket takes it. */
+void jb_write(jobbroker_client *client);
+/* The first answer of a connection. Takes the reply. */
+void jb_greeted(jobbroker_client *client, uint64_t id, jobbroker_reply *reply);
+/* The connection is gone, or of no use. Takes the reason. */
+void jb_lost(jobbroker_client *client, jobbroker_reply *reason);
+/* The peer does not speak the protocol. What it was sent is not sent again: it would answer no better. */
+void jb_violated(jobbroker_client *client, const char *what);
+/* The broker will not have this client. Takes the reason. */
+void jb_end(jobbroker_client *client, jobbroker_reply *reason);
+void jb_close_socket(jobbroker_client *client);
+
+/* ----------------------------------------------------------------------------------------------------- loop.c */
+
+/* Something will be due at this moment. */
+void jb_wake_at(jobbroker_client *client, int64_t moment);
+/* Brings the descriptor up to date with what the client waits for. */
+void jb_loop_update(jobbroker_client *client);
+/* The socket is about to be closed. */
+void jb_loop_forget_socket(jobbroker_client *client);
+void jb_loop_free(jobbroker_client *client);
+
+/* --------------------------------------------------------------------------------------------------- client.c */
+
+void jb_set_error(jobbroker_client *client, jobbroker_reply *error);
+void jb_tell(jobbroker_client *client, const jobbroker_notice *notice);
+
+#endif

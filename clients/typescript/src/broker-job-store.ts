@@ -1,0 +1,191 @@
+import { Client } from "./client.js";
+import { JobBrokerError } from "./errors.js";
+import { errorText } from "./error-text.js";
+import type { HeldClaim } from "./held-claim.js";
+import type { Job, JobStatus, JsonObject } from "./job.js";
+import { parseJobId } from "./job-id.js";
+import type { ClientOptions } from "./options.js";
+
+/** A job as the users of a BrokerJobStore see it. */
+export interface StoredJob {
+  jobId: string;
+  type: string;
+  status: JobStatus;
+  /** 0–100 within the stage. */
+  progress: number;
+  stage: string | null;
+  metadata: JsonObject;
+  result?: JsonObject;
+  error?: string;
+  retryCount: number;
+  /** ISO 8601. */
+  createdAt: string;
+  /** ISO 8601. */
+  updatedAt: string;
+}
+
+/** What `update` changes: what is absent or undefined stays. */
+export interface StoredJobUpdate {
+  status?: JobStatus;
+  progress?: number;
+  stage?: string | null;
+  result?: JsonObject;
+  error?: string;
+  retryCount?: number;
+}
+
+export interface BrokerJobStoreOptions extends ClientOptions {
+  /** A client to use; the store then does not close it, and the other options of a client do not count. */
+  client?: Client;
+  /**
+   * How long a claimed job stays claimed without an `update`, in milliseconds. Default 10 minutes: those who use this
+   * interface heartbeat with `update(jobId, {})` when they please.
+   */
+  leaseMs?: number;
+  /** How long `claimNextPending` waits for a job, in milliseconds. Default 0; more makes polling needless. */
+  claimWaitMs?: number;
+}
+
+const tenMinutes = 600_000;
+/** Attempts to remember of jobs that this store no longer holds. */
+const memory = 10_000;
+
+/**
+ * A job store with the interface of the SQLite and libSQL stores that JobBroker grew out of, so that their users switch
+ * by one line. It remembers under which attempt it claimed a job, and puts that fence into its later calls on the job:
+ * when the job was cancelled, or its lease ran out and another has it, they are rejected with STALE_CLAIM.
+ */
+export class BrokerJobStore {
+  private readonly client: Client;
+  private readonly ownsClient: boolean;
+  private readonly leaseMs: number;
+  private readonly claimWaitMs: number;
+  /** By job, the last claim of this store, over or not: a late call must not pass for an operator's. */
+  private readonly claims = new Map<string, HeldClaim>();
+
+  constructor(options: BrokerJobStoreOptions = {}) {
+    this.client = options.client ?? new Client(options);
+    this.ownsClient = options.client === undefined;
+    this.leaseMs = options.leaseMs ?? tenMinutes;
+    this.claimWaitMs = options.claimWaitMs ?? 0;
+  }
+
+  /** Makes a pending job. */
+  async create(type: string, metadata: JsonObject = {}): Promise<StoredJob> {
+    const { job } = await this.client.create({ type, metadata });
+    return storedJob({ ...job, metadata });
+  }
+
+  /** One job; undefined when there is none of that id. */
+  async get(jobId: string): Promise<StoredJob | undefined> {
+    if (parseJobId(jobId) === undefined) return undefined;
+    const job = await this.client.get(jobId);
+    return job && storedJob(job);
+  }
+
+  /**
+   * Changes some fields; with none it is a heartbeat.
+   *
+   * @throws JobBrokerError NOT_FOUND, "Job <id> not found"; STALE_CLAIM; JOB_FINISHED.
+   */
+  async update(jobId: string, update: StoredJobUpdate): Promise<void> {
+    const change = update.error === undefined ? update : { ...update, error: errorText(update.error) };
+    await this.about(jobId, (attempt) => this.client.update(jobId, change, { attempt }));
+  }
+
+  /** Finishes a job with success: progress 100. Errors as `update`. */
+  async complete(jobId: string, result?: JsonObject): Promise<void> {
+    await this.about(jobId, (attempt) => this.client.complete(jobId, result, { attempt }));
+  }
+
+  /** Finishes a job without success. Errors as `update`. */
+  async fail(jobId: string, error: string): Promise<void> {
+    await this.about(jobId, (attempt) => this.client.fail(jobId, errorText(error), { attempt }));
+  }
+
+  /** Calls a job off; a finished one stays as it is. */
+  async cancel(jobId: string): Promise<void> {
+    await this.about(jobId, () => this.client.cancel(jobId));
+  }
+
+  /** Jobs, newest first; without a limit all. */
+  async list(filter: { status?: JobStatus; type?: string; limit?: number } = {}): Promise<StoredJob[]> {
+    const { status, type, limit = Infinity } = filter;
+    const jobs: StoredJob[] = [];
+    if (limit < 1) return jobs;
+    for await (const job of this.client.listAll({ status, type, limit: Math.min(limit, pageSize) })) {
+      jobs.push(storedJob(job));
+      if (jobs.length >= limit) break;
+    }
+    return jobs;
+  }
+
+  /** Takes the oldest pending job of the highest priority; undefined when there is none. */
+  async claimNextPending(type?: string): Promise<StoredJob | undefined> {
+    const [job] = await this.client.claim({
+      types: type === undefined ? undefined : [type], leaseMs: this.leaseMs, waitMs: this.claimWaitMs,
+    });
+    if (job === undefined) return undefined;
+    this.remember(this.client.hold(job, { heartbeats: false }));
+    return storedJob(job);
+  }
+
+  /** Fails the jobs that have been processing without a sign of life for so long; how many it was. */
+  markStaleJobsFailed(timeoutMs: number, type?: string): Promise<number> {
+    return this.client.reap(timeoutMs, { type });
+  }
+
+  /** The 0-based place among all pending jobs; −1 when the job is not pending, or unknown. */
+  async getQueuePosition(jobId: string): Promise<number> {
+    if (parseJobId(jobId) === undefined) return -1;
+    return (await this.client.position(jobId)).position;
+  }
+
+  /** Ends the connection. Jobs claimed and not finished go back to the queue after a few seconds. */
+  async close(): Promise<void> {
+    for (const claim of this.claims.values()) claim.drop();
+    this.claims.clear();
+    if (this.ownsClient) await this.client.close();
+  }
+
+  /** Makes a call about a job, under the attempt that is remembered for it. */
+  private async about(jobId: string, call: (attempt: number | undefined) => Promise<Job>): Promise<void> {
+    if (parseJobId(jobId) === undefined) throw new JobBrokerError("NOT_FOUND", `Job ${jobId} not found`);
+    const claim = this.claims.get(jobId);
+    const job = await call(claim?.attempt);
+    // No more to be kept across a lost connection.
+    if (job.status !== "processing") claim?.drop();
+  }
+
+  private remember(claim: HeldClaim): void {
+    this.claims.get(claim.id)?.drop();
+    this.claims.delete(claim.id);
+    this.claims.set(claim.id, claim);
+    if (this.claims.size <= memory) return;
+    for (const [id, oldest] of this.claims) {
+      if (oldest.isHeld) continue;
+      this.claims.delete(id);
+      break;
+    }
+  }
+}
+
+/** Jobs of one page of a list, at most (proto/PROTOCOL.md). */
+const pageSize = 1000;
+
+function storedJob(job: Job): StoredJob {
+  const stored: StoredJob = {
+    jobId: job.id,
+    type: job.type,
+    status: job.status,
+    progress: job.progress,
+    stage: job.stage ?? null,
+    metadata: job.metadata ?? {},
+    retryCount: job.retryCount,
+    createdAt: job.createdAt.toISOString(),
+    updatedAt: job.updatedAt.toISOString(),
+  };
+  if (job.result !== undefined) stored.result = job.result;
+  if (job.error !== undefined) stored.error = job.error;
+  return stored;
+}

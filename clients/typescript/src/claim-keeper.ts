@@ -1,0 +1,150 @@
+import { ClaimRevoked, JobBrokerError } from "./errors.js";
+import { HeldClaim } from "./held-claim.js";
+import type { HoldOptions, Report } from "./held-claim.js";
+import type { ClaimToken } from "./job.js";
+import { wireId, wireUpdate } from "./requests.js";
+import type { Session } from "./session.js";
+import type { Timer } from "./time.js";
+
+const defaultLeaseMs = 30_000;
+
+/** A claim in force. */
+interface Hold {
+  claim: HeldClaim;
+  /** How often to heartbeat: a third of the lease, for two heartbeats may be lost. */
+  intervalMs: number | undefined;
+  /** Reported and not sent yet; later reports are merged into it. */
+  report: Report;
+  /** Sent and not answered yet. */
+  underway: Report | undefined;
+  timer: Timer | undefined;
+}
+
+/**
+ * Revocations that came before anybody asked for them are kept for the caller that is about to: a notice can overtake
+ * the claim's own reply on its way to the caller.
+ */
+const unheardLimit = 200;
+
+/** Keeps claims alive: heartbeats, reports, and the news that a claim is no longer valid. */
+export class ClaimKeeper {
+  private readonly inForce = new Map<string, Hold>();
+  private readonly unheard = new Map<string, ClaimRevoked>();
+  private ending: JobBrokerError | undefined;
+
+  constructor(private readonly session: Session) {}
+
+  /** Holds a claim until it is dropped or revoked. Held twice, the claim is the same. */
+  hold(token: ClaimToken, options: HoldOptions): HeldClaim {
+    const known = this.inForce.get(key(token));
+    if (known) return known.claim;
+    const claim = new HeldClaim(this, token);
+    const over = this.unheard.get(key(token)) ?? this.ending;
+    if (over) {
+      claim.end(over);
+      return claim;
+    }
+    const intervalMs = options.heartbeats === false ? undefined : (options.leaseMs ?? defaultLeaseMs) / 3;
+    const hold: Hold = { claim, intervalMs, report: {}, underway: undefined, timer: undefined };
+    this.inForce.set(key(token), hold);
+    this.scheduleHeartbeat(hold);
+    return claim;
+  }
+
+  holds(claim: HeldClaim): boolean {
+    return this.inForce.get(key(claim))?.claim === claim;
+  }
+
+  drop(token: ClaimToken): void {
+    clearTimeout(this.inForce.get(key(token))?.timer);
+    this.inForce.delete(key(token));
+  }
+
+  /** Sends a report, or merges it into the one that waits for the last one's answer. */
+  report(token: ClaimToken, report: Report): void {
+    const hold = this.inForce.get(key(token));
+    if (hold === undefined) return;
+    hold.report = merged(hold.report, report);
+    if (hold.underway === undefined) this.send(hold);
+  }
+
+  /** Heartbeats every claim at once. */
+  renewAll(): void {
+    for (const hold of this.inForce.values()) {
+      if (hold.underway === undefined) this.send(hold);
+    }
+  }
+
+  /** A claim is no longer valid: tells whoever holds it. */
+  revoke(revocation: ClaimRevoked): void {
+    const token = revocation.claim;
+    const hold = this.inForce.get(key(token));
+    this.drop(token);
+    if (hold) return hold.claim.end(revocation);
+    this.unheard.set(key(token), revocation);
+    for (const oldest of this.unheard.keys()) {
+      if (this.unheard.size <= unheardLimit) break;
+      this.unheard.delete(oldest);
+    }
+  }
+
+  /** The client was closed. */
+  end(error: JobBrokerError): void {
+    this.ending = error;
+    for (const hold of [...this.inForce.values()]) {
+      this.drop(hold.claim);
+      hold.claim.end(error);
+    }
+  }
+
+  private scheduleHeartbeat(hold: Hold): void {
+    if (hold.intervalMs === undefined) return;
+    hold.timer = setTimeout(() => {
+      if (hold.underway === undefined) this.send(hold);
+      this.scheduleHeartbeat(hold);
+    }, hold.intervalMs);
+  }
+
+  private send(hold: Hold): void {
+    const { claim } = hold;
+    const sent = hold.report;
+    hold.underway = sent;
+    hold.report = {};
+    const update = { ...wireUpdate(sent), id: wireId(claim.id), attempt: claim.attempt };
+    // Not repeated: the next connection begins with a heartbeat of its own, which carries the report.
+    this.session.call({ update }, { first: true, repeated: false }).then(
+      () => {
+        hold.underway = undefined;
+        if (this.holds(hold.claim) && Object.keys(hold.report).length > 0) this.send(hold);
+      },
+      (error: unknown) => {
+        hold.underway = undefined;
+        if (this.holds(hold.claim)) this.refused(hold, sent, error);
+      });
+  }
+
+  private refused(hold: Hold, sent: Report, error: unknown): void {
+    if (!(error instanceof JobBrokerError)) throw error;
+    switch (error.code) {
+      case "STALE_CLAIM": case "JOB_FINISHED": case "NOT_FOUND":
+        return this.revoke(new ClaimRevoked(hold.claim, error.job?.status, error.message));
+      case "INVALID_ARGUMENT": case "UNSUPPORTED": case "PERMISSION_DENIED":
+        return this.session.settings.logger.warn(`jobbroker: report on job ${hold.claim.id} refused: ${error.message}`);
+      default:
+        // It goes with the next heartbeat.
+        hold.report = merged(sent, hold.report);
+    }
+  }
+}
+
+function key(token: ClaimToken): string {
+  return `${token.id}#${token.attempt}`;
+}
+
+/** What two reports come to: undefined fields say nothing. */
+function merged(earlier: Report, later: Report): Report {
+  const both = { ...earlier };
+  if (later.stage !== undefined) both.stage = later.stage;
+  if (later.progress !== undefined) both.progress = later.progress;
+  return both;
+}

@@ -1,0 +1,16 @@
+export type { Backoff } from "./backoff.js";
+export { BrokerJobStore } from "./broker-job-store.js";
+export type { BrokerJobStoreOptions, StoredJob, StoredJobUpdate } from "./broker-job-store.js";
+export { Client } from "./client.js";
+export type { CallOptions, HolderOptions } from "./client.js";
+export { ClaimRevoked, JobBrokerError, PermanentFailure, RetryableFailure } from "./errors.js";
+export type { ErrorCode } from "./errors.js";
+export type { HeldClaim, HoldOptions, Report } from "./held-claim.js";
+export * from "./job.js";
+export { newJobId } from "./job-id.js";
+export { parseJson, stringifyJson } from "./json.js";
+export type { ClientOptions, Logger } from "./options.js";
+export { defaultSocketPath } from "./socket-path.js";
+export type { Watch } from "./watch.js";
+export { Worker } from "./worker.js";
+export type { Handler, JobContext, WorkerOptions } from "./worker.js";

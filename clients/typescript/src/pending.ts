@@ -1,0 +1,98 @@
+import { JobBrokerError } from "./errors.js";
+import type { Reply } from "./replies.js";
+import { isRepeatable } from "./requests.js";
+import type { Operation } from "./requests.js";
+import { encodeRequest } from "./wire/codec.js";
+
+/** How a request is to be treated. */
+export interface Treatment {
+  /** Ends the call; the promise is rejected with the signal's reason. */
+  signal?: AbortSignal;
+  /** Before those in line. */
+  first?: boolean;
+  /** Whether it is sent again when its connection is lost; default: when that is safe. */
+  repeated?: boolean;
+}
+
+/** A request that has no reply yet. */
+export class PendingRequest {
+  /**
+   * - `queued`: in line for a connection and a place among the requests in flight;
+   * - `sent`: on its way, or with the broker;
+   * - `parked`: a claim that a draining broker refused, resting before its next try.
+   */
+  stage: "queued" | "sent" | "parked" = "queued";
+  /** The caller has gone; the reply is still counted, and a job that comes with it is given back. */
+  isAbandoned = false;
+  readonly isRepeated: boolean;
+  /** How long the caller waits for the reply, and when that time is over (`performance.now()`), in milliseconds. */
+  readonly patienceMs: number;
+  readonly expiry: number;
+  /** Whether sending it twice comes to the same as once. */
+  private readonly isSafe: boolean;
+  private readonly waitEnds: number | undefined;
+  private frame: Buffer | undefined;
+  private onAbort: (() => void) | undefined;
+
+  constructor(
+    readonly id: number, readonly operation: Operation, private readonly treatment: Treatment,
+    timeoutMs: number, private readonly resolve: (reply: Reply) => void,
+    private readonly reject: (reason: unknown) => void,
+  ) {
+    this.isSafe = isRepeatable(operation);
+    this.isRepeated = treatment.repeated ?? this.isSafe;
+    const wait = Number(operation.claim?.wait_ms ?? 0);
+    const now = performance.now();
+    this.waitEnds = wait > 0 ? now + wait : undefined;
+    this.patienceMs = timeoutMs + wait;
+    this.expiry = now + this.patienceMs;
+    // Written now, so that the caller learns at once of what the protocol can't say.
+    this.frame = encodeRequest({ id, ...operation });
+  }
+
+  /** What to send. A claim that is sent again waits only for what is left of its time. */
+  takeFrame(): Buffer {
+    const frame = this.frame ?? encodeRequest({ id: this.id, ...this.operation, ...this.rest() });
+    // Only what may be sent again is kept.
+    this.frame = this.isRepeated && this.waitEnds === undefined ? frame : undefined;
+    return frame;
+  }
+
+  private rest(): Operation {
+    if (this.waitEnds === undefined) return {};
+    return { claim: { ...this.operation.claim, wait_ms: Math.max(0, Math.ceil(this.waitEnds - performance.now())) } };
+  }
+
+  /** Calls `abandon` when the caller has gone. */
+  watchCaller(abandon: (request: PendingRequest, reason: unknown) => void): void {
+    const { signal } = this.treatment;
+    if (signal === undefined) return;
+    this.onAbort = () => abandon(this, signal.reason);
+    signal.addEventListener("abort", this.onAbort, { once: true });
+  }
+
+  private settle(): void {
+    if (this.onAbort) this.treatment.signal?.removeEventListener("abort", this.onAbort);
+  }
+
+  /** Hands over the reply. */
+  finish(reply: Reply): void {
+    this.settle();
+    if (reply.kind === "error") this.reject(reply.error);
+    else this.resolve(reply);
+  }
+
+  /** There will be no reply. */
+  fail(reason: unknown): void {
+    this.settle();
+    this.reject(reason);
+  }
+
+  /** What to tell a caller whose reply will not come. */
+  interruption(reason: string): JobBrokerError {
+    return this.stage === "sent" && !this.isSafe
+      ? new JobBrokerError(
+        "UNKNOWN_OUTCOME", `${reason}; the request may have been carried out: read the job before repeating it`)
+      : new JobBrokerError("UNAVAILABLE", `${reason}; the request may be repeated`);
+  }
+}

@@ -1,0 +1,365 @@
+import { backoffDelay } from "./backoff.js";
+import { ClaimKeeper } from "./claim-keeper.js";
+import { Connection } from "./connection.js";
+import type { NodeError } from "./connection.js";
+import { JobBrokerError } from "./errors.js";
+import type { Job, Welcome } from "./job.js";
+import type { Settings } from "./options.js";
+import { PendingRequest } from "./pending.js";
+import type { Treatment } from "./pending.js";
+import type { Reply } from "./replies.js";
+import { wireId } from "./requests.js";
+import type { Operation } from "./requests.js";
+import { readResponse } from "./response.js";
+import { longestTimer } from "./time.js";
+import type { Timer } from "./time.js";
+import { WatchTable } from "./watch-table.js";
+import { UnreadableReply, encodeRequest } from "./wire/codec.js";
+
+const protocolVersion = 1;
+const helloId = 1;
+/** How long the broker may take to answer a hello when requests have no time limit. */
+const patienceMs = 30_000;
+const triesAtBusyBroker = 10;
+/** A request that waits too long is ended at most a sixteenth of its time too late. */
+const looksPerTimeout = 16;
+/** Bytes of a Unix socket's path, without the NUL that ends it (unix(7)). */
+const longestPath = 107;
+
+/** The requests of one client, and the connection that carries them. */
+export class Session {
+  /** Why every further call will fail; undefined while the client is of use. */
+  ending: JobBrokerError | undefined;
+  /** What the broker said when it was last connected to. */
+  welcome: Welcome | undefined;
+  readonly keeper = new ClaimKeeper(this);
+  readonly watches = new WatchTable(this);
+
+  private connection: Connection | undefined;
+  /** Whether the broker answered the hello on this connection. */
+  private isReady = false;
+  /** Ends `open`; undefined once it has returned. */
+  private opened: ((error?: JobBrokerError) => void) | undefined;
+  /** Failures in a row, for the backoff. */
+  private failures = 0;
+  /** Why the broker is about to end the connection, when it said so. */
+  private parting: JobBrokerError | undefined;
+  private redial: Timer | undefined;
+  private greetingTimer: Timer | undefined;
+
+  private lastId = helloId;
+  private readonly pending = new Map<number, PendingRequest>();
+  /** Ids in line for being sent, in order; the urgent ones go first. */
+  private readonly line = new Set<number>();
+  private readonly urgent = new Set<number>();
+  private inFlight = 0;
+  private maxInFlight = 1;
+  private readonly parked = new Set<Timer>();
+  private expiryTimer: Timer | undefined;
+
+  constructor(readonly settings: Settings) {}
+
+  newId(): number {
+    this.lastId += 1;
+    return this.lastId;
+  }
+
+  // ----------------------------------------------------------------------------------------------- requests
+
+  /** Sends a request as soon as there is a connection and a place for it, and waits for its reply. */
+  call(operation: Operation, treatment: Treatment = {}): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (treatment.signal?.aborted) throw treatment.signal.reason;
+      if (this.ending) throw this.ending;
+      const { requestTimeoutMs } = this.settings;
+      const request = new PendingRequest(this.newId(), operation, treatment, requestTimeoutMs, resolve, reject);
+      request.watchCaller((abandoned, reason) => this.abandon(abandoned, reason));
+      this.pending.set(request.id, request);
+      (treatment.first ? this.urgent : this.line).add(request.id);
+      this.sendLine();
+      this.scheduleExpiry();
+    });
+  }
+
+  /** One timer serves all requests: it looks now and then, while there are any, for those that waited too long. */
+  private scheduleExpiry(): void {
+    const { requestTimeoutMs } = this.settings;
+    if (this.expiryTimer !== undefined || this.pending.size === 0 || requestTimeoutMs === Infinity) return;
+    this.expiryTimer = setTimeout(() => {
+      this.expiryTimer = undefined;
+      const now = performance.now();
+      for (const request of this.pending.values()) {
+        if (request.expiry > now) continue;
+        this.abandon(request, request.interruption(`no reply within ${request.patienceMs} ms`));
+      }
+      this.scheduleExpiry();
+    }, Math.min(requestTimeoutMs / looksPerTimeout, longestTimer));
+  }
+
+  /** The caller of a request has gone, or has waited too long. */
+  private abandon(request: PendingRequest, reason: unknown): void {
+    if (request.isAbandoned) return;
+    if (request.stage === "sent") request.isAbandoned = true;
+    else this.forget(request.id);
+    request.fail(reason);
+  }
+
+  private forget(id: number): void {
+    this.pending.delete(id);
+    this.line.delete(id);
+    this.urgent.delete(id);
+  }
+
+  /** Sends what is in line, as far as the broker's limit on requests in flight allows. */
+  private sendLine(): void {
+    if (!this.isReady) return;
+    for (const line of [this.urgent, this.line]) {
+      for (const id of line) {
+        if (this.inFlight >= this.maxInFlight) return;
+        line.delete(id);
+        const request = this.pending.get(id);
+        if (request === undefined) continue;
+        this.connection?.write(request.takeFrame());
+        request.stage = "sent";
+        this.inFlight += 1;
+      }
+    }
+  }
+
+  /** Whether what is sent now leaves at once. */
+  get isConnected(): boolean {
+    return this.isReady && this.ending === undefined;
+  }
+
+  /** Sends what stands outside of the limit on requests in flight, if there is a connection. */
+  transmit(id: number, operation: Operation): void {
+    const frame = encodeRequest({ id, ...operation });
+    if (this.isConnected) this.connection?.write(frame);
+  }
+
+  /** Something that must not fail and whose reply nobody waits for. */
+  post(operation: Operation, treatment: Treatment): void {
+    this.call(operation, treatment).catch((error: unknown) => this.settings.logger.debug(`jobbroker: ${String(error)}`));
+  }
+
+  // ------------------------------------------------------------------------------------------------ replies
+
+  private receive(body: Buffer): void {
+    let id: number;
+    let reply: Reply;
+    try {
+      ({ id, reply } = readResponse(body));
+    } catch (error) {
+      if (!(error instanceof UnreadableReply)) throw error;
+      if (error.isFatal || error.id === 0) return this.violated(error.message);
+      id = error.id;
+      reply = { kind: "error", error: error.error };
+    }
+    if (!this.isReady) return this.greeted(id, reply);
+    const request = this.pending.get(id);
+    if (request === undefined) return this.receiveUnasked(id, reply);
+    if (request.stage !== "sent") return this.violated(`it answers request ${id} before it was sent`);
+    this.inFlight -= 1;
+    if (this.mustWaitOn(request, reply)) {
+      this.park(request);
+    } else {
+      if (reply.kind !== "error") this.failures = 0;
+      this.pending.delete(id);
+      if (request.isAbandoned && reply.kind === "claimed") this.giveBack(reply.jobs);
+      else request.finish(reply);
+    }
+    this.sendLine();
+  }
+
+  /** Whether a draining broker refused a claim whose caller still waits. */
+  private mustWaitOn(request: PendingRequest, reply: Reply): boolean {
+    return reply.kind === "error" && reply.error.code === "UNAVAILABLE" && request.operation.claim !== undefined
+      && this.settings.reconnects && !request.isAbandoned;
+  }
+
+  private park(request: PendingRequest): void {
+    request.stage = "parked";
+    this.failures += 1;
+    const timer = setTimeout(() => {
+      this.parked.delete(timer);
+      if (request.stage !== "parked" || !this.pending.has(request.id)) return;
+      request.stage = "queued";
+      this.line.add(request.id);
+      this.sendLine();
+    }, backoffDelay(this.settings.backoff, this.failures));
+    this.parked.add(timer);
+  }
+
+  /** What answers no pending request: watches, notices, and what should not be. */
+  private receiveUnasked(id: number, reply: Reply): void {
+    if (this.watches.receive(id, reply)) return;
+    // The last snapshots and events of a watch that has ended may still be on their way.
+    if (reply.kind === "event" || reply.kind === "snapshot") return;
+    if (reply.kind === "revoked") return this.keeper.revoke(reply.revocation);
+    if (reply.kind === "error" && id === 0) this.parting = reply.error;
+    else this.violated(`it answers request ${id}, which nobody made`);
+  }
+
+  /** Jobs came for a claim whose caller has gone. */
+  private giveBack(jobs: Job[]): void {
+    for (const job of jobs) this.post({ release: { id: wireId(job.id), attempt: job.attempt } }, {});
+  }
+
+  // ------------------------------------------------------------------------------------------ the connection
+
+  /** Connects; resolves when the broker said welcome. */
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.opened = (error) => (error ? reject(error) : resolve());
+      const path = this.settings.socketPath;
+      if (Buffer.byteLength(path) > longestPath) {
+        void this.close(new JobBrokerError("INVALID_ARGUMENT", `the socket's path is too long for a socket: ${path}`));
+      } else {
+        this.dial();
+      }
+    });
+  }
+
+  private dial(): void {
+    if (this.ending) return;
+    this.isReady = false;
+    this.parting = undefined;
+    this.connection = new Connection(this.settings.socketPath, {
+      opened: () => this.greet(),
+      received: (body) => this.receive(body),
+      violated: (what) => this.violated(what),
+      lost: (error) => this.lost(error),
+    });
+  }
+
+  private greet(): void {
+    const { clientName, workerName, readOnly, requestTimeoutMs } = this.settings;
+    try {
+      this.connection?.write(encodeRequest({
+        id: helloId,
+        hello: {
+          protocol_version: protocolVersion, client: clientName, worker_name: workerName, read_only: readOnly,
+        },
+      }));
+    } catch (error) {
+      return void this.close(error as JobBrokerError);
+    }
+    this.greetingTimer = setTimeout(
+      () => this.disconnected("the broker did not answer the hello"), Math.min(requestTimeoutMs, patienceMs));
+  }
+
+  /** The first answer of a connection. */
+  private greeted(id: number, reply: Reply): void {
+    clearTimeout(this.greetingTimer);
+    if (reply.kind === "error") {
+      const { error } = reply;
+      if (error.code !== "UNAVAILABLE" && error.code !== "RESOURCE_EXHAUSTED") return void this.close(error);
+      this.parting = error;
+      return this.disconnected(error.message);
+    }
+    if (reply.kind !== "welcome" || id !== helloId) return this.violated("it does not answer the hello");
+    const { welcome, maxInFlight } = reply;
+    if (welcome.protocolVersion !== protocolVersion) {
+      return void this.close(new JobBrokerError(
+        "UNSUPPORTED", `the broker speaks version ${welcome.protocolVersion} of the protocol, this client version `
+          + `${protocolVersion}`));
+    }
+    this.isReady = true;
+    this.welcome = welcome;
+    this.maxInFlight = maxInFlight;
+    this.settings.logger.debug(`jobbroker: connected to ${welcome.server}`);
+    this.opened?.();
+    this.opened = undefined;
+    // The claims come first: the broker gives away those it does not hear of within its reconnect grace.
+    this.keeper.renewAll();
+    this.watches.reopen();
+    this.sendLine();
+  }
+
+  private lost(error: NodeError | undefined): void {
+    if (this.connection === undefined) return;
+    const hadConnection = this.isReady;
+    const what = error ? `the connection to the broker failed (${error.code ?? error.message})`
+      : "the broker closed the connection";
+    // EAGAIN: a broker is there, but more clients than it has room for are at its door (connect(2)).
+    const isBusy = error?.code === "EAGAIN" && this.failures < triesAtBusyBroker;
+    if (hadConnection) this.disconnected(what);
+    else this.notConnected(this.parting ?? this.noBroker(error?.code ?? what), isBusy);
+  }
+
+  private noBroker(reason: string): JobBrokerError {
+    const path = this.settings.socketPath;
+    return new JobBrokerError(
+      "UNAVAILABLE", `no broker answers at ${path} (${reason}); start one with: jobbrokerd --socket ${path}`);
+  }
+
+  /** The peer does not speak the protocol. What it was sent is not sent again: it would answer no better. */
+  violated(what: string): void {
+    if (this.connection === undefined) return;
+    const reason = `the peer at ${this.settings.socketPath} is not a broker, or out of step: ${what}`;
+    this.settings.logger.error(`jobbroker: ${reason}`);
+    this.disconnected(reason, false);
+  }
+
+  /** Ends the connection: what was under way goes back into line, or ends. */
+  private disconnected(what: string, repeats = true): void {
+    const reason = this.parting && this.parting.message !== what ? `${what}: ${this.parting.message}` : what;
+    if (!this.isReady) return this.notConnected(this.parting ?? this.noBroker(reason));
+    this.hangUp();
+    this.settings.logger.info(`jobbroker: connection lost: ${reason}`);
+    if (!this.settings.reconnects) return void this.close(new JobBrokerError("UNAVAILABLE", reason));
+    this.line.clear();
+    this.urgent.clear();
+    for (const [id, request] of this.pending) {
+      if (request.stage !== "sent" || (repeats && request.isRepeated && !request.isAbandoned)) {
+        if (request.stage === "sent") request.stage = "queued";
+        if (request.stage === "queued") this.line.add(id);
+        continue;
+      }
+      this.pending.delete(id);
+      const error = request.interruption(reason);
+      request.fail(!repeats && error.code === "UNAVAILABLE" ? new JobBrokerError("INTERNAL", reason) : error);
+    }
+    this.watches.interrupt();
+    this.notConnected(new JobBrokerError("UNAVAILABLE", reason));
+  }
+
+  private hangUp(): Promise<void> | undefined {
+    const connection = this.connection;
+    this.connection = undefined;
+    this.isReady = false;
+    this.inFlight = 0;
+    clearTimeout(this.greetingTimer);
+    return connection?.close();
+  }
+
+  /** Dials again after a while, or gives up when that is not wanted. */
+  private notConnected(error: JobBrokerError, isBusy = false): void {
+    void this.hangUp();
+    const goesOn = this.opened ? this.settings.waitsForBroker : this.settings.reconnects;
+    if (!goesOn && !isBusy) return void this.close(error);
+    this.failures += 1;
+    this.settings.logger.debug(`jobbroker: dials again, because ${error.message}`);
+    this.redial = setTimeout(() => this.dial(), backoffDelay(this.settings.backoff, this.failures));
+  }
+
+  /** The end: of the connection, and of every call. */
+  async close(error: JobBrokerError): Promise<void> {
+    if (this.ending) return;
+    this.ending = error;
+    clearTimeout(this.redial);
+    clearTimeout(this.expiryTimer);
+    for (const timer of this.parked) clearTimeout(timer);
+    this.opened?.(error);
+    this.opened = undefined;
+    const requests = [...this.pending.values()];
+    this.pending.clear();
+    for (const request of requests) {
+      const interruption = request.interruption(error.message);
+      request.fail(interruption.code === "UNAVAILABLE" ? error : interruption);
+    }
+    this.watches.end(error);
+    this.keeper.end(error);
+    await this.hangUp();
+  }
+}

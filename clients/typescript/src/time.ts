@@ -1,0 +1,18 @@
+export type Timer = ReturnType<typeof setTimeout>;
+
+/** What a timer can count to, in milliseconds; so long a wait is as good as endless. */
+export const longestTimer = 2 ** 31 - 1;
+
+/** Resolves after a while, or as soon as the signal is aborted. */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, Math.min(milliseconds, longestTimer));
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
