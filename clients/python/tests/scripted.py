@@ -49,7 +49,7 @@ class Connection:
 
     def next(self, operation: str) -> pb.Request:
         """The client's next request, which must be of that kind."""
-        (length,) = self._read(PREFIX)[-1:]
+        length = int.from_bytes(self._read(PREFIX), "big")
         request = pb.Request.FromString(self._read(length))
         assert request.WhichOneof("operation") == operation, request
         return request
