@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import pytest
-
 from conftest import Broker
+from scripted import ScriptedBroker
+
 from jobbroker import (
     AlreadyExists,
     AsyncClient,
@@ -28,7 +29,6 @@ from jobbroker import (
     Unavailable,
     new_job_id,
 )
-from scripted import ScriptedBroker
 
 
 def test_a_job_from_its_creation_to_its_result(broker: Broker) -> None:

@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 import pytest
-
 from conftest import CLIENT, Broker
 
 sys.path[:0] = [str(CLIENT / "conformance"), str(CLIENT.parent)]
@@ -22,9 +21,7 @@ from jobbroker._core.frames import BadFrame, FrameReader  # noqa: E402
 
 
 def vectors(*names: str) -> list[Any]:
-    return [
-        pytest.param(vector, id=vector["name"]) for name in names for vector in load(f"frames/{name}.json")
-    ]
+    return [pytest.param(vector, id=vector["name"]) for name in names for vector in load(f"frames/{name}.json")]
 
 
 @pytest.mark.parametrize("vector", vectors("requests"))
