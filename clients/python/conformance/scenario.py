@@ -86,9 +86,7 @@ class Scenario:
     def positions(self) -> None:
         for job_id in (self.first, self.second, self.urgent, self.last, new_job_id()):
             position = self.producer.position(job_id)
-            self.line(
-                "position", name=self.name(job_id), position=position.overall, position_in_type=position.in_type
-            )
+            self.line("position", name=self.name(job_id), position=position.overall, position_in_type=position.in_type)
         self.refusal("read only", lambda: self.looker.create("ingest"))
         self.producer.pause("preview")
         self.line("claim paused", jobs=len(self.holder.claim(["preview"])))

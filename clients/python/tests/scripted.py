@@ -49,10 +49,14 @@ class Connection:
 
     def next(self, operation: str) -> pb.Request:
         """The client's next request, which must be of that kind."""
-        (length,) = self._read(PREFIX)[-1:]
-        request = pb.Request.FromString(self._read(length))
+        request = self.next_any()
         assert request.WhichOneof("operation") == operation, request
         return request
+
+    def next_any(self) -> pb.Request:
+        """The client's next request."""
+        length = int.from_bytes(self._read(PREFIX), "big")
+        return pb.Request.FromString(self._read(length))
 
     def _read(self, count: int) -> bytes:
         data = b""
@@ -68,6 +72,12 @@ class Connection:
     def notify(self, **reply: object) -> None:
         """A notice, which answers nothing."""
         self.send(frame(pb.Response(id=0, **reply).SerializeToString()))  # type: ignore[arg-type]
+
+    def drip(self, response: pb.Response, size: int) -> None:
+        """Sends a response in pieces."""
+        data = frame(response.SerializeToString())
+        for start in range(0, len(data), size):
+            self.send(data[start : start + size])
 
     def send(self, data: bytes) -> None:
         self._peer.sendall(data)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from conftest import CLIENT, Broker
 
 sys.path[:0] = [str(CLIENT / "conformance"), str(CLIENT.parent)]
@@ -22,10 +20,8 @@ from harness.vectors import FOLDER, Pattern, load  # noqa: E402
 from jobbroker._core.frames import BadFrame, FrameReader  # noqa: E402
 
 
-def vectors(*names: str) -> Iterator[Any]:
-    for name in names:
-        for vector in load(f"frames/{name}.json"):
-            yield pytest.param(vector, id=vector["name"])
+def vectors(*names: str) -> list[Any]:
+    return [pytest.param(vector, id=vector["name"]) for name in names for vector in load(f"frames/{name}.json")]
 
 
 @pytest.mark.parametrize("vector", vectors("requests"))
@@ -35,7 +31,8 @@ def test_requests_are_written(vector: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "vector", [v for v in vectors("responses", "hostile") if v.values[0]["direction"] == "response"]
+    "vector",
+    [vector for vector in vectors("responses", "hostile") if vector.values[0]["direction"] == "response"],
 )
 def test_responses_are_read_or_refused(vector: Any) -> None:
     assert wrong_response(vector, json.loads(answer(f"response {vector['hex']}"))) is None
