@@ -59,11 +59,12 @@ stage=$(mktemp --directory /tmp/jb-c-XXXXXX)
 source ./broker.sh
 start_broker
 trap 'stop_broker; rm -rf "$stage"' EXIT
-make --silent BUILD=build/gcc PREFIX=/usr DESTDIR="$stage" install
-export PKG_CONFIG_PATH=$stage/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$stage LD_LIBRARY_PATH=$stage/usr/lib
+make --silent BUILD=build/gcc PREFIX=/opt/jobbroker DESTDIR="$stage" install
+installed=$stage/opt/jobbroker
+export PKG_CONFIG_PATH=$installed/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$stage LD_LIBRARY_PATH=$installed/lib
 read -ra flags <<<"$(pkg-config --cflags --libs jobbroker)"
-[[ $(readelf --dynamic "$stage/usr/lib/libjobbroker.so") == *'soname: [libjobbroker.so.1]'* ]]
-[[ -z $(nm --dynamic --defined-only --format=posix "$stage/usr/lib/libjobbroker.so" | grep --invert-match '^jobbroker_' || true) ]]
+[[ $(readelf --dynamic "$installed/lib/libjobbroker.so") == *'soname: [libjobbroker.so.1]'* ]]
+[[ -z $(nm --dynamic --defined-only --format=posix "$installed/lib/libjobbroker.so" | grep --invert-match '^jobbroker_' || true) ]]
 for compiler in g++ clang++; do
   command -v "$compiler" >/dev/null || continue
   for standard in c++11 c++20; do
@@ -74,6 +75,7 @@ done
 
 say "the README's quick start"
 export JOBBROKER_SOCKET=$SOCKET
+# shellcheck disable=SC2016
 sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$stage/quickstart.c"
 gcc -std=c11 -Wall -Wextra -Wpedantic -Werror "$stage/quickstart.c" "${flags[@]}" -o "$stage/quickstart"
 "$stage/quickstart" | grep --extended-regexp '^created [0-9a-f-]{36}$'
