@@ -5,6 +5,7 @@ Needs JOBBROKERD and JOBCTL, the paths of the programs, with ConformanceAdapter 
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,15 +17,24 @@ TIME_LIMIT = 900  # seconds for the tests of one client
 
 
 def own_tests(language):
-    """Runs clients/LANGUAGE/test.sh, its output on the terminal."""
+    """Runs clients/LANGUAGE/test.sh; shows what it wrote only if it fails."""
     if language == "swift":
         return "swift test"
     started = time.monotonic()
+    # In a session of its own, so that all it started can be ended with it.
+    process = subprocess.Popen(
+        [str(CLIENTS / language / "test.sh")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
     try:
-        subprocess.run([CLIENTS / language / "test.sh"], stdin=subprocess.DEVNULL,
-                       timeout=TIME_LIMIT, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Failure(str(error)) from error
+        output, _ = process.communicate(timeout=TIME_LIMIT)
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise Failure(f"{output}\nnot done, or something it started still runs, after {TIME_LIMIT} s") from error
+        raise
+    if process.returncode != 0:
+        raise Failure(f"{output}\ntest.sh ended with status {process.returncode}")
     return f"{time.monotonic() - started:.0f} s"
 
 
@@ -41,7 +51,7 @@ def main():
             print(f"=== {language}, {name}", flush=True)
             try:
                 row.append(part(language))
-            except Failure as failure:
+            except (Failure, OSError) as failure:
                 print(failure, flush=True)
                 row.append("FAILED")
         table.append(row)

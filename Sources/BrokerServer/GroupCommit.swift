@@ -75,7 +75,7 @@ final class GroupCommit {
     needsDisk = false
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
-    Task(executorPreference: store.executors.execute) {
+    Task(executorPreference: store.executor) {
       let outcome: Result<[Result<JobReply, JobError>], JobError>
       do throws(JobError) {
         outcome = .success(try await store.execute(batch.map(\.command)))
@@ -94,7 +94,9 @@ final class GroupCommit {
       commands += batch.count
       delegate?.executed(batch, results)
       syncNext(isNeeded: batch.contains { !$0.isVolatile })
-    case .failure(let error) where error.code == .unknownOutcome: fail(error)
+    case .failure(let error) where error.code == .unknownOutcome:
+      delegate?.executed(batch, batch.map { _ in .failure(error) })
+      fail(error)
     case .failure(let error): delegate?.executed(batch, batch.map { _ in .failure(error) })
     }
     if !waiting.isEmpty { schedule() }
@@ -115,7 +117,7 @@ final class GroupCommit {
     let target = commits
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
-    Task(executorPreference: store.executors.sync) {
+    Task(executorPreference: store.executor) {
       let outcome: Result<Void, JobError>
       do throws(JobError) { outcome = .success(try await store.sync()) } catch { outcome = .failure(error) }
       eventLoop.execute {
@@ -138,6 +140,10 @@ final class GroupCommit {
   private func fail(_ error: JobError) {
     guard !hasFailed else { return }
     hasFailed = true
+    let refused = waiting
+    waiting = []
+    let notRun = JobError(.unavailable, "The broker's store has failed; repeat the request when it is back.")
+    delegate?.executed(refused, refused.map { _ in .failure(notRun) })
     delegate?.failed(error)
   }
 }

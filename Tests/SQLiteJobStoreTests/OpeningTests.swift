@@ -29,7 +29,7 @@ import Testing
     #expect(try database.integer("SELECT count(*) FROM jobs") == 1)
     #expect(try database.text("SELECT jobId FROM audio_prep_jobs") == job.id.description)
     #expect(try database.integer("PRAGMA application_id") == JobSchema.applicationID)
-    #expect(try database.integer("PRAGMA user_version") == 1)
+    #expect(try database.integer("PRAGMA user_version") == Int64(JobSchema.version))
   }
 
   @Test func `a reopened store has everything`() async throws {
@@ -135,7 +135,7 @@ import Testing
     let recovery: Recovery
 
     init(of store: SQLiteJobStore, _ ids: [JobID]) async throws {
-      stats = try await store.stats()
+      stats = await store.stats()
       recovery = try await store.recover()
       for id in ids {
         jobs.append(try await store.get(id))

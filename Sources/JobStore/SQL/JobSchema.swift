@@ -7,7 +7,7 @@ public enum JobSchema {
   public static let applicationID: Int64 = 0x4A4F_4242
 
   /// The statements that bring a database from version `index` to version `index + 1`.
-  public static let migrations: [[String]] = [version1]
+  public static let migrations: [[String]] = [version1, version2]
 
   /// The newest version: SQLite's `user_version`.
   public static var version: Int { migrations.count }
@@ -64,10 +64,8 @@ public enum JobSchema {
     CREATE INDEX jobs_delayed ON jobs (not_before, type, priority)
       WHERE status = 'pending' AND not_before IS NOT NULL
     """,
-    // Lists by status, the jobs in flight, what may be pruned, the counters.
+    // Lists by status and by type, the jobs in flight, what may be pruned, the counters.
     "CREATE INDEX jobs_by_status ON jobs (status, seq, type)",
-    // Lists by type. Neither column ever changes, so only a create pays for it.
-    "CREATE INDEX jobs_by_type ON jobs (type, seq)",
     """
     CREATE UNIQUE INDEX jobs_unfinished_key ON jobs (unique_key)
       WHERE unique_key IS NOT NULL AND status IN ('pending', 'processing')
@@ -111,6 +109,29 @@ public enum JobSchema {
       strftime('%Y-%m-%dT%H:%M:%fZ', j.created_at / 1000.0, 'unixepoch'),
       strftime('%Y-%m-%dT%H:%M:%fZ', j.updated_at / 1000.0, 'unixepoch')
     FROM jobs AS j LEFT JOIN original_ids AS o ON o.seq = j.seq
+    """,
+  ]
+
+  /// Jobs that were claimed and are no more, with their last attempts: a job that is created again with the id of one
+  /// of them counts on from there, so that a holder of the old job can't pass for one of the new. `place` is the order
+  /// of deletion. Only the last million is kept, at some 50 bytes each, so that pruning for ever leaves no more than
+  /// that behind.
+  private static let version2 = [
+    """
+    CREATE TABLE deleted_jobs (
+      place INTEGER PRIMARY KEY,
+      id BLOB NOT NULL UNIQUE,
+      attempt INTEGER NOT NULL
+    ) STRICT
+    """,
+    "DROP TRIGGER jobs_deleted",
+    """
+    CREATE TRIGGER jobs_deleted AFTER DELETE ON jobs BEGIN
+      DELETE FROM job_attempts WHERE seq = OLD.seq;
+      DELETE FROM original_ids WHERE seq = OLD.seq;
+      INSERT OR REPLACE INTO deleted_jobs (id, attempt) SELECT OLD.id, OLD.attempt WHERE OLD.attempt > 0;
+      DELETE FROM deleted_jobs WHERE place <= (SELECT max(place) FROM deleted_jobs) - 1000000;
+    END
     """,
   ]
 }

@@ -64,7 +64,7 @@ export class Broker {
   }
 
   async #end() {
-    await Promise.all(this.#clients.map((client) => client.close()));
+    for (const client of this.#clients.reverse()) await client.close();
     if (this.#process.exitCode === null && this.#process.signalCode === null) await this.kill();
     rmSync(this.#directory, { recursive: true, force: true });
   }

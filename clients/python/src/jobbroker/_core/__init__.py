@@ -1,0 +1,1 @@
+"""What both clients are made of: the protocol's state machine, without threads, and without an event loop."""

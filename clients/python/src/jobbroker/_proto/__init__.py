@@ -1,0 +1,1 @@
+"""Generated from proto/jobbroker.proto by scripts/generate_proto.sh."""

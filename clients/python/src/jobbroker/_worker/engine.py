@@ -1,0 +1,219 @@
+"""What a worker does: claims, runs handlers, tells the broker. Lives on an event loop and a thread of its own, so that
+no handler can keep it from its heartbeats."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from .._core import calls
+from .._core.claims import Report
+from .._held import AsyncHeldClaim
+from ..aio import AsyncClient
+from ..context import JobContext
+from ..errors import (
+    Internal,
+    InvalidArgument,
+    JobBrokerError,
+    PermissionDenied,
+    ResourceExhausted,
+    Unavailable,
+    UnknownOutcome,
+    Unsupported,
+)
+from ..models import Job
+from .ending import Done, Ending, Failed
+from .runners import Runner
+
+T = TypeVar("T")
+
+logger = logging.getLogger("jobbroker.worker")
+
+_CLAIM_WAIT = 60.0
+"""Seconds one claim waits; then comes the next."""
+_CLAIM_BATCH = 100
+_HOPELESS = (InvalidArgument, PermissionDenied, Unsupported)
+_TEMPORARY = (Unavailable, UnknownOutcome, ResourceExhausted, Internal)
+
+
+class Engine:
+    """One run of a worker."""
+
+    def __init__(
+        self, client: AsyncClient, runners: Mapping[str, Runner], concurrency: int, lease: float, grace: float
+    ) -> None:
+        self._client = client
+        self._runners = runners
+        """By type; "" takes the types of no other."""
+        self._types = () if "" in runners else tuple(runners)
+        self._concurrency = concurrency
+        self._lease = lease
+        self._grace = grace
+        self._failures = 0
+        self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._has_ended = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    def run(self, ended: Future[None]) -> None:
+        """Works until it is stopped; then ``ended`` is done."""
+        error: BaseException | None = None
+        # Until Python 3.10 an event belongs to the loop that is set when it is made.
+        asyncio.set_event_loop(self._loop)
+        self._stopping = asyncio.Event()
+        self._cutting = asyncio.Event()
+        try:
+            self._loop.run_until_complete(self._work())
+        except BaseException as raised:
+            error = raised
+        with self._lock:
+            self._has_ended = True
+            self._loop.close()
+        if error is None:
+            ended.set_result(None)
+        else:
+            ended.set_exception(error)
+
+    def stop(self, *, at_once: bool) -> None:
+        """Takes no new jobs and finishes the current ones; at once: gives them back. Any thread may call it."""
+        with self._lock:
+            if not self._has_ended:
+                self._loop.call_soon_threadsafe(self._stop, at_once)
+
+    def _stop(self, at_once: bool) -> None:
+        self._stopping.set()
+        if at_once:
+            self._cutting.set()
+
+    async def _work(self) -> None:
+        await self._unless_stopped(self._client.connect())
+        error: JobBrokerError | None = None
+        try:
+            while not self._stopping.is_set():
+                await self._claim()
+        except JobBrokerError as raised:
+            error = raised
+        await self._drain()
+        await self._client.close()
+        if error is not None:
+            raise error
+
+    # ------------------------------------------------------------------------------------------ claiming
+
+    async def _claim(self) -> None:
+        """Waits for a free place and a job, and starts it.
+
+        :raises JobBrokerError: it makes no sense to go on.
+        """
+        if len(self._running) >= self._concurrency:
+            await self._unless_stopped(_first(*self._running))
+            return
+        free = min(self._concurrency - len(self._running), _CLAIM_BATCH)
+        claim = self._client.claim(self._types, max_jobs=free, wait=_CLAIM_WAIT, lease=self._lease)
+        try:
+            jobs = await self._unless_stopped(claim)
+        except JobBrokerError as error:
+            if isinstance(error, _HOPELESS) or self._client.is_closed:
+                raise
+            self._failures += 1
+            delay = self._client.options.backoff.delay(self._failures)
+            logger.warning("can't claim, trying again in %.1f s: %s", delay, error)
+            await self._unless_stopped(asyncio.sleep(delay))
+            return
+        self._failures = 0
+        for job in jobs or ():
+            task = self._loop.create_task(self._work_on(job))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _unless_stopped(self, work: Awaitable[T]) -> T | None:
+        """Waits for something; None when the worker was stopped first."""
+        task = asyncio.ensure_future(work)
+        stopping = self._loop.create_task(self._stopping.wait())
+        await _first(task, stopping)
+        stopping.cancel()
+        if task.done():
+            return task.result()
+        task.cancel()
+        # What it was about to do is undone before it ends: a claim gives back what comes late.
+        await asyncio.wait({task})
+        return None
+
+    async def _drain(self) -> None:
+        """Lets the current jobs finish, within the grace period."""
+        if self._running:
+            cutting = self._loop.create_task(self._cutting.wait())
+            finished = asyncio.gather(*self._running)
+            await _first(finished, cutting, timeout=self._grace)
+            cutting.cancel()
+            self._cutting.set()
+            await finished
+
+    # ------------------------------------------------------------------------------------------ working
+
+    async def _work_on(self, job: Job) -> None:
+        runner = self._runners.get(job.type) or self._runners[""]
+        with self._client.hold(job, self._lease) as claim:
+            context = JobContext(job, lambda report: self._relay(claim, report))
+            run = asyncio.wrap_future(runner.start(context))
+            over = self._loop.create_task(claim.cancelled.wait())
+            cut = self._loop.create_task(self._cutting.wait())
+            await _first(run, over, cut)
+            over.cancel()
+            cut.cancel()
+            if not run.done():
+                reason = "the worker is stopping" if claim.revocation is None else claim.revocation.reason
+                context.cancel(reason)
+            ending = await run
+            if claim.revocation is None:
+                await self._tell(claim, ending)
+            else:
+                logger.info("job %s was taken away: %s", job.id, claim.revocation.reason)
+
+    def _relay(self, claim: AsyncHeldClaim, report: Report) -> None:
+        """Called by the handler, from its thread."""
+        self._loop.call_soon_threadsafe(self._report, claim, report)
+
+    def _report(self, claim: AsyncHeldClaim, report: Report) -> None:
+        if claim.revocation is None:
+            claim.report(stage=report.stage, progress=report.progress)
+
+    async def _tell(self, claim: AsyncHeldClaim, ending: Ending) -> None:
+        """Tells the broker what became of a job, again and again as long as that may help."""
+        failures = 0
+        while claim.revocation is None:
+            try:
+                await self._send(claim.job, ending)
+                return
+            except _TEMPORARY as error:
+                if self._client.is_closed:
+                    return
+                failures += 1
+                logger.warning("the broker did not take the ending of job %s: %s", claim.job.id, error)
+                await asyncio.sleep(self._client.options.backoff.delay(failures))
+            except InvalidArgument as error:
+                if not isinstance(ending, Done):
+                    raise
+                ending = Failed(f"the handler's result was refused: {error}", retryable=False)
+            except JobBrokerError as error:
+                logger.warning("the broker did not take the ending of job %s: %s", claim.job.id, error)
+                return
+
+    async def _send(self, job: Job, ending: Ending) -> None:
+        if isinstance(ending, Done):
+            await self._client._run(calls.complete_with_text(job.id, ending.result, job.attempt))
+        elif self._cutting.is_set():
+            await self._client.release(job.id, attempt=job.attempt)
+        elif isinstance(ending, Failed):
+            await self._client.fail(job.id, ending.error, retryable=ending.retryable, attempt=job.attempt)
+        else:
+            await self._client.fail(job.id, "the handler cancelled itself", retryable=True, attempt=job.attempt)
+
+
+async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:
+    """Waits for the first of several."""
+    await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)

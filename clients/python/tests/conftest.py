@@ -1,0 +1,84 @@
+"""A real broker for each test that asks for one, and a time limit for all."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobbroker import Backoff
+
+CLIENT = Path(__file__).resolve().parents[1]
+TIME_LIMIT = 60.0
+"""Seconds for one test; what takes longer hangs."""
+
+QUICK = Backoff(initial=0.005, maximum=0.05)
+
+
+@pytest.fixture(autouse=True)
+def time_limit() -> Iterator[None]:
+    # Nothing less ends a thread that waits for ever.
+    faulthandler.dump_traceback_later(TIME_LIMIT, exit=True, file=sys.__stderr__)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+class Broker:
+    """A jobbrokerd with its own socket and store."""
+
+    def __init__(self, folder: str) -> None:
+        self.socket_path = f"{folder}/s"
+        self._database = f"{folder}/jobs.db"
+        self._process: subprocess.Popen[str] | None = None
+        self.start()
+
+    def start(self) -> None:
+        program = os.environ["JOBBROKERD"]
+        process = subprocess.Popen(
+            [program, "--socket", self.socket_path, "--db", self._database],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("ready "), f"the broker did not start: {line!r}"
+        self._process = process
+
+    def kill(self) -> None:
+        """As a crash: nothing is said, nothing is flushed."""
+        self._end(signal="kill")
+
+    def stop(self) -> None:
+        """As an operator does: the broker drains."""
+        self._end(signal="terminate")
+
+    def _end(self, signal: str) -> None:
+        if self._process is not None:
+            getattr(self._process, signal)()
+            self._process.wait()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    # A short path: a socket's may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="jb-", dir="/tmp") as folder:
+        broker = Broker(folder)
+        yield broker
+        broker.kill()
+
+
+@pytest.fixture
+def folder() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="jb-", dir="/tmp") as path:
+        yield path

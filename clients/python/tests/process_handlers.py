@@ -1,0 +1,38 @@
+"""Handlers that run in processes of their own: such a process must be able to import them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+from jobbroker import JobContext, PermanentFailure
+
+
+def double(context: JobContext) -> dict[str, int]:
+    context.report(stage="doubling", progress=50)
+    return {"n": context.metadata["n"] * 2}
+
+
+def die(context: JobContext) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave(context: JobContext) -> None:
+    sys.exit(3)
+
+
+def refuse(context: JobContext) -> None:
+    raise PermanentFailure("it can't be done")
+
+
+def wait(context: JobContext) -> None:
+    context.report(stage="waiting")
+    context.cancelled.wait()
+    context.raise_if_cancelled()
+
+
+def ignore(context: JobContext) -> None:
+    context.report(stage="waiting")
+    threading.Event().wait()

@@ -1,0 +1,120 @@
+"""The asyncio client. What it shares with the blocking one is tested there, and in test_session."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from conftest import QUICK, Broker
+from scripted import JOB, ScriptedBroker
+
+from jobbroker import AsyncClient, Changed, JobCancelled, JobStatus, NewJob, Snapshot, Unavailable
+from jobbroker._proto import jobbroker_pb2 as pb
+
+
+def test_a_job_from_its_creation_to_its_result(broker: Broker) -> None:
+    async def main() -> None:
+        async with AsyncClient(broker.socket_path, worker_name="w") as client:
+            assert client.welcome.server.startswith("jobbrokerd/")
+            async with client.watch(types=["ingest"]) as watch:
+                assert await watch.next() == Snapshot((), truncated=False)
+                created = (await client.create("ingest", {"a": 1})).job
+                (job,) = await client.claim()
+                with client.hold(job) as held:
+                    held.report(stage="mixing", progress=5)
+                    async for event in watch:
+                        if isinstance(event, Changed) and event.job.stage == "mixing":
+                            break
+                assert (await client.complete(job.id, {"b": 2}, attempt=job.attempt)).id == created.id
+            done = await client.get(created.id)
+            assert done is not None and done.result == {"b": 2}
+
+    asyncio.run(main())
+
+
+def test_many_tasks_share_a_client(broker: Broker) -> None:
+    async def main() -> None:
+        async with AsyncClient(broker.socket_path) as client:
+            made = await asyncio.gather(*(client.create("ingest", {"n": n}) for n in range(1000)))
+            assert len({entry.job.id for entry in made}) == 1000
+            # More than a socket's buffer holds.
+            large = "x" * 300_000
+            await asyncio.gather(*(client.create_many([NewJob("large", {"a": large})] * 3) for _ in range(20)))
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_claim_gives_back_what_still_comes(folder: str) -> None:
+    async def main() -> None:
+        with ScriptedBroker(folder) as broker:
+            client = AsyncClient(broker.socket_path)
+            connecting = asyncio.create_task(client.connect())
+            connection = await asyncio.to_thread(broker.welcome)
+            await connecting
+            claim = asyncio.create_task(client.claim(wait=60))
+            request = await asyncio.to_thread(connection.next, "claim")
+            claim.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await claim
+            connection.reply(request, claimed=pb.Claimed(jobs=[pb.Job(**JOB, attempt=3)]))
+            release = await asyncio.to_thread(connection.next, "release")
+            assert (release.release.id, release.release.attempt) == (JOB["id"], 3)
+            await client.close()
+            connection.close()
+
+    asyncio.run(main())
+
+
+def test_a_cancellation_reaches_the_holder(broker: Broker) -> None:
+    async def main() -> None:
+        async with AsyncClient(broker.socket_path) as client:
+            await client.create("ingest")
+            (job,) = await client.claim()
+            with client.hold(job) as held:
+                await client.cancel(job.id)
+                await held.cancelled.wait()
+                assert held.revocation is not None and held.revocation.status is JobStatus.CANCELLED
+                with pytest.raises(JobCancelled):
+                    held.report(progress=1)
+
+    asyncio.run(main())
+
+
+def test_a_waiting_claim_survives_a_crash_of_the_broker(broker: Broker) -> None:
+    async def main() -> None:
+        async with AsyncClient(broker.socket_path, backoff=QUICK) as client:
+            claim = asyncio.create_task(client.claim(wait=60))
+            while (await client.stats()).waiting_claims == 0:
+                pass
+            broker.kill()
+            create = asyncio.create_task(client.create("ingest"))
+            await asyncio.to_thread(broker.start)
+            created = (await create).job
+            assert [job.id for job in await claim] == [created.id]
+
+    asyncio.run(main())
+
+
+def test_it_says_that_it_is_not_connected_and_leaves_nothing_behind(broker: Broker) -> None:
+    async def main() -> None:
+        client = AsyncClient(broker.socket_path)
+        assert client.is_closed
+        with pytest.raises(Unavailable, match="not connected"):
+            await client.ping()
+        files = len(os.listdir("/proc/self/fd"))
+        async with client:
+            await client.ping()
+        with pytest.raises(Unavailable, match="closed"):
+            await client.ping()
+        assert len(os.listdir("/proc/self/fd")) == files
+
+    asyncio.run(main())
+
+
+def test_without_a_broker_the_error_says_what_to_do(folder: str) -> None:
+    async def main() -> None:
+        with pytest.raises(Unavailable, match="start one with: jobbrokerd --socket"):
+            await AsyncClient(f"{folder}/nobody").connect()
+
+    asyncio.run(main())

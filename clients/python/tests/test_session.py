@@ -1,0 +1,319 @@
+"""The protocol's state machine, without a socket and with a clock of the test's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobbroker import Backoff, InvalidArgument, JobBrokerError, Unavailable, UnknownOutcome, new_job_id
+from jobbroker._core import calls
+from jobbroker._core.call import Call
+from jobbroker._core.claims import Hold, Report
+from jobbroker._core.frames import FrameReader, frame
+from jobbroker._core.session import Session
+from jobbroker._proto import jobbroker_pb2 as pb
+from jobbroker.models import NewJob, Revocation
+from jobbroker.options import Options
+
+JOB = {"id": bytes(range(16)), "type": "ingest", "status": pb.PROCESSING, "attempt": 1}
+
+
+class Bench:
+    """A session, its clock, and what it sends."""
+
+    def __init__(self, **options: Any) -> None:
+        self.now = 1000.0
+        defaults: dict[str, Any] = {
+            "socket_path": "/s",
+            "client_name": "test",
+            "worker_name": "w",
+            "read_only": False,
+            "reconnect": True,
+            "wait_for_broker": False,
+            "timeout": 30.0,
+            "backoff": Backoff(initial=1.0),
+        }
+        self.session = Session(Options(**{**defaults, **options}), lambda: self.now)
+        self.session.open()
+        self._sent = FrameReader()
+
+    def connect(self, **welcome: int) -> Bench:
+        assert self.session.wants_dial
+        self.session.connected()
+        (hello,) = self.sent()
+        self.reply(hello, welcome=pb.Welcome(**{"protocol_version": 1, "max_in_flight": 128, **welcome}))
+        return self
+
+    def reconnect(self) -> Bench:
+        self.now += 10
+        self.session.run_timers()
+        return self.connect()
+
+    def submit(self, call: Call[Any]) -> Call[Any]:
+        self.session.submit(call)
+        return call
+
+    def sent(self) -> list[pb.Request]:
+        return [pb.Request.FromString(body) for body in self._sent.feed(self.session.output())]
+
+    def reply(self, request: pb.Request, **reply: Any) -> None:
+        self.session.received(frame(pb.Response(id=request.id, **reply).SerializeToString()))
+
+    def sleep_until_timer(self) -> None:
+        due = self.session.next_timer()
+        assert due is not None
+        self.now = due
+        self.session.run_timers()
+
+
+def raised(call: Call[Any]) -> JobBrokerError:
+    with pytest.raises(JobBrokerError) as info:
+        call.result()
+    return info.value
+
+
+REPEATABLE = {
+    "ping": lambda: calls.ping(),
+    "create": lambda: calls.create([NewJob("ingest")]),
+    "get": lambda: calls.get(new_job_id()),
+    "update under an attempt": lambda: calls.update(new_job_id(), attempt=1, progress=5),
+    "complete under an attempt": lambda: calls.complete(new_job_id(), {"a": 1}, 1),
+    "fail under an attempt": lambda: calls.fail(new_job_id(), "e", True, 1),
+    "release under an attempt": lambda: calls.release(new_job_id(), 0, 1),
+    "claim": lambda: calls.claim(["ingest"], 1, 0, 30),
+    "cancel": lambda: calls.cancel(new_job_id()),
+    "pause": lambda: calls.pause("ingest"),
+}
+NOT_REPEATABLE = {
+    "update": lambda: calls.update(new_job_id(), progress=5),
+    "complete": lambda: calls.complete(new_job_id(), None, None),
+    "fail": lambda: calls.fail(new_job_id(), "e", False, None),
+    "release": lambda: calls.release(new_job_id(), 0, None),
+    "retry": lambda: calls.retry(new_job_id()),
+    "delete": lambda: calls.delete(new_job_id()),
+    "reap": lambda: calls.reap(1, None),
+    "prune": lambda: calls.prune(1, None, None),
+    "backup": lambda: calls.backup("/tmp/x"),
+}
+
+
+@pytest.mark.parametrize("name", REPEATABLE)
+def test_what_may_be_repeated_is_sent_again_with_the_same_content(name: str) -> None:
+    bench = Bench().connect()
+    call = bench.submit(REPEATABLE[name]())
+    (first,) = bench.sent()
+    bench.session.lost("gone")
+    assert not call.is_done
+    (second,) = bench.reconnect().sent()
+    assert second == first
+
+
+@pytest.mark.parametrize("name", NOT_REPEATABLE)
+def test_what_may_not_be_repeated_has_an_unknown_outcome(name: str) -> None:
+    bench = Bench().connect()
+    sent, queued = bench.submit(NOT_REPEATABLE[name]()), None
+    bench.session.lost("gone")
+    queued = bench.submit(NOT_REPEATABLE[name]())
+    assert isinstance(raised(sent), UnknownOutcome)
+    assert [request.id for request in bench.reconnect().sent()] == [queued.id]
+
+
+def test_requests_wait_for_a_connection_in_their_order() -> None:
+    bench = Bench()
+    ids = [bench.submit(calls.ping()).id for _ in range(3)]
+    assert [request.id for request in bench.connect().sent()] == ids
+
+
+def test_no_more_requests_are_in_flight_than_the_broker_allows() -> None:
+    bench = Bench().connect(max_in_flight=2)
+    ids = [bench.submit(calls.ping()).id for _ in range(3)]
+    first, second = bench.sent()
+    assert [first.id, second.id] == ids[:2]
+    bench.reply(second, pong=pb.Pong())
+    assert [request.id for request in bench.sent()] == ids[2:]
+
+
+def test_a_waiting_claim_waits_only_for_the_rest_of_its_time_when_sent_again() -> None:
+    bench = Bench().connect()
+    bench.submit(calls.claim([], 1, 60, 30))
+    assert bench.sent()[0].claim.wait_ms == 60_000
+    bench.session.lost("gone")
+    assert bench.reconnect().sent()[0].claim.wait_ms == 50_000
+
+
+def test_a_claim_that_a_draining_broker_refuses_is_tried_again() -> None:
+    bench = Bench().connect()
+    claim = bench.submit(calls.claim([], 1, 60, 30))
+    bench.reply(bench.sent()[0], error=pb.Error(code=pb.UNAVAILABLE, message="draining"))
+    assert not claim.is_done and bench.sent() == []
+    bench.sleep_until_timer()
+    bench.reply(bench.sent()[0], claimed=pb.Claimed(jobs=[pb.Job(**JOB)]))
+    assert claim.result()[0].attempt == 1
+
+
+def test_a_call_that_took_too_long_is_given_up_and_its_late_reply_ignored() -> None:
+    bench = Bench().connect(max_in_flight=1)
+    call, retry = bench.submit(calls.ping()), calls.retry(new_job_id())
+    assert call.deadline == bench.now + 30
+    (request,) = bench.sent()
+    bench.session.expire(call)
+    assert "no reply within 30.0 s" in raised(call).message
+    bench.submit(retry)
+    # It is in flight still: the broker will answer it.
+    assert bench.sent() == []
+    bench.reply(request, pong=pb.Pong())
+    (request,) = bench.sent()
+    bench.session.expire(retry)
+    assert isinstance(raised(retry), UnknownOutcome)
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_the_jobs_of_a_claim_whose_caller_has_gone_are_given_back(answered: bool) -> None:
+    bench = Bench().connect()
+    claim = bench.submit(calls.claim([], 1, 60, 30))
+    (request,) = bench.sent()
+    if not answered:
+        bench.session.abandon(claim, "gone")
+    bench.reply(request, claimed=pb.Claimed(jobs=[pb.Job(**JOB)]))
+    if answered:
+        bench.session.abandon(claim, "gone")
+    (release,) = bench.sent()
+    assert (release.release.id, release.release.attempt) == (JOB["id"], 1)
+
+
+def test_an_abandoned_request_that_was_not_sent_never_is() -> None:
+    bench = Bench()
+    call = bench.submit(calls.delete(new_job_id()))
+    bench.session.abandon(call, "gone")
+    assert isinstance(raised(call), Unavailable)
+    assert bench.connect().sent() == []
+
+
+def test_a_request_that_is_too_large_is_refused_here() -> None:
+    bench = Bench().connect(max_frame=100)
+    call = bench.submit(calls.create([NewJob("ingest", {"a": "b" * 200})]))
+    assert isinstance(raised(call), InvalidArgument)
+    bench.submit(calls.ping())
+    assert len(bench.sent()) == 1
+
+
+def test_without_a_broker_opening_ends_or_waits() -> None:
+    bench = Bench()
+    bench.session.dial_failed(FileNotFoundError(2, "No such file or directory"))
+    assert "jobbrokerd --socket /s" in raised(bench.session.hello).message
+    bench = Bench(wait_for_broker=True)
+    bench.session.dial_failed(FileNotFoundError(2, "No such file or directory"))
+    assert not bench.session.hello.is_done and not bench.session.wants_dial
+    bench.sleep_until_timer()
+    bench.connect()
+    assert bench.session.hello.is_done
+
+
+def test_a_busy_broker_is_dialled_again_and_then_given_up() -> None:
+    bench = Bench()
+    for _ in range(10):
+        bench.session.dial_failed(BlockingIOError(11, "busy"))
+        assert not bench.session.hello.is_done
+        bench.sleep_until_timer()
+    bench.session.dial_failed(BlockingIOError(11, "busy"))
+    assert isinstance(raised(bench.session.hello), Unavailable)
+
+
+def test_a_broker_that_does_not_answer_the_hello_is_given_up() -> None:
+    bench = Bench()
+    bench.session.connected()
+    bench.sleep_until_timer()
+    assert not bench.session.has_connection
+    assert "hello" in raised(bench.session.hello).message
+
+
+def test_without_reconnecting_the_first_loss_is_the_end() -> None:
+    bench = Bench(reconnect=False).connect()
+    call = bench.submit(calls.ping())
+    bench.session.lost("gone")
+    assert isinstance(raised(call), Unavailable)
+    assert isinstance(raised(bench.submit(calls.ping())), Unavailable)
+
+
+def test_closing_ends_every_call() -> None:
+    bench = Bench().connect()
+    ping, retry = bench.submit(calls.ping()), bench.submit(calls.retry(new_job_id()))
+    bench.session.close()
+    assert "closed" in raised(ping).message
+    assert isinstance(raised(retry), UnknownOutcome)
+
+
+# ---------------------------------------------------------------------------------------------- held claims
+
+
+class Held:
+    """A claim that is kept alive on a bench."""
+
+    def __init__(self, bench: Bench) -> None:
+        call = bench.submit(calls.claim([], 1, 0, 30))
+        bench.reply(bench.sent()[-1], claimed=pb.Claimed(jobs=[pb.Job(**JOB)]))
+        self.over: list[Revocation] = []
+        self.hold = Hold(call.result()[0], 30, self.over.append)
+        bench.session.claims.hold(self.hold)
+
+
+def test_a_held_claim_is_heartbeat_every_third_of_its_lease() -> None:
+    bench = Bench().connect()
+    Held(bench)
+    started = bench.now
+    for beat in (1, 2):
+        bench.sleep_until_timer()
+        assert bench.now == started + 10 * beat
+        (request,) = bench.sent()
+        assert request.update == pb.Update(id=JOB["id"], attempt=1)  # type: ignore[arg-type]
+        bench.reply(request, job=pb.Job(**JOB))
+
+
+def test_reports_are_merged_while_one_is_under_way() -> None:
+    bench = Bench().connect()
+    held = Held(bench)
+    for report in (Report("a", 1), Report(progress=2), Report("b"), Report(progress=3)):
+        bench.session.claims.report(held.hold, report)
+    (first,) = bench.sent()
+    assert (first.update.stage, first.update.progress) == ("a", 1)
+    bench.reply(first, job=pb.Job(**JOB))
+    (second,) = bench.sent()
+    assert (second.update.stage, second.update.progress) == ("b", 3)
+
+
+def test_a_new_connection_begins_with_the_heartbeats_and_carries_the_lost_report() -> None:
+    bench = Bench().connect()
+    held = Held(bench)
+    bench.session.claims.report(held.hold, Report("a"))
+    bench.sent()
+    ping = bench.submit(calls.ping())
+    bench.session.lost("gone")
+    first, second = bench.reconnect().sent()
+    assert first.update.stage == "a"
+    assert second.id == ping.id
+
+
+def test_a_revoked_claim_is_over_even_if_the_notice_came_first() -> None:
+    bench = Bench().connect()
+    revoked = pb.Revoked(id=JOB["id"], attempt=1, status=pb.CANCELLED, reason="cancelled")  # type: ignore[arg-type]
+    bench.session.received(frame(pb.Response(id=0, revoked=revoked).SerializeToString()))
+    held = Held(bench)
+    assert [revocation.reason for revocation in held.over] == ["cancelled"]
+    assert bench.session.next_timer() is None
+
+
+def test_a_heartbeat_that_is_refused_ends_the_claim() -> None:
+    bench = Bench().connect()
+    held = Held(bench)
+    bench.sleep_until_timer()
+    bench.reply(bench.sent()[0], error=pb.Error(code=pb.STALE_CLAIM, message="stale"))
+    assert [revocation.reason for revocation in held.over] == ["stale"]
+    assert bench.session.next_timer() is None
+
+
+def test_closing_ends_the_held_claims() -> None:
+    bench = Bench().connect()
+    held = Held(bench)
+    bench.session.close()
+    assert len(held.over) == 1

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { newJobId } from "jobbroker";
+import { Broker, limit, until } from "./support/broker.mjs";
+
+describe("waiting for a job's end", () => {
+  it("returns the job with its result, also when it had ended before", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const finished = client.finished(id);
+    await until(async () => (await client.stats()).watches === 1);
+    await client.update(id, { progress: 1 });
+    await client.complete(id, { n: 1 });
+    assert.deepEqual((await finished).result, { n: 1 });
+    assert.equal((await client.finished(id)).status, "complete");
+  });
+
+  it("says so when there is no such job, or no more", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    await assert.rejects(client.finished(newJobId()), { code: "NOT_FOUND" });
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const finished = assert.rejects(client.finished(id), { code: "NOT_FOUND" });
+    await until(async () => (await client.stats()).watches === 1);
+    await client.delete(id);
+    await finished;
+  });
+});
+
+describe("a watch", () => {
+  it("shows the state, then every change, until it is left", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    const [watched] = (await client.createMany([{ type: "ingest" }, { type: "save" }])).map(({ job }) => job.id);
+    const seen = [];
+    for await (const event of client.watch({ types: ["ingest"] })) {
+      seen.push(event.kind === "snapshot" ? event.jobs.map((job) => job.status) : event.kind);
+      if (event.kind === "snapshot") await client.cancel(watched);
+      if (event.kind === "changed") {
+        assert.deepEqual([event.job.status, event.job.metadata], ["cancelled", undefined]);
+        await client.delete(watched);
+      }
+      if (event.kind === "deleted") {
+        assert.equal(event.id, watched);
+        break;
+      }
+    }
+    assert.deepEqual(seen, [["pending"], "changed", "deleted"]);
+    await until(async () => (await client.stats()).watches === 0);
+  });
+
+  it("ends with its signal's reason, also while it waits", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    const controller = new AbortController();
+    const watch = client.watch({}, { signal: controller.signal });
+    await watch.next();
+    const waiting = assert.rejects(watch.next(), { message: "enough" });
+    controller.abort(new Error("enough"));
+    await waiting;
+    assert.deepEqual(await watch.next(), { value: undefined, done: true });
+    await assert.rejects(client.watch({}, { signal: controller.signal }).next(), { message: "enough" });
+    await until(async () => (await client.stats()).watches === 0);
+  });
+
+  it("ends when the client is closed, and when the broker refuses it", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    await assert.rejects(client.watch({ types: [""] }).next(), { code: "INVALID_ARGUMENT" });
+    await assert.rejects(client.watch({ ids: ["no-uuid"] }).next(), { code: "INVALID_ARGUMENT" });
+    const watch = client.watch();
+    await watch.next();
+    const waiting = assert.rejects(watch.next(), { code: "UNAVAILABLE" });
+    await client.close();
+    await waiting;
+    await assert.rejects(client.watch().next(), { code: "UNAVAILABLE" });
+  });
+
+  it("that ends before it began costs nothing", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    const watch = client.watch();
+    await watch.return();
+    assert.deepEqual(await watch.next(), { value: undefined, done: true });
+    assert.equal((await client.stats()).watches, 0);
+  });
+});

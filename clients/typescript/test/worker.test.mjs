@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { describe, it } from "node:test";
+import { PermanentFailure, RetryableFailure, Worker } from "jobbroker";
+import { Broker, limit, until } from "./support/broker.mjs";
+import { Proxy } from "./support/proxy.mjs";
+
+/** A broker, a client for the worker, one for everybody else. */
+async function set(test) {
+  const broker = await Broker.start(test);
+  return { broker, client: await broker.connect({ backoff: { maximumMs: 50 } }), observer: await broker.connect() };
+}
+
+/** Runs a worker until the test ends. */
+function work(broker, client, options, handler) {
+  const worker = new Worker(client, { gracePeriodMs: 0, ...options }, handler);
+  const running = worker.run();
+  broker.closesAtEnd({ close: () => worker.stop() });
+  return { worker, running };
+}
+
+/** The job once it is in a status. */
+async function inStatus(client, id, status) {
+  for await (const event of client.watch({ ids: [id] })) {
+    const [job] = event.kind === "snapshot" ? event.jobs : [event.job];
+    if (job.status === status) return client.get(id);
+  }
+}
+
+/** Ends with what the signal was aborted for. */
+async function aborted(signal) {
+  if (!signal.aborted) await once(signal, "abort");
+  throw signal.reason;
+}
+
+describe("a job whose handler", () => {
+  it("returns is complete, with stage and result", limit, async (test) => {
+    const { broker, client, observer } = await set(test);
+    work(broker, client, { types: ["ingest"] }, async (job, { report }) => {
+      report({ stage: "decoding", progress: 40 });
+      return { twice: job.metadata.n * 2 };
+    });
+    const { job: { id } } = await observer.create({ type: "ingest", metadata: { n: 21 } });
+    const job = await inStatus(observer, id, "complete");
+    assert.deepEqual([job.result, job.stage], [{ twice: 42 }, "decoding"]);
+  });
+
+  it("returns nothing is complete without a result", limit, async (test) => {
+    const { broker, client, observer } = await set(test);
+    work(broker, client, {}, () => {});
+    const { job: { id } } = await observer.create({ type: "ingest" });
+    assert.equal((await inStatus(observer, id, "complete")).result, undefined);
+  });
+
+  it("throws a PermanentFailure fails", limit, async (test) => {
+    const { broker, client, observer } = await set(test);
+    work(broker, client, {}, () => { throw new PermanentFailure("no such file"); });
+    const { job: { id } } = await observer.create({ type: "ingest" });
+    assert.equal((await inStatus(observer, id, "failed")).error, "no such file");
+  });
+
+  for (const [name, error] of [["a RetryableFailure", new RetryableFailure("busy")], ["anything else", "busy"]]) {
+    it(`throws ${name} is tried again while it has retries`, limit, async (test) => {
+      const { broker, client, observer } = await set(test);
+      work(broker, client, {}, async () => { throw error; });
+      const { job: { id } } = await observer.create({ type: "ingest", maxRetries: 1 });
+      await until(async () => (await observer.get(id)).retryCount === 1);
+      const job = await observer.get(id);
+      assert.deepEqual([job.status, job.error, job.history[0].cause], ["pending", "busy", "failed"]);
+    });
+  }
+
+  it("returns what can't be a result fails, and says so", limit, async (test) => {
+    const { broker, client, observer } = await set(test);
+    work(broker, client, {}, () => ({ text: "x".repeat(400_000) }));
+    const { job: { id } } = await observer.create({ type: "ingest" });
+    assert.match((await inStatus(observer, id, "failed")).error, /the handler's result was refused: .*result/);
+  });
+});
+
+it("a cancelled job aborts its handler's signal, and nothing of it counts any more", limit, async (test) => {
+  const { broker, client, observer } = await set(test);
+  const { job: { id } } = await observer.create({ type: "ingest" });
+  let seen;
+  const { worker } = work(broker, client, {}, async (_job, { signal, report }) => {
+    await observer.cancel(id);
+    await aborted(signal).catch((error) => { seen = error; });
+    assert.throws(() => report({ progress: 1 }), { code: "STALE_CLAIM" });
+    return { late: true };
+  });
+  await until(() => seen !== undefined);
+  await worker.stop();
+  assert.deepEqual([seen.name, seen.status], ["ClaimRevoked", "cancelled"]);
+  const job = await observer.get(id);
+  assert.deepEqual([job.status, job.result], ["cancelled", undefined]);
+});
+
+it("jobs are worked on as many at a time as was asked for", limit, async (test) => {
+  const { broker, client, observer } = await set(test);
+  let running = 0;
+  let most = 0;
+  let release;
+  const three = new Promise((resolve) => { release = resolve; });
+  const { worker } = work(broker, client, { concurrency: 3, gracePeriodMs: 10_000 }, async () => {
+    running += 1;
+    most = Math.max(most, running);
+    if (running === 3) release();
+    await three;
+    running -= 1;
+  });
+  const made = await observer.createMany(Array.from({ length: 9 }, () => ({ type: "ingest" })));
+  await Promise.all(made.map(({ job }) => inStatus(observer, job.id, "complete")));
+  await worker.stop();
+  assert.equal(most, 3);
+});
+
+describe("stopping", () => {
+  it("finishes the current job and takes no other", limit, async (test) => {
+    const { broker, client, observer } = await set(test);
+    const [current, next] = (await observer.createMany([{ type: "a" }, { type: "a" }])).map(({ job }) => job.id);
+    let started;
+    const begun = new Promise((resolve) => { started = resolve; });
+    let finish;
+    const { worker, running } = work(broker, client, { gracePeriodMs: 60_000 }, () => {
+      started();
+      return new Promise((resolve) => { finish = resolve; });
+    });
+    await begun;
+    const stopped = worker.stop();
+    finish({ done: true });
+    await stopped;
+    await running;
+    assert.equal((await observer.get(current)).status, "complete");
+    assert.equal((await observer.get(next)).status, "pending");
+  });
+
+  it("gives back what can't finish in time, unharmed", limit, async (test) => {
+    const { broker, client, observer } = await set(test);
+    const { job: { id } } = await observer.create({ type: "ingest" });
+    let started;
+    const begun = new Promise((resolve) => { started = resolve; });
+    const { worker } = work(broker, client, { gracePeriodMs: 0 }, (_job, { signal }) => {
+      started();
+      return aborted(signal);
+    });
+    await begun;
+    await worker.stop();
+    const job = await observer.get(id);
+    assert.deepEqual([job.status, job.retryCount, job.history[0].cause], ["pending", 0, "released"]);
+  });
+
+  it("happens on an aborted signal and on SIGTERM", limit, async (test) => {
+    const { client } = await set(test);
+    const controller = new AbortController();
+    const running = new Worker(client, {}, () => {}).run({ signal: controller.signal });
+    controller.abort();
+    await running;
+    const other = new Worker(client, { stopOn: ["SIGTERM"] }, () => {}).run();
+    process.kill(process.pid, "SIGTERM");
+    await other;
+    assert.equal(process.listenerCount("SIGTERM"), 0, "the process can be ended again");
+  });
+
+  it("without having run is at once", limit, async (test) => {
+    const { client } = await set(test);
+    const worker = new Worker(client, {}, () => {});
+    await worker.stop();
+    await worker.run();
+  });
+});
+
+it("claiming that is pointless ends the worker", limit, async (test) => {
+  const { broker, client } = await set(test);
+  await assert.rejects(new Worker(client, { leaseMs: 1 }, () => {}).run(), { code: "INVALID_ARGUMENT" });
+  const reader = await broker.connect({ readOnly: true });
+  await assert.rejects(new Worker(reader, {}, () => {}).run(), { code: "PERMISSION_DENIED" });
+  assert.throws(() => new Worker(client, { concurrency: 0 }, () => {}), RangeError);
+});
+
+it("a job is kept while the broker is killed and comes back, and completed then", limit, async (test) => {
+  const { broker, client, observer } = await set(test);
+  const { job: { id } } = await observer.create({ type: "ingest" });
+  work(broker, client, {}, async () => {
+    await broker.restart();
+    return { ok: true };
+  });
+  const job = await inStatus(observer, id, "complete").catch(() => inStatus(observer, id, "complete"));
+  assert.deepEqual([job.attempt, job.lostCount, job.result], [1, 0, { ok: true }]);
+});
+
+it("a completion whose reply was lost counts once", limit, async (test) => {
+  const { broker, observer } = await set(test);
+  const proxy = await Proxy.start(test, broker);
+  const client = await broker.connect({ socketPath: proxy.socketPath, backoff: { maximumMs: 50 } });
+  const { job: { id } } = await observer.create({ type: "ingest" });
+  const { worker } = work(broker, client, { gracePeriodMs: 10_000 }, () => {
+    proxy.loseReplies();
+    return { ok: true };
+  });
+  await inStatus(observer, id, "complete");
+  proxy.cut();
+  await worker.stop();
+  const job = await observer.get(id);
+  assert.deepEqual([job.status, job.attempt, job.history.length], ["complete", 1, 0]);
+});
