@@ -24,9 +24,11 @@ bool jb_is_claim(const struct jb_call *call);
 
 /* -------------------------------------------------------------------------------------------------- sending.c */
 
-/* Sends a call that is in no list; false: no memory, and the connection is gone. */
+/* Sends a call that is in no list; false: no memory, and the connection is as good as lost. */
 bool jb_call_send(jobbroker_client *client, struct jb_call *call);
 /* Ends a watch at the broker: at once, even before what is in line, for another of the same id may follow. */
 void jb_unwatch(jobbroker_client *client, uint64_t id);
+/* Ends the wait of a claim that has been sent, so that it takes no job for nobody. */
+void jb_withdraw(jobbroker_client *client, struct jb_call *call);
 
 #endif

@@ -33,7 +33,7 @@ void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, boo
   client->in_flight = 0;
   for (struct jb_call *call = sent.first, *next; call; call = next) {
     next = call->next;
-    bool again = repeats && call->repeatable && !call->forgotten;
+    bool again = repeats && call->repeatable && !call->forgotten && !call->withdrawn;
     jb_calls_append(again ? &client->queue : &ended, call);
   }
   for (struct jb_call *call = queue.first, *next; call; call = next) {
@@ -76,6 +76,7 @@ static int64_t expire(jobbroker_client *client, struct jb_calls *calls, int64_t 
       struct jb_call caller = *call;
       jb_call_forget(call);
       jb_calls_append(calls, call);
+      if (jb_is_claim(call)) jb_withdraw(client, call);
       jb_call_tell(&caller, error);
       continue;
     }

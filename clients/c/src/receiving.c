@@ -36,6 +36,7 @@ static Jobbroker__Response__ReplyCase expected_reply(const Jobbroker__Request *m
     case JOBBROKER__REQUEST__OPERATION_WORKERS: return JOBBROKER__RESPONSE__REPLY_WORKERS;
     case JOBBROKER__REQUEST__OPERATION_DELETE:
     case JOBBROKER__REQUEST__OPERATION_UNWATCH:
+    case JOBBROKER__REQUEST__OPERATION_WITHDRAW:
     case JOBBROKER__REQUEST__OPERATION_PAUSE:
     case JOBBROKER__REQUEST__OPERATION_RESUME:
     case JOBBROKER__REQUEST__OPERATION_BACKUP: return JOBBROKER__RESPONSE__REPLY_DONE;
@@ -61,7 +62,7 @@ static jobbroker_reply *checked(const struct jb_call *call, jobbroker_reply *rep
 static void receive_answer(jobbroker_client *client, struct jb_call *call, jobbroker_reply *reply) {
   client->in_flight--;
   if (reply->code == JOBBROKER_OK) client->failures = 0;
-  if (reply->code == JOBBROKER_UNAVAILABLE && jb_is_claim(call) && !call->forgotten) {
+  if (reply->code == JOBBROKER_UNAVAILABLE && jb_is_claim(call) && !call->forgotten && !call->withdrawn) {
     jobbroker_reply_free(reply);
     rest(client, call);
     return;

@@ -1,5 +1,6 @@
 /* The way of requests to the broker. */
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "calls.h"
 
@@ -8,7 +9,9 @@
 
 bool jb_transmit(jobbroker_client *client, const Jobbroker__Request *message, size_t size) {
   if (!jb_buffer_reserve(&client->outgoing, JB_LENGTH_PREFIX + size)) {
-    jb_lost(client, jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory"));
+    jobbroker_reply_free(client->parting);
+    client->parting = jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory");
+    shutdown(client->fd, SHUT_RDWR);
     return false;
   }
   uint8_t *frame = client->outgoing.bytes + client->outgoing.end;
@@ -132,14 +135,34 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
   return JOBBROKER_OK;
 }
 
-void jb_unwatch(jobbroker_client *client, uint64_t id) {
+/* Sends what takes back another request. Nobody waits for its answer, and without memory for it that one goes on. */
+static void take_back(jobbroker_client *client, Jobbroker__Request *make(struct jb_arena *, uint64_t), uint64_t id) {
   if (client->state != JB_READY) return;
   struct jb_call *call = new_call(client);
-  if (call && set_message(call, jb_message_unwatch(&call->arena, id))) {
+  if (call && set_message(call, make(&call->arena, id))) {
     jb_call_send(client, call);
     flush(client);
   } else if (call) {
     jb_call_free(call);
+  }
+}
+
+void jb_unwatch(jobbroker_client *client, uint64_t id) { take_back(client, jb_message_unwatch, id); }
+
+void jb_withdraw(jobbroker_client *client, struct jb_call *call) {
+  if (call->withdrawn || call->wait_ends == JB_NEVER) return;
+  call->withdrawn = true;
+  take_back(client, jb_message_withdraw, call->id);
+}
+
+void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket) {
+  struct jb_call *call = jb_calls_find(&client->sent, ticket);
+  if (call) {
+    if (jb_is_claim(call)) jb_withdraw(client, call);
+  } else if ((call = jb_calls_find(&client->queue, ticket)) && jb_is_claim(call)) {
+    call->deadline = jb_now();
+    jb_wake_at(client, call->deadline);
+    jb_loop_update(client);
   }
 }
 
@@ -150,5 +173,6 @@ void jobbroker_forget(jobbroker_client *client, uint64_t ticket) {
     jb_call_free(call);
   } else if ((call = jb_calls_find(&client->sent, ticket))) {
     jb_call_forget(call);
+    if (jb_is_claim(call)) jb_withdraw(client, call);
   }
 }

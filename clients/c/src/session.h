@@ -48,6 +48,8 @@ struct jb_call {
   bool repeatable;
   /* Whether it is sent and not answered. */
   bool sent;
+  /* Of a claim: it is not to wait any longer. */
+  bool withdrawn;
   /* Of a watch: whether its first answer has come. */
   bool open;
   /* Nobody wants the answer; it is still counted, and jobs that come with it are given back. */
@@ -121,7 +123,8 @@ struct jobbroker_client {
 void jb_send_queue(jobbroker_client *client);
 /* Begins the watches anew. */
 void jb_watches_again(jobbroker_client *client);
-/* Writes a message of this size into what goes out next; false: no memory, and the connection is gone. */
+/* Writes a message of this size into what goes out next; false: no memory, and the connection is as good as lost, which
+ * the next read finds out: no callback is called from here. */
 bool jb_transmit(jobbroker_client *client, const Jobbroker__Request *message, size_t size);
 
 /* ------------------------------------------------------------------------------------------------ receiving.c */

@@ -79,9 +79,13 @@ JOBBROKER_API jobbroker_code jobbroker_send(jobbroker_client *client, const jobb
                                             uint64_t *ticket);
 
 /* Ends a watch, or the interest in a request: its callback will not be called any more. A request that is on its way is
- * not called back by that, but jobs that a claim still gets are given back at once. Without effect on a ticket that is
- * done with. */
+ * not called back by that; but a claim is withdrawn, and jobs that it still gets are given back at once. Without effect
+ * on a ticket that is done with. */
 JOBBROKER_API void jobbroker_forget(jobbroker_client *client, uint64_t ticket);
+
+/* Ends the wait of a claim: it is answered soon, with no job unless one was just on its way, which is yours then; or with
+ * UNAVAILABLE if it has not been sent. So nothing that was claimed gets lost. Without effect on other tickets. */
+JOBBROKER_API void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket);
 
 /* A descriptor that can be read (POLLIN) when there is something for jobbroker_process to do, timeouts and
  * reconnecting included. It is the same for the life of the client, over all its connections. Don't read from it, and
