@@ -94,7 +94,8 @@ int64_t jb_calls_expire(jobbroker_client *client, int64_t now) {
 }
 
 void jb_calls_end(jobbroker_client *client, jobbroker_reply *reason) {
-  struct jb_calls lists[] = {jb_calls_take_all(&client->sent), jb_calls_take_all(&client->watches), jb_calls_take_all(&client->queue)};
+  struct jb_calls lists[] = {jb_calls_take_all(&client->sent), jb_calls_take_all(&client->watches),
+                             jb_calls_take_all(&client->queue)};
   client->in_flight = 0;
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
     for (struct jb_call *call = lists[i].first, *next; call; call = next) {

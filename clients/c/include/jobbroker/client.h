@@ -88,15 +88,17 @@ JOBBROKER_API void jobbroker_forget(jobbroker_client *client, uint64_t ticket);
 JOBBROKER_API void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket);
 
 /* A descriptor that can be read (POLLIN) when there is something for jobbroker_process to do, timeouts and
- * reconnecting included. It is the same for the life of the client, over all its connections. Don't read from it, and
- * don't close it. -1: the system has no descriptors left. */
+ * reconnecting included. It is the same for the life of the client, over all its connections, so ask for it once. It stays
+ * readable while something is left to do, so wait for it level-triggered (not EPOLLET). Don't read from it, and don't close
+ * it. -1: the system has no descriptors left. */
 JOBBROKER_API int jobbroker_fd(jobbroker_client *client);
 
 /* Does what can be done without waiting: connects, sends, receives, calls back. What it returns is not OK when the
  * client has ended for good, because the broker will not have it; all its requests have failed then. */
 JOBBROKER_API jobbroker_code jobbroker_process(jobbroker_client *client);
 
-/* Waits until there is something to do, or for `timeout_ms`, and does it: for loops that wait for nothing else. */
+/* Waits until there is something to do, a signal handler has run, or `timeout_ms` are over; then does as
+ * jobbroker_process: for loops that wait for nothing else. */
 JOBBROKER_API jobbroker_code jobbroker_wait(jobbroker_client *client, int timeout_ms);
 
 /* What happens without having been asked for. */
