@@ -64,10 +64,12 @@ installed=$stage/opt/jobbroker
 export PKG_CONFIG_PATH=$installed/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$stage LD_LIBRARY_PATH=$installed/lib
 read -ra flags <<<"$(pkg-config --cflags --libs jobbroker)"
 [[ $(readelf --dynamic "$installed/lib/libjobbroker.so") == *'soname: [libjobbroker.so.1]'* ]]
-exported() { nm --defined-only --extern-only --format=posix "$@" | cut --delimiter=' ' --fields=1 | sort; }
-shared=$(exported --dynamic "$installed/lib/libjobbroker.so")
-[[ -n $shared && -z $(grep --invert-match '^jobbroker_' <<<"$shared" || true) ]]
-[[ $(exported "$installed/lib/libjobbroker.a" | grep --invert-match '^lib.*:$' | sed '/^$/d') == "$shared" ]]
+exported() { nm --defined-only --extern-only --format=posix "$@" | awk 'NF > 1 { print $1 }' | sort; }
+exported --dynamic "$installed/lib/libjobbroker.so" >"$stage/shared"
+exported "$installed/lib/libjobbroker.a" >"$stage/static"
+grep --quiet '^jobbroker_create$' "$stage/shared"
+[[ -z $(grep --invert-match '^jobbroker_' "$stage/shared" || true) ]]
+cmp "$stage/shared" "$stage/static"
 [[ $(pkg-config --modversion jobbroker) == "$(sed -n 's/^#define JOBBROKER_VERSION "\(.*\)"$/\1/p' include/jobbroker/types.h)" ]]
 for compiler in g++ clang++; do
   command -v "$compiler" >/dev/null || continue

@@ -121,12 +121,18 @@ static bool receive_unasked(jobbroker_client *client, uint64_t id, jobbroker_rep
   return welcome;
 }
 
+/* Whether what could not be read for want of memory must not just be left out: a notice, or the jobs of a claim. The next
+ * connection begins with all that matters, and jobs that nobody knows of go back with this one. */
+static bool is_missed(const jobbroker_client *client, uint64_t id) {
+  const struct jb_call *call = jb_calls_find(&client->sent, id);
+  return id == 0 || (call && jb_is_claim(call));
+}
+
 bool jb_receive(jobbroker_client *client, const uint8_t *body, size_t count) {
   uint64_t id;
   jobbroker_reply *reply;
   enum jb_reading reading = jb_reply_read(body, count, &id, &reply);
-  if (reading == JB_READ_REFUSED && id == 0 && reply->code == JOBBROKER_RESOURCE_EXHAUSTED) {
-    /* A notice for which there is no memory: the next connection begins with all that matters. */
+  if (reading == JB_READ_REFUSED && reply->code == JOBBROKER_RESOURCE_EXHAUSTED && is_missed(client, id)) {
     jb_lost(client, reply);
     return false;
   }

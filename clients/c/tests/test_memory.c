@@ -1,15 +1,15 @@
 /* Every single allocation fails once: no crash, no leak, no hang, and an error that says so. */
-#include <string.h>
+#include <stdatomic.h>
 
 #include "broker.h"
 #include "test.h"
 
-/* Which allocation is to fail, counted down; 0: none. */
-static unsigned long countdown;
-static unsigned long failures;
+/* Which allocation is to fail, counted down by all threads; from 0 on none does. */
+static atomic_long countdown;
+static atomic_ulong failures;
 
 static bool fails(void) {
-  if (!countdown || --countdown) return false;
+  if (atomic_fetch_sub(&countdown, 1) != 1) return false;
   failures++;
   return true;
 }
@@ -63,7 +63,7 @@ static void do_everything(void) {
 }
 
 static void an_allocation_that_fails_does_no_harm(void) {
-  for (unsigned long which = 1;; which++) {
+  for (long which = 1;; which++) {
     unsigned long before = failures;
     countdown = which;
     do_everything();
@@ -75,15 +75,18 @@ static void an_allocation_that_fails_does_no_harm(void) {
 }
 
 static jobbroker_outcome stops(jobbroker_task *task, void *context) {
-  (void)task;
-  (void)context;
-  return JOBBROKER_DONE;
+  jobbroker_worker **worker = context;
+  jobbroker_task_report(task, "stopping", 50);
+  jobbroker_task_error(task, "%s", "no memory for the result");
+  jobbroker_code code = jobbroker_task_result(task, "{\"a\":1}");
+  jobbroker_worker_stop(*worker);
+  return code == JOBBROKER_OK ? JOBBROKER_DONE : JOBBROKER_TRY_AGAIN;
 }
 
 static void a_worker_without_memory_is_not_made(void) {
   const char *types[] = {"a", "b"};
   jobbroker_worker_options options = {.types = types, .type_count = 2, .concurrency = 2};
-  for (unsigned long which = 1;; which++) {
+  for (long which = 1;; which++) {
     unsigned long before = failures;
     countdown = which;
     jobbroker_worker *worker = jobbroker_worker_new(NULL, &options, stops, NULL);
@@ -94,10 +97,38 @@ static void a_worker_without_memory_is_not_made(void) {
   }
 }
 
+static void a_worker_survives_want_of_memory_or_says_so(void) {
+  jobbroker_client *client = open_client(broker.socket);
+  const char *type = "worked on";
+  jobbroker_options options = {.socket_path = broker.socket};
+  /* A claim whose reply finds no memory is lost, and its job comes again when the lease has ended. */
+  jobbroker_worker_options work = {.types = &type, .type_count = 1, .lease_ms = 300};
+  for (long which = 1;; which++) {
+    unsigned long before = failures;
+    jobbroker_id id = create_job(client, type);
+    jobbroker_worker *worker;
+    worker = jobbroker_worker_new(&options, &work, stops, &worker);
+    CHECK(worker);
+    countdown = which;
+    jobbroker_code code = jobbroker_worker_run(worker);
+    countdown = 0;
+    CHECK(code == JOBBROKER_OK || code == JOBBROKER_RESOURCE_EXHAUSTED);
+    CHECK((code == JOBBROKER_OK) == !jobbroker_worker_error(worker)[0]);
+    jobbroker_worker_free(worker);
+    if (failures == before) {
+      CHECK(status_of(client, id) == JOBBROKER_COMPLETE);
+      break;
+    }
+    CHECK_CODE(client, JOBBROKER_OK, jobbroker_cancel(client, id, LIMIT_MS, NULL));
+  }
+  jobbroker_free(client);
+}
+
 int main(void) {
   broker_start(&broker);
   RUN(an_allocation_that_fails_does_no_harm);
   RUN(a_worker_without_memory_is_not_made);
+  RUN(a_worker_survives_want_of_memory_or_says_so);
   broker_end(&broker);
   return 0;
 }

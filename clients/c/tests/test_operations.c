@@ -1,5 +1,7 @@
 /* Blocking calls against a real broker. */
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "broker.h"
 #include "test.h"
@@ -116,6 +118,35 @@ static void a_claim_without_a_job_comes_back_empty(void) {
   jobbroker_free(client);
 }
 
+static volatile sig_atomic_t signals;
+
+static void count_signal(int signal) {
+  (void)signal;
+  signals++;
+}
+
+static void a_signal_does_not_end_a_call(void) {
+  jobbroker_client *client = open_client(broker.socket);
+  /* Without SA_RESTART, so that system calls end with EINTR. */
+  struct sigaction action = {.sa_handler = count_signal};
+  CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+  timer_t timer;
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  struct itimerspec every = {{0, 500000}, {0, 500000}};
+  CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 && timer_settime(timer, 0, &every, NULL) == 0);
+  const char *type = "there is none";
+  jobbroker_claim_options options = {.types = &type, .type_count = 1, .wait_ms = 1};
+  while (signals < 100) {
+    create_job(client, "interrupted");
+    jobbroker_reply *reply;
+    CHECK_CODE(client, JOBBROKER_OK, jobbroker_claim(client, &options, LIMIT_MS, &reply));
+    CHECK(jobbroker_reply_job_count(reply) == 0);
+    jobbroker_reply_free(reply);
+  }
+  timer_delete(timer);
+  jobbroker_free(client);
+}
+
 static void a_backup_is_written_once(void) {
   jobbroker_client *client = open_client(broker.socket);
   char path[128];
@@ -158,6 +189,7 @@ int main(void) {
   RUN(an_error_names_what_is_wrong_and_carries_the_job);
   RUN(bad_text_is_refused_by_the_broker_and_harms_nobody);
   RUN(a_claim_without_a_job_comes_back_empty);
+  RUN(a_signal_does_not_end_a_call);
   RUN(a_backup_is_written_once);
   RUN(without_a_broker_a_call_ends_in_time);
   RUN(a_path_that_is_too_long_ends_the_client);
