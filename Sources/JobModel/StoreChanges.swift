@@ -25,6 +25,9 @@ public struct StoreChanges: Sendable, Equatable {
   /// Whether there are more to be asked for at once.
   public var hasMore = false
 
+  /// The number of the last change that is known now.
+  public var last: Int64 = 0
+
   /// No changes.
   public init() {}
 }

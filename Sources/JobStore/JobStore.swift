@@ -44,12 +44,9 @@ public protocol JobStore: Sendable {
   /// Closes the store; nothing may be called afterwards.
   func close() async
 
-  /// How often to ask for `changes` while anybody waits for what others may do; nil when the store has no other
-  /// users.
+  /// How often to run `JobCommand.changes` while anybody waits for what others may do; nil when the store has no
+  /// other users.
   var pollInterval: Duration? { get }
-
-  /// What others who use the same database have changed since the last call, or since `recover`.
-  func changes() async throws(JobError) -> StoreChanges
 
   /// Where `execute` and `sync` run, when each has a thread of its own: a task that prefers that executor calls it
   /// without a change of thread.
@@ -62,9 +59,6 @@ public protocol JobStore: Sendable {
 extension JobStore {
   /// Nil: the store has no other users.
   public var pollInterval: Duration? { nil }
-
-  /// Nothing: the store has no other users.
-  public func changes() async throws(JobError) -> StoreChanges { StoreChanges() }
 
   /// Runs the commands as one atomic, durable transaction.
   public func commit(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {

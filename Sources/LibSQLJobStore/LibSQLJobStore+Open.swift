@@ -126,7 +126,7 @@ struct LibSQLMigrator {
     let begin = batch.add("BEGIN IMMEDIATE")
     let registered = batch.add(
       LibSQLStatement.register, [.integer(broker), .integer(0), .time(now)], when: .ok(begin))
-    let newest = batch.add(LibSQLStatement.journalBounds, when: .ok(registered))
+    let newest = batch.add(LibSQLStatement.newestChange, when: .ok(registered))
     let commit = batch.add("COMMIT", when: .ok(registered))
     batch.add("ROLLBACK", when: .all([.ok(begin), .not(.ok(commit)), .isInTransaction]))
     let result = try await run(batch)
@@ -134,7 +134,7 @@ struct LibSQLMigrator {
       guard let error = result.stepErrors[step] else { continue }
       throw JobError(opening: .failed(error))
     }
-    return try Self.rows(result, newest).first?.integer(1) ?? 0
+    return try Self.rows(result, newest).first?.integer(0) ?? 0
   }
 
   private func originalIDs() async throws(JobError) -> [MigrationScript.Original] {

@@ -21,14 +21,17 @@ public actor LibSQLJobStore: JobStore {
   private let logger: Logger
   /// Transactions go out one after the other, so that each is behind the last in the numbers too.
   private let turn = Turn()
+  private var isAway = false
   private var lastTransaction: Int64 = 0
   /// The last one that was answered: none before it can take effect any more.
   private var lastAnswered: Int64 = 0
   /// Transactions of which it is not known whether they took effect; they are told like another broker's.
   private var doubtful: Set<Int64> = []
-  private let pollTurn = Turn()
   /// What other brokers did is known up to this change.
   private var knownChange: Int64
+  /// Changes looked at in one transaction; fewer when their jobs are large.
+  private var journalPage = LibSQLJobStore.largestJournalPage
+  private static let largestJournalPage = 500
 
   init(
     _ client: HranaClient, _ configuration: LibSQLConfiguration, broker: Int64, knownChange: Int64,
@@ -86,16 +89,20 @@ public actor LibSQLJobStore: JobStore {
     lastTransaction += 1
     let number = lastTransaction
     let now = clock()
+    let key = TransactionKey(broker: broker, number: number)
     var planner = CommandPlanner(
-      transaction: Transaction(TransactionKey(broker: broker, number: number), at: now), now: now,
+      transaction: Transaction(key, at: now, readsOnly: commands.allSatisfy(\.isRead)),
+      journal: JournalPage(after: knownChange, limit: journalPage, including: doubtful), now: now,
       retryPolicy: configuration.retryPolicy, random: random)
     let plans = commands.enumerated().map { planner.plan($1, number: $0) }
     let transaction = planner.transaction.finished(trimming: number % 64 == 0)
     switch await send(transaction) {
     case .success(let outcome):
-      lastAnswered = number
+      if !outcome.isReadOnly { lastAnswered = number }
       return plans.map { plan in
-        Result { () throws(JobError) in try plan.judge(outcome) }
+        let result = Result { () throws(JobError) in try plan.judge(outcome) }
+        if case .success(.changes(let changes)) = result { took(changes) }
+        return result
       }
     case .failure(.failed(let error)) where error.isTooLarge && commands.count > 1:
       // The server has undone it. Halves have smaller answers.
@@ -104,6 +111,9 @@ public actor LibSQLJobStore: JobStore {
       do throws(JobError) { return first + (try await run(commands[middle...])) } catch {
         return first + commands[middle...].map { _ in .failure(error) }
       }
+    case .failure(.failed(let error)) where error.isTooLarge && commands.first == .changes && journalPage > 1:
+      journalPage = max(1, journalPage / 8)
+      return try await run(commands)
     case .failure(.failed(let error)) where error.isTooLarge:
       return [.failure(JobError(.resourceExhausted, "The answer is larger than the database sends"))]
     case .failure(let failure) where failure.isAmbiguous:
@@ -114,49 +124,34 @@ public actor LibSQLJobStore: JobStore {
     }
   }
 
+  /// What others did is known further.
+  private func took(_ changes: StoreChanges) {
+    knownChange = changes.last
+    journalPage = min(journalPage * 2, Self.largestJournalPage)
+    // What is older than an answered transaction can't take effect any more, so it has been told if it did.
+    if !changes.hasMore { doubtful = doubtful.filter { $0 > lastAnswered } }
+  }
+
   /// Sends a transaction until there is an answer.
   private func send(_ transaction: FinishedTransaction) async -> Result<TransactionOutcome, HranaFailure> {
     var doubt: HranaFailure?
     var backoff = Backoff(patience: configuration.patience)
     while true {
       do throws(HranaFailure) {
-        return .success(try TransactionOutcome(try await client.run(transaction.batch), of: transaction))
+        let outcome = try TransactionOutcome(try await client.run(transaction.batch), of: transaction)
+        if isAway { logger.notice("The database is back", metadata: ["database": "\(name)"]) }
+        isAway = false
+        return .success(outcome)
       } catch {
+        if !isAway, !error.isOrdinary {
+          logger.error("The database \(error)", metadata: ["database": "\(name)"])
+          isAway = true
+        }
         if error.isAmbiguous { doubt = error }
         let mayTryAgain = error.isPassing || doubt != nil
         guard mayTryAgain, await backoff.wait() else { return .failure(doubt ?? error) }
       }
     }
-  }
-
-  // MARK: What others did
-
-  /// What other brokers changed since the last call, or since the store was opened.
-  public func changes() async throws(JobError) -> StoreChanges {
-    await pollTurn.take()
-    let outcome: Result<StoreChanges, JobError>
-    do throws(JobError) { outcome = .success(try await nextChanges(limit: 1000)) } catch {
-      outcome = .failure(error)
-    }
-    await pollTurn.pass()
-    return try outcome.get()
-  }
-
-  private func nextChanges(limit: Int) async throws(JobError) -> StoreChanges {
-    let settled = doubtful.filter { $0 < lastAnswered }
-    let page: JournalPage
-    do throws(HranaFailure) {
-      page = try await read(
-        JournalQuery(after: knownChange, limit: limit, broker: broker, including: doubtful))
-    } catch {
-      if case .failed(let failure) = error, failure.isTooLarge, limit > 1 {
-        return try await nextChanges(limit: max(1, limit / 8))
-      }
-      throw JobError(.unavailable, "The database \(error)")
-    }
-    knownChange = page.end
-    if !page.changes.hasMore { doubtful.subtract(settled) }
-    return page.changes
   }
 }
 
@@ -166,5 +161,15 @@ extension JobError {
   fileprivate static func unknownOutcome(of command: JobCommand, _ failure: HranaFailure) -> JobError {
     if case .claim = command { return JobError(.unavailable, "The database \(failure)") }
     return JobError(.unknownOutcome, "The database \(failure); read the job again")
+  }
+}
+
+extension JobCommand {
+  /// Whether it changes nothing.
+  fileprivate var isRead: Bool {
+    switch self {
+    case .snapshot, .changes: true
+    default: false
+    }
   }
 }

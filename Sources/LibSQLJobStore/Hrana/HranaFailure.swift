@@ -9,6 +9,11 @@ enum HranaFailure: Error, Sendable, Equatable {
   /// The batch was sent and there is no answer, or none that makes sense: it may or may not have run.
   case lost(String)
 
+  /// Whether other writers, or the size of the answer, are all that is wrong: no reason for alarm.
+  var isOrdinary: Bool {
+    if case .failed(let error) = self { error.isBusy || error.isTooLarge } else { false }
+  }
+
   /// Whether the batch may have been run.
   var isAmbiguous: Bool {
     switch self {

@@ -38,7 +38,8 @@ extension LibSQLStatement {
   // MARK: What others did
 
   /// The oldest change that is kept, and the newest.
-  static let journalBounds = "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM job_changes"
+  static let oldestChange = "SELECT min(number) FROM job_changes"
+  static let newestChange = "SELECT max(number) FROM job_changes"
 
   /// Where a page of `?2` changes after `?1` ends, and how many it has.
   static let journalPage = """

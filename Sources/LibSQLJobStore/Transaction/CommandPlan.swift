@@ -12,6 +12,7 @@ struct CommandPlan {
 /// Turns commands into the steps of a transaction.
 struct CommandPlanner {
   var transaction: Transaction
+  let journal: JournalPage
   let now: Timestamp
   let retryPolicy: RetryPolicy
   let random: @Sendable () -> Double
@@ -49,6 +50,7 @@ struct CommandPlanner {
     case .prune(let cutoff, let status, let type, let limit):
       return prune(cutoff, status, type, limit, number)
     case .snapshot(let selection, let limit): return snapshot(selection, limit)
+    case .changes: return changes()
     }
   }
 

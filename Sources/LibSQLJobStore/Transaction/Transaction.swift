@@ -16,18 +16,22 @@ struct Transaction: Sendable {
   let key: TransactionKey
   private(set) var batch = HranaBatch()
   private let begin: Int
-  private let register: Int
+  /// Nil: it only reads, so it may as well run twice.
+  private let register: Int?
 
-  init(_ key: TransactionKey, at now: Timestamp) {
+  init(_ key: TransactionKey, at now: Timestamp, readsOnly: Bool) {
     self.key = key
-    begin = batch.add("BEGIN IMMEDIATE")
-    register = batch.add(
-      LibSQLStatement.register, [.integer(key.broker), .integer(key.number), .time(now)], when: .ok(begin))
+    begin = batch.add(readsOnly ? JobStatement.beginReading.sql : "BEGIN IMMEDIATE")
+    register =
+      readsOnly
+      ? nil
+      : batch.add(
+        LibSQLStatement.register, [.integer(key.broker), .integer(key.number), .time(now)], when: .ok(begin))
   }
 
   /// A step that changes something. Runs if the step `earlier` succeeded, and this transaction is no repetition.
   mutating func change(_ sql: String, _ values: [SQLValue] = [], after earlier: Int? = nil) -> Int {
-    batch.add(sql, values, when: .all([.ok(earlier ?? register), .isInTransaction]))
+    batch.add(sql, values, when: .all([.ok(earlier ?? register ?? begin), .isInTransaction]))
   }
 
   mutating func change(_ step: SQLStep, after earlier: Int? = nil) -> Int {
@@ -54,9 +58,11 @@ struct Transaction: Sendable {
   /// The whole batch, with its end.
   func finished(trimming: Bool) -> FinishedTransaction {
     var copy = self
-    let changes = copy.read(
-      LibSQLStatement.changesOfTransaction, [.integer(key.broker), .integer(key.number)])
-    if trimming { _ = copy.change(LibSQLStatement.trim) }
+    let changes =
+      register == nil
+      ? nil
+      : copy.read(LibSQLStatement.changesOfTransaction, [.integer(key.broker), .integer(key.number)])
+    if trimming, register != nil { _ = copy.change(LibSQLStatement.trim) }
     let commit = copy.batch.add("COMMIT", when: .ok(begin))
     copy.batch.add("ROLLBACK", when: .all([.ok(begin), .not(.ok(commit)), .isInTransaction]))
     return FinishedTransaction(
@@ -68,8 +74,8 @@ struct Transaction: Sendable {
 struct FinishedTransaction: Sendable {
   let batch: HranaBatch
   fileprivate let begin: Int
-  fileprivate let register: Int
-  fileprivate let changes: Int
+  fileprivate let register: Int?
+  fileprivate let changes: Int?
   fileprivate let commit: Int
 }
 
@@ -86,6 +92,8 @@ struct TransactionOutcome {
   private let changes: [Int: [ChangedJob]]
   /// Whether an earlier copy of the transaction took effect, and this one only read.
   let isRepeated: Bool
+  /// Whether it had nothing to change.
+  let isReadOnly: Bool
 
   /// - Throws: What kept the transaction from being committed.
   init(_ result: HranaResult, of transaction: FinishedTransaction) throws(HranaFailure) {
@@ -93,20 +101,23 @@ struct TransactionOutcome {
       if let error = result.stepErrors[step] { throw .failed(error) }
     }
     guard result.stepResults[transaction.commit] != nil else { throw .lost("it did not run the batch") }
-    if let error = result.stepErrors[transaction.register] {
+    isReadOnly = transaction.register == nil
+    if let register = transaction.register, let error = result.stepErrors[register] {
       guard error.message.hasSuffix(LibSQLStatement.repeated) else { throw .failed(error) }
       isRepeated = true
     } else {
       isRepeated = false
     }
-    guard let rows = result.stepResults[transaction.changes]?.rows else {
-      throw .lost("it did not say what the batch changed")
-    }
     var changes: [Int: [ChangedJob]] = [:]
-    for row in rows {
-      guard let id = row.id(1) else { continue }
-      let job = ChangedJob(id: id, type: row.text(2), attempt: Int(row.integer(3)))
-      changes[Int(row.integer(0)), default: []].append(job)
+    if let step = transaction.changes {
+      guard let rows = result.stepResults[step]?.rows else {
+        throw .lost("it did not say what the batch changed")
+      }
+      for row in rows {
+        guard let id = row.id(1) else { continue }
+        let job = ChangedJob(id: id, type: row.text(2), attempt: Int(row.integer(3)))
+        changes[Int(row.integer(0)), default: []].append(job)
+      }
     }
     self.result = result
     self.changes = changes
