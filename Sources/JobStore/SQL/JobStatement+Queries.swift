@@ -14,13 +14,14 @@ extension JobStatement {
   /// Where to look for them.
   public static let delayedJobs = "jobs INDEXED BY jobs_delayed"
 
-  static let insertJobSQL = """
+  /// Inserts a job, or fails when there is one with its id or its unique key.
+  public static let insertNewJob = """
     INSERT INTO jobs (
       id, type, status, priority, metadata, max_retries, max_lost, not_before, requested_not_before, unique_key,
       created_at, updated_at)
     VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
-    ON CONFLICT DO NOTHING
     """
+  static let insertJobSQL = insertNewJob + " ON CONFLICT DO NOTHING"
 
   /// The job as it is, and why its attempt `?2` ended, when that is in its history.
   static let jobWithCauseSQL = """

@@ -9,6 +9,7 @@ struct HranaBatch: Sendable {
     case ok(Int)
     case not(Condition)
     case all([Condition])
+    case any([Condition])
     case isInTransaction
   }
 
@@ -59,9 +60,6 @@ extension HranaBatch {
     json.raw(#"]}},{"type":"close"}]}"#)
     return json.bytes
   }
-
-  /// How many requests of the pipeline come before the batch: one for each different text.
-  var requestsBefore: Int { Set(steps.lazy.map(\.sql)).count }
 }
 
 extension JSONWriter {
@@ -73,14 +71,18 @@ extension JSONWriter {
       raw(#"{"type":"not","cond":"#)
       self.condition(inner)
       raw("}")
-    case .all(let inner):
-      raw(#"{"type":"and","conds":["#)
-      for (index, part) in inner.enumerated() {
-        if index > 0 { raw(",") }
-        self.condition(part)
-      }
-      raw("]}")
+    case .all(let inner): conditions("and", inner)
+    case .any(let inner): conditions("or", inner)
     }
+  }
+
+  private mutating func conditions(_ type: String, _ conditions: [HranaBatch.Condition]) {
+    raw(#"{"type":"\#(type)","conds":["#)
+    for (index, condition) in conditions.enumerated() {
+      if index > 0 { raw(",") }
+      self.condition(condition)
+    }
+    raw("]}")
   }
 
   fileprivate mutating func value(_ value: HranaValue) {

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import FoundationEssentials
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -80,13 +81,21 @@ extension HranaFailure {
     switch error {
     case let error as HTTPClientError where Self.beforeConnection.contains(error):
       self = .unreachable("no connection in time")
-    case let error as NIOConnectionError: self = .unreachable("\(error)")
+    case let error as IOError where Self.refusedConnection.contains(error.errnoCode):
+      self = .unreachable(String(cString: strerror(error.errnoCode)))
+    case let error as NIOConnectionError:
+      if let reason = error.dnsAError ?? error.dnsAAAAError ?? error.connectionErrors.first?.error {
+        self = .unreachable("\(reason)")
+      } else {
+        self = .unreachable("no connection to \(error.host)")
+      }
     case NIOSSLError.handshakeFailed(let reason): self = .unreachable("TLS: \(reason)")
     case let error as NIOSSLExtraError: self = .unreachable("TLS: \(error)")
     default: self = .lost("\(error)")
     }
   }
 
+  private static let refusedConnection = [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH]
   private static let beforeConnection: [HTTPClientError] = [
     .connectTimeout, .getConnectionFromPoolTimeout, .tlsHandshakeTimeout,
   ]

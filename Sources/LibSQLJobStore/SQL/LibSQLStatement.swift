@@ -27,7 +27,7 @@ enum LibSQLStatement {
 
   /// What a transaction, `?2` of the broker `?1`, changed.
   static let changesOfTransaction = """
-    SELECT command, id, type, attempt FROM job_changes WHERE broker = ?1 AND transaction_number = ?2
+    SELECT command, id, type, attempt, seq FROM job_changes WHERE broker = ?1 AND transaction_number = ?2
     """
 
   /// Forgets all but the newest changes.
@@ -37,23 +37,26 @@ enum LibSQLStatement {
 
   // MARK: Creating
 
-  /// Fails, saying so of `jobs.type`, when the job `?1` has other content than the one to be created with its id. The
-  /// parameters are those of `JobStatement.insertJob`.
-  static let refuseOtherContent = """
-    UPDATE jobs SET type = NULL
-    WHERE id = ?1 AND NOT (
-      type = ?2 AND priority = ?3 AND metadata = ?4 AND max_retries = ?5 AND max_lost = ?6
-      AND requested_not_before IS ?8 AND unique_key IS ?9)
-    """
-  static let hasOtherContent = "NOT NULL constraint failed: jobs.type"
+  /// Notes that the job `?1` was created.
+  static let recordNew = "\(record) WHERE id = ?1"
 
-  /// The job `?1`, whose metadata is known, or the unfinished one with the unique key `?2`.
-  static let createdJob = """
-    SELECT \(JobColumns.brief), NULL FROM jobs WHERE id = ?1
-    UNION ALL
-    SELECT \(JobColumns.whole) FROM jobs
-    WHERE unique_key = ?2 AND unique_key IS NOT NULL AND status IN ('pending', 'processing')
-      AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?1)
+  private static let holdsKey = "unique_key = ?9 AND status IN ('pending', 'processing')"
+
+  /// Fails unless a job that could not be inserted is there, or one with its unique key. The parameters are those of
+  /// `JobStatement.insertNewJob`.
+  static let refuseOther = """
+    SELECT CASE WHEN NOT EXISTS (
+      SELECT 1 FROM jobs WHERE CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE id = ?1)
+        THEN id = ?1 AND type = ?2 AND priority = ?3 AND metadata = ?4 AND max_retries = ?5 AND max_lost = ?6
+          AND requested_not_before IS ?8 AND unique_key IS ?9
+        ELSE \(holdsKey) END AND (id = ?1 OR \(holdsKey)))
+    THEN json('') END
+    """
+
+  /// The job `?1`, or else the unfinished one with the unique key `?9`, and what its producer said of its moment.
+  static let existingJob = """
+    SELECT \(JobColumns.whole), requested_not_before FROM jobs WHERE id = ?1 OR \(holdsKey)
+    ORDER BY id = ?1 DESC LIMIT 1
     """
 
   /// The unfinished job that has the unique key of the job `?1`.
@@ -92,6 +95,14 @@ enum LibSQLStatement {
         SELECT *, sum(size) OVER (ORDER BY priority DESC, seq ROWS UNBOUNDED PRECEDING) AS total FROM heads)
     INSERT INTO job_changes (broker, transaction_number, command, seq, attempt, id, type)
     SELECT ?8, ?9, ?10, seq, attempt + 1, id, type FROM sized WHERE total = size OR total <= ?3
+    """
+
+  /// Chooses the next job of the type `?1`.
+  static let chooseNextOfType = """
+    INSERT INTO job_changes (broker, transaction_number, command, seq, attempt, id, type)
+    SELECT ?8, ?9, ?10, seq, attempt + 1, id, type FROM \(JobStatement.claimableJobs)
+    WHERE type = ?1 AND \(JobStatement.claimable) AND type NOT IN (SELECT type FROM paused_types)
+    ORDER BY priority DESC, seq LIMIT 1
     """
 
   /// Takes the chosen jobs.

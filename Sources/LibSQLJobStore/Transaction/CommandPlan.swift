@@ -88,25 +88,19 @@ struct CommandPlanner {
       let savepoint = transaction.change(SQLStep(.savepoint))
       let kept = transaction.change(history, after: savepoint)
       let change = transaction.change(transition.change, after: kept)
-      let recorded = transaction.change(LibSQLStatement.recordChange, record, after: change)
+      let recorded = transaction.change(LibSQLStatement.recordChange, record, after: [change])
       changes = [savepoint, kept, change, recorded]
       if let amendment = transition.amendment {
         changes.append(transaction.change(amendment, after: recorded))
       }
-      end(savepoint, unlessOK: recorded)
+      transaction.end(savepoint, unlessOK: [recorded])
     } else {
       let change = transaction.change(transition.change)
-      changes = [change, transaction.change(LibSQLStatement.recordChange, record, after: change)]
+      changes = [change, transaction.change(LibSQLStatement.recordChange, record, after: [change])]
     }
     let read = transaction.read(
       JobStatement.jobWithCause.sql, [.id(transition.id), .integer(transition.attempt)])
     return TransitionSteps(changes: changes, read: read)
-  }
-
-  /// Ends what began with `savepoint`, and undoes it unless its last step succeeded.
-  mutating func end(_ savepoint: Int, unlessOK last: Int) {
-    transaction.change(JobStatement.rollbackToSavepoint.sql, ifBegun: savepoint, unlessOK: last)
-    _ = transaction.change(SQLStep(.releaseSavepoint), after: savepoint)
   }
 
   private mutating func retry(_ id: JobID, _ command: Int) -> CommandPlan {

@@ -12,54 +12,81 @@ extension CommandPlanner {
     let new: NewJob
     let insert: Int
     let recorded: Int
-    let compared: Int
-    let read: Int
+    let existing: Int
+
+    /// The job that was there, when there was one.
+    ///
+    /// - Throws: Why the job could not be created.
+    func found(_ outcome: TransactionOutcome) throws(JobError) -> Job? {
+      if let error = outcome.error(insert), !error.message.contains("UNIQUE constraint failed: jobs.") {
+        try outcome.check([insert])
+      }
+      try outcome.check([recorded])
+      guard let row = outcome.rowsIfRead(existing).first, let job = Job(row: row, whole: true) else {
+        return nil
+      }
+      let isSame = job.hasContent(of: new) && row.optionalTime(JobColumns.wholeCount) == new.notBefore
+      guard isSame || job.id != new.id else {
+        let message = "id \(new.id) belongs to a job with other content; use a new id"
+        throw JobError(.alreadyExists, message, job: job.outline)
+      }
+      return job
+    }
   }
 
   /// Each job is inserted unless it, or one with its unique key, is there; a job with its id and other content undoes
   /// the whole command.
   mutating func create(_ jobs: [NewJob], _ command: Int) -> CommandPlan {
     let savepoint = jobs.count > 1 ? transaction.change(SQLStep(.savepoint)) : nil
-    var last = savepoint
+    var last = savepoint.map { [$0] } ?? []
     var steps: [CreateSteps] = []
     for new in jobs {
       let values: [SQLValue] = [
         .id(new.id), .text(new.type), .integer(Int64(new.priority)), .text(new.metadata),
-        .integer(new.maxRetries), .integer(new.maxLost),
-        .time(new.notBefore.flatMap { $0 > now ? $0 : nil }), .time(new.notBefore), .text(new.uniqueKey),
-        .time(now),
+        .integer(new.maxRetries), .integer(new.maxLost), .time(notBefore(new)), .time(new.notBefore),
+        .text(new.uniqueKey),
       ]
-      let insert = transaction.change(SQLStep(.insertJob, values), after: last)
+      let insert = transaction.change(JobStatement.insertNewJob, values + [.time(now)], after: last)
       let record = transaction.values([.id(new.id)], command: command)
-      let recorded = transaction.change(LibSQLStatement.recordChange, record, after: insert)
-      let compared = transaction.change(
-        LibSQLStatement.refuseOtherContent, Array(values[..<9]), after: recorded)
-      last = compared
-      let read = transaction.read(LibSQLStatement.createdJob, [.id(new.id), .text(new.uniqueKey)])
-      steps.append(
-        CreateSteps(new: new, insert: insert, recorded: recorded, compared: compared, read: read))
+      let recorded = transaction.change(LibSQLStatement.recordNew, record, after: [insert])
+      if savepoint != nil {
+        last = [
+          recorded, transaction.change(LibSQLStatement.refuseOther, values, after: last, unlessOK: insert),
+        ]
+      }
+      let existing = transaction.read(LibSQLStatement.existingJob, values, unlessOK: insert)
+      steps.append(CreateSteps(new: new, insert: insert, recorded: recorded, existing: existing))
     }
-    if let savepoint, let last { end(savepoint, unlessOK: last) }
-    return CommandPlan { [steps] (outcome) throws(JobError) in
+    if let savepoint { transaction.end(savepoint, unlessOK: last) }
+    return CommandPlan { [steps, self] (outcome) throws(JobError) in
       if !jobs.isEmpty { try outcome.checkFirstAnswer(command: command) }
-      var fresh = Set(outcome.changed(by: command).map(\.id))
+      var fresh = Dictionary(
+        outcome.changed(by: command).map { ($0.id, $0) }, uniquingKeysWith: { a, _ in a })
       var created: [CreatedJob] = []
       for step in steps {
-        let row = try outcome.rows(step.read).first
-        var job = row.flatMap { Job(row: $0, whole: true) }
-        if outcome.error(step.compared)?.message.hasSuffix(LibSQLStatement.hasOtherContent) == true {
-          let message = "id \(step.new.id) belongs to a job with other content; use a new id"
-          throw JobError(.alreadyExists, message, job: job?.outline)
+        let existing = try step.found(outcome)
+        if let inserted = fresh.removeValue(forKey: step.new.id) {
+          created.append(CreatedJob(job: job(step.new, inserted), created: true))
+        } else if let existing {
+          created.append(CreatedJob(job: existing, created: false))
         }
-        try outcome.check([step.insert, step.recorded, step.compared])
-        if row?.isNull(JobColumns.briefCount) == true { job?.metadata = step.new.metadata }
-        guard let job else {
-          throw JobError(.internal, "Job \(step.new.id) could not be inserted, yet no job is in its way")
-        }
-        created.append(CreatedJob(job: job, created: fresh.remove(step.new.id) != nil))
+      }
+      // One that is neither was undone because of a later one, which has thrown by now.
+      guard created.count == jobs.count else {
+        throw JobError(.internal, "A job could not be inserted, yet no job is in its way")
       }
       return .created(created)
     }
+  }
+
+  private func notBefore(_ new: NewJob) -> Timestamp? { new.notBefore.flatMap { $0 > now ? $0 : nil } }
+
+  /// A job that was just created.
+  private func job(_ new: NewJob, _ inserted: TransactionOutcome.ChangedJob) -> Job {
+    Job(
+      id: new.id, type: new.type, metadata: new.metadata, maxRetries: new.maxRetries, maxLost: new.maxLost,
+      priority: new.priority, notBefore: notBefore(new), uniqueKey: new.uniqueKey, attempt: inserted.attempt,
+      createdAt: now, updatedAt: now, sequence: inserted.sequence)
   }
 
   // MARK: Claiming
@@ -68,18 +95,24 @@ extension CommandPlanner {
   mutating func claim(
     _ types: [String], _ maxJobs: Int, _ lease: Duration, _ worker: WorkerIdentity, _ command: Int
   ) -> CommandPlan {
-    let wanted: [SQLValue] = [
-      types.isEmpty ? .null : .text(JSONWriter.array(types)), .integer(maxJobs),
-      .integer(Self.claimedPayload),
-    ]
-    let chosen = transaction.change(
-      LibSQLStatement.chooseClaimable, transaction.values(wanted, command: command))
+    let chosen: Int
+    if types.count == 1, maxJobs == 1 {
+      chosen = transaction.change(
+        LibSQLStatement.chooseNextOfType, transaction.values([.text(types[0])], command: command))
+    } else {
+      let wanted: [SQLValue] = [
+        types.isEmpty ? .null : .text(JSONWriter.array(types)), .integer(maxJobs),
+        .integer(Self.claimedPayload),
+      ]
+      chosen = transaction.change(
+        LibSQLStatement.chooseClaimable, transaction.values(wanted, command: command))
+    }
     let holder: [SQLValue] = [
       .null, .time(now), .integer(lease.milliseconds), .time(now + lease), .text(worker.name),
       .integer(Int64(worker.pid)), .integer(Int64(worker.uid)),
     ]
     let taken = transaction.change(
-      LibSQLStatement.claimChosen, transaction.values(holder, command: command), after: chosen)
+      LibSQLStatement.claimChosen, transaction.values(holder, command: command), after: [chosen])
     let read = transaction.read(LibSQLStatement.claimedJobs, transaction.values([], command: command))
     return CommandPlan { (outcome) throws(JobError) in
       try outcome.check([chosen, taken])
@@ -92,7 +125,7 @@ extension CommandPlanner {
     let chosen = transaction.change(
       LibSQLStatement.chooseDue, transaction.values([.time(now)], command: command))
     let promoted = transaction.change(
-      LibSQLStatement.promoteChosen, transaction.values([], command: command), after: chosen)
+      LibSQLStatement.promoteChosen, transaction.values([], command: command), after: [chosen])
     let next = transaction.read(JobStatement.nextDue.sql)
     return CommandPlan { (outcome) throws(JobError) in
       try outcome.check([chosen, promoted])
@@ -113,7 +146,7 @@ extension CommandPlanner {
       ]
       let change = transaction.change(SQLStep(.report, values))
       let record = transaction.values([.id(report.claim.id)], command: command)
-      changes += [change, transaction.change(LibSQLStatement.recordChange, record, after: change)]
+      changes += [change, transaction.change(LibSQLStatement.recordChange, record, after: [change])]
     }
     return CommandPlan { [changes] (outcome) throws(JobError) in
       try outcome.check(changes)

@@ -14,8 +14,8 @@ extension CommandPlanner {
       [.null, .null, .time(now), .null, .text(Transition.reapedError)], command: command)
     let chosen = transaction.change(
       LibSQLStatement.chooseSilent, transaction.values(which, command: command))
-    let kept = transaction.change(LibSQLStatement.recordReapedAttempts, end, after: chosen)
-    let failed = transaction.change(LibSQLStatement.reapChosen, end, after: kept)
+    let kept = transaction.change(LibSQLStatement.recordReapedAttempts, end, after: [chosen])
+    let failed = transaction.change(LibSQLStatement.reapChosen, end, after: [kept])
     let read = transaction.read(LibSQLStatement.chosenJobs, transaction.values([], command: command))
     return CommandPlan { (outcome) throws(JobError) in
       try outcome.check([chosen, kept, failed])
@@ -58,7 +58,7 @@ extension CommandPlanner {
     let chosen = transaction.change(choice, transaction.values(values, command: command))
     let read = transaction.read(LibSQLStatement.chosenJobs, transaction.values([], command: command))
     let deleted = transaction.change(
-      LibSQLStatement.deleteChosen, transaction.values([], command: command), after: chosen)
+      LibSQLStatement.deleteChosen, transaction.values([], command: command), after: [chosen])
     return DeleteSteps(changes: [chosen, deleted], read: read)
   }
 

@@ -29,24 +29,33 @@ struct Transaction: Sendable {
         LibSQLStatement.register, [.integer(key.broker), .integer(key.number), .time(now)], when: .ok(begin))
   }
 
-  /// A step that changes something. Runs if the step `earlier` succeeded, and this transaction is no repetition.
-  mutating func change(_ sql: String, _ values: [SQLValue] = [], after earlier: Int? = nil) -> Int {
-    batch.add(sql, values, when: .all([.ok(earlier ?? register ?? begin), .isInTransaction]))
+  /// A step that changes something. Runs if one of the steps `earlier` succeeded, if `failed` did not, and if this
+  /// transaction is no repetition.
+  mutating func change(
+    _ sql: String, _ values: [SQLValue] = [], after earlier: [Int] = [], unlessOK failed: Int? = nil
+  ) -> Int {
+    var conditions: [HranaBatch.Condition] = [.isInTransaction]
+    let begun = earlier.isEmpty ? [register ?? begin] : earlier
+    conditions.append(begun.count == 1 ? .ok(begun[0]) : .any(begun.map { .ok($0) }))
+    if let failed { conditions.append(.not(.ok(failed))) }
+    return batch.add(sql, values, when: .all(conditions))
   }
 
   mutating func change(_ step: SQLStep, after earlier: Int? = nil) -> Int {
-    change(step.statement.sql, step.values, after: earlier)
+    change(step.statement.sql, step.values, after: earlier.map { [$0] } ?? [])
   }
 
-  /// A step that changes something unless `step` succeeded.
-  @discardableResult
-  mutating func change(_ sql: String, ifBegun begun: Int, unlessOK step: Int) -> Int {
-    batch.add(sql, when: .all([.ok(begun), .not(.ok(step)), .isInTransaction]))
+  /// Ends what began with the savepoint, and undoes it unless one of the steps `last` succeeded.
+  mutating func end(_ savepoint: Int, unlessOK last: [Int]) {
+    batch.add(
+      JobStatement.rollbackToSavepoint.sql,
+      when: .all([.ok(savepoint), .isInTransaction] + last.map { .not(.ok($0)) }))
+    batch.add(JobStatement.releaseSavepoint.sql, when: .all([.ok(savepoint), .isInTransaction]))
   }
 
-  /// A step that reads.
-  mutating func read(_ sql: String, _ values: [SQLValue] = []) -> Int {
-    batch.add(sql, values, when: .ok(begin))
+  /// A step that reads, unless `step` succeeded.
+  mutating func read(_ sql: String, _ values: [SQLValue] = [], unlessOK step: Int? = nil) -> Int {
+    batch.add(sql, values, when: step.map { .all([.ok(begin), .not(.ok($0))]) } ?? .ok(begin))
   }
 
   /// The parameters `?1` to `?10` of a statement about the journal; the last three say whose command it is.
@@ -86,6 +95,7 @@ struct TransactionOutcome {
     var id: JobID
     var type: String
     var attempt: Int
+    var sequence: Int64
   }
 
   private let result: HranaResult
@@ -115,7 +125,8 @@ struct TransactionOutcome {
       }
       for row in rows {
         guard let id = row.id(1) else { continue }
-        let job = ChangedJob(id: id, type: row.text(2), attempt: Int(row.integer(3)))
+        let job = ChangedJob(
+          id: id, type: row.text(2), attempt: Int(row.integer(3)), sequence: row.integer(4))
         changes[Int(row.integer(0)), default: []].append(job)
       }
     }
@@ -134,6 +145,9 @@ struct TransactionOutcome {
     if let rows = result.stepResults[step]?.rows { return rows }
     throw JobError(.internal, result.stepErrors[step]?.description ?? "The database skipped a read")
   }
+
+  /// What a step read, if it ran.
+  func rowsIfRead(_ step: Int) -> [HranaRow] { result.stepResults[step]?.rows ?? [] }
 
   /// - Throws: What the schema says against a command, if one of its steps broke a constraint; what else went wrong
   ///   with one of them.
