@@ -94,9 +94,13 @@ let package = Package(
     .testTarget(
       name: "SQLiteJobStoreTests", dependencies: ["SQLiteJobStore", "JobStoreContract", "CSQLite"],
       swiftSettings: strict),
+    .target(
+      name: "LibSQLTestSupport",
+      dependencies: [nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"), httpClient, tls],
+      path: "Tests/LibSQLTestSupport", swiftSettings: strict),
     .testTarget(
       name: "LibSQLJobStoreTests",
-      dependencies: ["LibSQLJobStore", "JobStoreContract", nioCore, nioPosix, tls],
+      dependencies: ["LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", nioCore, logging],
       swiftSettings: strict),
     .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["BrokerCore"], swiftSettings: strict),
@@ -107,7 +111,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "JobBrokerClient", "JobProtocol", "CSQLite", "jobbrokerd", "jobctl", nioCore, nioPosix,
+        "JobBrokerClient", "JobProtocol", "CSQLite", "jobbrokerd", "jobctl", "LibSQLTestSupport", nioCore,
+        nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),

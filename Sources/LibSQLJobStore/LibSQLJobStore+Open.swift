@@ -126,12 +126,15 @@ struct LibSQLMigrator {
     let begin = batch.add("BEGIN IMMEDIATE")
     let registered = batch.add(
       LibSQLStatement.register, [.integer(broker), .integer(0), .time(now)], when: .ok(begin))
-    let newest = batch.add(LibSQLStatement.newestChange, when: .ok(registered))
-    let commit = batch.add("COMMIT", when: .ok(registered))
+    let newest = batch.add(LibSQLStatement.newestChange, when: .ok(begin))
+    let commit = batch.add("COMMIT", when: .ok(begin))
     batch.add("ROLLBACK", when: .all([.ok(begin), .not(.ok(commit)), .isInTransaction]))
     let result = try await run(batch)
     for step in [begin, registered, commit] {
-      guard let error = result.stepErrors[step] else { continue }
+      // It is known already when the first answer was lost.
+      guard let error = result.stepErrors[step], !error.message.hasSuffix(LibSQLStatement.repeated) else {
+        continue
+      }
       throw JobError(opening: .failed(error))
     }
     return try Self.rows(result, newest).first?.integer(0) ?? 0

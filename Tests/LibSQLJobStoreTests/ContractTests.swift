@@ -2,6 +2,7 @@ import JobModel
 import JobStore
 import JobStoreContract
 import LibSQLJobStore
+import LibSQLTestSupport
 import Testing
 
 extension ContractCheck: CustomTestStringConvertible {
@@ -12,8 +13,10 @@ extension ContractCheck: CustomTestStringConvertible {
 @Suite struct ContractTests {
   @Test(arguments: ContractCheck.all)
   func `libSQL keeps the contract`(_ check: ContractCheck) async throws {
-    let server = try await SQLServer.start()
-    try await check.run { clock in try await LibSQLJobStore.open(server.configuration(), clock: clock) }
-    await server.stop()
+    try await withServer { server in
+      try await check.run { clock in
+        try await LibSQLJobStore.open(LibSQLConfiguration(url: server.url), clock: clock)
+      }
+    }
   }
 }

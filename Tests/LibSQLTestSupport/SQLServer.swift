@@ -1,19 +1,21 @@
 import Foundation
-import LibSQLJobStore
 import NIOCore
 import NIOPosix
 
 /// A real sqld on a free port of this host, with a database of its own.
-final class SQLServer: Sendable {
-  struct NotStarted: Error, CustomStringConvertible {
-    let description: String
+public final class SQLServer: Sendable {
+  /// Why there is no server.
+  public struct NotStarted: Error, CustomStringConvertible {
+    /// In words.
+    public let description: String
   }
 
-  let port: Int
+  /// Where it listens.
+  public let port: Int
   private let process: Process
-  private let directory: TemporaryDirectory
+  private let directory: DataDirectory
 
-  private init(port: Int, process: Process, directory: TemporaryDirectory) {
+  private init(port: Int, process: Process, directory: DataDirectory) {
     self.port = port
     self.process = process
     self.directory = directory
@@ -22,18 +24,19 @@ final class SQLServer: Sendable {
   /// Where it is; `make test` fetches it.
   private static let program: String = {
     if let path = ProcessInfo.processInfo.environment["JOBBROKER_SQLD"] { return path }
-    return URL(fileURLWithPath: #filePath).appending(path: "../../../../.build/tools/sqld-0.24.32")
+    return URL(fileURLWithPath: #filePath).appending(path: "../../../.build/tools/sqld-0.24.32")
       .standardized
       .path
   }()
 
   /// Starts a server and waits until it answers. With the directory of an earlier one it takes over its database.
-  static func start(
-    in directory: TemporaryDirectory = try! TemporaryDirectory(), port: Int? = nil, _ arguments: [String] = []
+  public static func start(
+    in directory: DataDirectory? = nil, port: Int? = nil, _ arguments: [String] = []
   ) async throws -> SQLServer {
     guard FileManager.default.isExecutableFile(atPath: program) else {
       throw NotStarted(description: "no sqld at \(program): run scripts/sqld.sh")
     }
+    let directory = try directory ?? DataDirectory()
     // sqld can't say which port it was given, so one that was free a moment ago is tried, and another if it is gone.
     for _ in 0..<10 {
       let port = try port ?? freePort()
@@ -55,16 +58,11 @@ final class SQLServer: Sendable {
     throw NotStarted(description: "sqld did not come up")
   }
 
-  var url: String { "http://127.0.0.1:\(port)" }
-
-  func configuration(url: String? = nil, token: String? = nil) throws -> LibSQLConfiguration {
-    try LibSQLConfiguration(url: url ?? self.url, token: token)
-  }
-
-  var pid: pid_t { process.processIdentifier }
+  /// Its address.
+  public var url: String { "http://127.0.0.1:\(port)" }
 
   /// Ends it as kill −9 does.
-  func stop() async {
+  public func stop() async {
     kill(process.processIdentifier, SIGKILL)
     await withCheckedContinuation { continuation in
       DispatchQueue.global().async { [process] in
@@ -75,10 +73,10 @@ final class SQLServer: Sendable {
   }
 
   /// Starts another in its place.
-  func restarted() async throws -> SQLServer { try await SQLServer.start(in: directory, port: port) }
+  public func restarted() async throws -> SQLServer { try await SQLServer.start(in: directory, port: port) }
 
   /// A port that nobody listens on.
-  static func freePort() throws -> Int {
+  public static func freePort() throws -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()
