@@ -13,9 +13,9 @@ public struct LibSQLConfiguration: Sendable {
   /// How long a connection may take to come about.
   public var connectTimeout: Duration = .seconds(5)
   /// How long one request may take, from its first byte to the last of its answer.
-  public var requestTimeout: Duration = .seconds(10)
+  public var requestTimeout: Duration = .seconds(5)
   /// How long a transaction is tried before its commands are refused.
-  public var patience: Duration = .seconds(20)
+  public var patience: Duration = .seconds(10)
   /// How often to look for what other brokers changed, while anybody waits for it.
   public var pollInterval: Duration = .seconds(1)
   /// How long a job waits before an automatic retry.

@@ -116,7 +116,7 @@ public actor LibSQLJobStore: JobStore {
       return try await run(commands)
     case .failure(.failed(let error)) where error.isTooLarge:
       return [.failure(JobError(.resourceExhausted, "The answer is larger than the database sends"))]
-    case .failure(let failure) where failure.isAmbiguous:
+    case .failure(let failure) where failure.isAmbiguous && !transaction.isReadOnly:
       doubtful.insert(number)
       logger.error("The database may or may not have done what it was sent", metadata: ["why": "\(failure)"])
       return commands.map { .failure(.unknownOutcome(of: $0, failure)) }
@@ -147,7 +147,7 @@ public actor LibSQLJobStore: JobStore {
           logger.error("The database \(error)", metadata: ["database": "\(name)"])
           isAway = true
         }
-        if error.isAmbiguous { doubt = error }
+        if error.isAmbiguous, !transaction.isReadOnly { doubt = error }
         let mayTryAgain = error.isPassing || doubt != nil
         guard mayTryAgain, await backoff.wait() else { return .failure(doubt ?? error) }
       }

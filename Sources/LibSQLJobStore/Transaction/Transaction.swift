@@ -82,6 +82,8 @@ struct Transaction: Sendable {
 /// A transaction as it is sent.
 struct FinishedTransaction: Sendable {
   let batch: HranaBatch
+  /// Whether it has nothing to change.
+  var isReadOnly: Bool { register == nil }
   fileprivate let begin: Int
   fileprivate let register: Int?
   fileprivate let changes: Int?
@@ -111,7 +113,7 @@ struct TransactionOutcome {
       if let error = result.stepErrors[step] { throw .failed(error) }
     }
     guard result.stepResults[transaction.commit] != nil else { throw .lost("it did not run the batch") }
-    isReadOnly = transaction.register == nil
+    isReadOnly = transaction.isReadOnly
     if let register = transaction.register, let error = result.stepErrors[register] {
       guard error.message.hasSuffix(LibSQLStatement.repeated) else { throw .failed(error) }
       isRepeated = true
