@@ -66,7 +66,11 @@ main() {
   local wanted=("${build_packages[@]}")
   case "${1:-}" in
     build) ;;
-    test) wanted+=("${test_packages[@]}" "${clients_c_packages[@]}") ;;
+    test)
+      wanted+=("${test_packages[@]}" "${clients_c_packages[@]}")
+      # scripts/sqld.sh downloads with it.
+      python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
+      ;;
     demo) wanted+=("${demo_packages[@]}") ;;
     *) die "usage: scripts/setup.sh build|test|demo" ;;
   esac
