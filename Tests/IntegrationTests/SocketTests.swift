@@ -80,8 +80,9 @@ import Testing
 
   @Test(arguments: ["turso", "libsql"])
   func theLibSQLBackendNamesTheVariableItMisses(backend: String) async throws {
-    let process = try BrokerProcess.spawn(
-      in: TemporaryDirectory(), environment: ["JOB_STORE_BACKEND": backend])
+    let process = try ChildProcess(
+      Products.jobbrokerd, ["--socket", TemporaryDirectory().file("broker.sock")],
+      environment: ["JOB_STORE_BACKEND": backend])
     #expect(await process.waitForExit() == 1)
     #expect(await process.allErrors().contains("needs TURSO_DATABASE_URL"))
   }
