@@ -49,6 +49,10 @@ demo: ## Prepare real sound files through a real broker that gets killed (under 
 bench: release ## Measure lifecycles per second at 2, 16 and 64 clients
 	@scripts/bench.sh "$$(swift build --configuration release --show-bin-path)"
 
+.PHONY: bench-peers
+bench-peers: release ## Measure side by side with beanstalkd, Redis, PostgreSQL and the original design
+	@scripts/bench-peers.sh
+
 .PHONY: format
 format: ## Format the Swift sources
 	swift format --in-place --recursive --parallel $(SWIFT_SOURCES)

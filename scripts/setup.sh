@@ -9,6 +9,8 @@ set -euo pipefail
 readonly needed_swift=6.2
 readonly build_packages=(ca-certificates git libprotobuf-c-dev libsqlite3-dev pkg-config)
 readonly test_packages=(protobuf-c-compiler python3 shellcheck)
+# The C client is tested with gcc, and with clang where there is one: the Swift toolchain brings it along.
+readonly clients_c_packages=(g++ gcc make python3 valgrind)
 readonly demo_packages=(alsa-utils jq libsox-fmt-base sox)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -64,7 +66,7 @@ main() {
   local wanted=("${build_packages[@]}")
   case "${1:-}" in
     build) ;;
-    test) wanted+=("${test_packages[@]}") ;;
+    test) wanted+=("${test_packages[@]}" "${clients_c_packages[@]}") ;;
     demo) wanted+=("${demo_packages[@]}") ;;
     *) die "usage: scripts/setup.sh build|test|demo" ;;
   esac

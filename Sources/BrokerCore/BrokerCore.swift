@@ -50,6 +50,10 @@ public struct BrokerCore: Sendable {
   /// When the next job that waits for a moment may be claimed.
   var nextDue: Timestamp?
   var isPromoting = false
+  /// Claims at the store, whose results are not known here yet.
+  var claimsAtStore = 0
+  /// What is kept from the store until they are: a reap, and all that came after it.
+  var heldBack: [HeldBack] = []
   /// Not to be tried again before this, by the steady clock: the store could not.
   var nextPromotion: Duration?
   /// Whether the broker is about to end.
@@ -149,7 +153,8 @@ public struct BrokerCore: Sendable {
     .unavailable, "The broker is shutting down; connect again and repeat the request.")
 
   mutating func submit(_ command: JobCommand, for purpose: Purpose, isVolatile: Bool = false) {
-    actions.append(.submit(Submission(command: command, isVolatile: isVolatile, purpose: purpose)))
+    let submission = Submission(command: command, isVolatile: isVolatile, purpose: purpose)
+    if heldBack.isEmpty { pass(submission) } else { heldBack.append(.submission(submission)) }
   }
 
   mutating func respond(_ key: RequestKey, _ reply: Reply) {
@@ -161,6 +166,7 @@ public struct BrokerCore: Sendable {
 
   mutating func send(_ claim: WaitingClaim) {
     let request = claim.request
+    queue.leave(claim)
     submit(
       .claim(types: request.types, maxJobs: request.maxJobs, lease: request.lease, worker: claim.worker),
       for: .claim(claim), isVolatile: true)

@@ -46,6 +46,8 @@ struct ClaimQueue {
   private var forgotten: UInt64 = 0
   /// As many types are kept in `lastSignal`; beyond, it forgets, which makes some claims go to the store in vain.
   private static let rememberedTypes = 1_000
+  /// Claims that went to the store and are not back: what they answer, and whether that was withdrawn meanwhile.
+  private var away: [UInt64: (key: RequestKey, isWithdrawn: Bool)] = [:]
   /// No waiting claim's deadline is earlier.
   private(set) var nextDeadline: Duration?
 
@@ -60,6 +62,22 @@ struct ClaimQueue {
     return WaitingClaim(
       key: key, request: request, worker: worker, arrival: lastArrival, deadline: now + request.wait,
       sentAfterSignal: signals)
+  }
+
+  /// A claim goes to the store.
+  mutating func leave(_ claim: WaitingClaim) { away[claim.arrival] = (claim.key, false) }
+
+  /// A claim is back from the store. Returns whether it was withdrawn meanwhile, so that it must not wait any more.
+  mutating func comeBack(_ claim: WaitingClaim) -> Bool {
+    away.removeValue(forKey: claim.arrival)?.isWithdrawn ?? false
+  }
+
+  /// Ends the wait of the claim that answers a request: takes it out if it waits; if it is at the store, `comeBack`
+  /// will tell.
+  mutating func withdraw(_ key: RequestKey) -> WaitingClaim? {
+    if let claim = waiting.values.first(where: { $0.key == key }) { return remove(claim.arrival) }
+    for (arrival, claim) in away where claim.key == key { away[arrival]?.isWithdrawn = true }
+    return nil
   }
 
   /// Lets a claim wait that came back with nothing. False: a job it might take became ready meanwhile, so it

@@ -111,6 +111,11 @@ struct LeaseTable {
     return lease.job
   }
 
+  /// The holder is heard from, with what is for the store to judge: whether its claim is whole again is known then.
+  mutating func hear(_ claim: ClaimToken, now: Duration) {
+    if self[claim] != nil { leases[claim.id]?.heard = now }
+  }
+
   /// What was reported since the last call, for the store.
   mutating func takeReports() -> [HolderReport] {
     guard unwrittenSince != nil else { return [] }

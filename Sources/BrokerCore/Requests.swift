@@ -28,6 +28,7 @@ extension BrokerCore {
     case .reap(let timeout, let type): reap(timeout, type, key, now)
     case .claim(let request):
       send(queue.admit(request, key: key, worker: session.worker, now: now.steady))
+    case .withdraw(let id): withdraw(RequestKey(connection: key.connection, id: id), key)
     case .watch(let selection): watch(selection, key)
     case .unwatch(let id): unwatch(RequestKey(connection: key.connection, id: id), key)
     case .workers: respond(key, .workers(connectedWorkers()))
@@ -93,6 +94,7 @@ extension BrokerCore {
   private mutating func update(
     _ id: JobID, _ attempt: Int?, _ update: JobUpdate, _ key: RequestKey, _ now: Moment
   ) {
+    if let attempt { leases.hear(ClaimToken(id: id, attempt: attempt), now: now.steady) }
     guard update.isReport,
       let job = leases.report(id, attempt: attempt, update, from: key.connection, now: now)
     else {
@@ -102,11 +104,9 @@ extension BrokerCore {
     respond(key, .job(job.state))
   }
 
-  private mutating func reap(_ timeout: Duration, _ type: String?, _ key: RequestKey, _ now: Moment) {
-    let command = JobCommand.reap(
-      before: now.wall.reachedBack(by: timeout), type: type,
-      sparing: leases.heard(since: now.steady - timeout))
-    change(command, key)
+  private mutating func withdraw(_ claim: RequestKey, _ key: RequestKey) {
+    if let waiting = queue.withdraw(claim) { answer(waiting, with: []) }
+    respond(key, .done)
   }
 
   private mutating func watch(_ selection: WatchSelection, _ key: RequestKey) {
@@ -151,7 +151,7 @@ extension Operation {
   /// Whether it changes anything.
   var isChange: Bool {
     switch self {
-    case .hello, .ping, .get, .list, .position, .watch, .unwatch, .stats, .workers: false
+    case .hello, .ping, .get, .list, .position, .watch, .unwatch, .withdraw, .stats, .workers: false
     case .create, .update, .complete, .fail, .release, .cancel, .retry, .delete, .claim, .reap, .pause,
       .resume,
       .prune, .backup:
@@ -180,5 +180,5 @@ extension Job {
 
 extension Timestamp {
   /// What is before this is at least `age` old; commands take their cutoffs as the first moment that is too late.
-  fileprivate func reachedBack(by age: Duration) -> Timestamp { self - age + .milliseconds(1) }
+  func reachedBack(by age: Duration) -> Timestamp { self - age + .milliseconds(1) }
 }

@@ -5,7 +5,9 @@ extension BrokerCore {
   public mutating func finish(_ submission: Submission, _ result: Result<JobReply, JobError>, at now: Moment)
   {
     switch (submission.purpose, result) {
-    case (.claim(let claim), _): finish(claim, result, now)
+    case (.claim(let claim), _):
+      finish(claim, result, now)
+      claimReturned(at: now)
     case (.request(let key, let isFenced), .success(let reply)):
       absorb(reply, from: key.connection, isFenced: isFenced, now)
       respond(key, reply.wireReply)
@@ -89,6 +91,7 @@ extension BrokerCore {
   }
 
   private mutating func finish(_ claim: WaitingClaim, _ result: Result<JobReply, JobError>, _ now: Moment) {
+    let isWithdrawn = queue.comeBack(claim)
     let connection = claim.key.connection
     let isConnected = sessions[connection] != nil
     switch result {
@@ -110,7 +113,7 @@ extension BrokerCore {
     case .success:
       guard isConnected else { return }
       if isDraining { return refuse(claim.key, BrokerCore.draining) }
-      if claim.deadline <= now.steady { return answer(claim, with: []) }
+      if isWithdrawn || claim.deadline <= now.steady { return answer(claim, with: []) }
       if !queue.park(claim) { send(queue.resend(claim)) }
     }
   }

@@ -108,9 +108,10 @@ final class Broker {
     carryOut(at: .now)
   }
 
-  /// Whether a user's groups changed is noticed at the broker's next start: asking for them may block.
+  /// The groups of a process and of its user. Whether a user's changed is noticed at the broker's next start: asking
+  /// for them may block.
   private func groups(of credentials: PeerCredentials) -> Set<UInt32> {
-    let known = groupsOfUser[credentials.uid] ?? credentials.groups()
+    let known = groupsOfUser[credentials.uid] ?? PeerCredentials.groups(ofUser: credentials.uid)
     groupsOfUser[credentials.uid] = known
     return known.union([credentials.gid])
   }
@@ -154,7 +155,8 @@ final class Broker {
   private func failed(_ error: JobError) {
     logger.critical("the store failed: \(error.message)")
     for action in outbox.release(upTo: .max) {
-      if case .respond(let key, let reply, _) = action, !reply.isEvent { tell(.respond(key, .error(error))) }
+      guard case .respond(let key, let reply, _) = action, !reply.isEvent else { continue }
+      if case .error = reply { tell(action) } else { tell(.respond(key, .error(error))) }
     }
     flushAll()
     whenFailed?(error)

@@ -100,7 +100,7 @@ public struct BrokerService: Service {
     guard let interval = notifier.watchdogInterval else { return nil }
     let period = TimeAmount(interval / 2)
     return eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: period) { _ in
-      notifier.notify("WATCHDOG=1")
+      notifier.feedWatchdog()
     }
   }
 }

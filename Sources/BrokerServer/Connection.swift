@@ -119,7 +119,7 @@ final class Connection: ChannelDuplexHandler {
     deadline = context?.eventLoop.assumeIsolated().scheduleTask(in: frameTimeout) { [self] in
       let what = hasRequested ? "The rest of the frame" : "The first request"
       let error = JobError(
-        .invalidArgument, "\(what) did not arrive in \(frameTimeout.nanoseconds / 1_000_000_000) s.")
+        .invalidArgument, "\(what) did not arrive in \(Double(frameTimeout.nanoseconds) / 1e9) s.")
       send(Response(id: 0, reply: .error(error)))
       close()
     }

@@ -94,7 +94,9 @@ final class GroupCommit {
       commands += batch.count
       delegate?.executed(batch, results)
       syncNext(isNeeded: batch.contains { !$0.isVolatile })
-    case .failure(let error) where error.code == .unknownOutcome: fail(error)
+    case .failure(let error) where error.code == .unknownOutcome:
+      delegate?.executed(batch, batch.map { _ in .failure(error) })
+      fail(error)
     case .failure(let error): delegate?.executed(batch, batch.map { _ in .failure(error) })
     }
     if !waiting.isEmpty { schedule() }
@@ -138,6 +140,10 @@ final class GroupCommit {
   private func fail(_ error: JobError) {
     guard !hasFailed else { return }
     hasFailed = true
+    let refused = waiting
+    waiting = []
+    let notRun = JobError(.unavailable, "The broker's store has failed; repeat the request when it is back.")
+    delegate?.executed(refused, refused.map { _ in .failure(notRun) })
     delegate?.failed(error)
   }
 }

@@ -18,17 +18,16 @@ struct PeerCredentials: Sendable {
       level: .init(rawValue: SOL_SOCKET), name: .init(rawValue: SO_PEERCRED))
   }
 
-  /// The process's group and the groups the system's databases give its user (getgrouplist(3)).
-  func groups() -> Set<UInt32> {
-    var found: Set<UInt32> = [gid]
+  /// The groups that the system's databases give the user (getgrouplist(3)); none for a user they do not know.
+  static func groups(ofUser uid: UInt32) -> Set<UInt32> {
     var entry = passwd()
     var result: UnsafeMutablePointer<passwd>?
     var text = [CChar](repeating: 0, count: 16 << 10)
-    guard getpwuid_r(uid, &entry, &text, text.count, &result) == 0, result != nil else { return found }
+    guard getpwuid_r(uid, &entry, &text, text.count, &result) == 0, result != nil else { return [] }
     var count: Int32 = 256
     var list = [gid_t](repeating: 0, count: Int(count))
-    if getgrouplist(entry.pw_name, gid, &list, &count) >= 0 { found.formUnion(list.prefix(Int(count))) }
-    return found
+    guard getgrouplist(entry.pw_name, entry.pw_gid, &list, &count) >= 0 else { return [entry.pw_gid] }
+    return Set(list.prefix(Int(count)))
   }
 }
 

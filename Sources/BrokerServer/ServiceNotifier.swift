@@ -14,12 +14,20 @@ public struct ServiceNotifier: Sendable {
       isForUs ? environment["WATCHDOG_USEC"].flatMap(Int64.init).map { .microseconds($0) } : nil
   }
 
-  /// Sends one state, as in `READY=1`. What can't be sent is dropped: the service manager has its own timeouts.
-  public func notify(_ state: String) {
+  /// Sends one state, as in `READY=1`. A service manager that does not read is waited for no longer than a second, and
+  /// what can't be sent is dropped: it has its own timeouts.
+  public func notify(_ state: String) { send(state, flags: 0) }
+
+  /// Sends a sign of life, or none: the event loop must not wait.
+  func feedWatchdog() { send("WATCHDOG=1", flags: MSG_DONTWAIT) }
+
+  private func send(_ state: String, flags: Int) {
     guard let address else { return }
     let descriptor = socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
+    var patience = timeval(tv_sec: 1, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var target = sockaddr_un()
     target.sun_family = sa_family_t(AF_UNIX)
     var name = Array(address.utf8)
@@ -30,7 +38,7 @@ public struct ServiceNotifier: Sendable {
     let length = socklen_t(MemoryLayout<sa_family_t>.size + name.count)
     _ = withUnsafePointer(to: &target) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        sendto(descriptor, state, state.utf8.count, CInt(MSG_NOSIGNAL), $0, length)
+        sendto(descriptor, state, state.utf8.count, CInt(MSG_NOSIGNAL) | CInt(flags), $0, length)
       }
     }
   }

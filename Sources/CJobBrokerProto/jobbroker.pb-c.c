@@ -862,6 +862,51 @@ void   jobbroker__claim__free_unpacked
   assert(message->base.descriptor == &jobbroker__claim__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   jobbroker__withdraw__init
+                     (Jobbroker__Withdraw         *message)
+{
+  static const Jobbroker__Withdraw init_value = JOBBROKER__WITHDRAW__INIT;
+  *message = init_value;
+}
+size_t jobbroker__withdraw__get_packed_size
+                     (const Jobbroker__Withdraw *message)
+{
+  assert(message->base.descriptor == &jobbroker__withdraw__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t jobbroker__withdraw__pack
+                     (const Jobbroker__Withdraw *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &jobbroker__withdraw__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t jobbroker__withdraw__pack_to_buffer
+                     (const Jobbroker__Withdraw *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &jobbroker__withdraw__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Jobbroker__Withdraw *
+       jobbroker__withdraw__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Jobbroker__Withdraw *)
+     protobuf_c_message_unpack (&jobbroker__withdraw__descriptor,
+                                allocator, len, data);
+}
+void   jobbroker__withdraw__free_unpacked
+                     (Jobbroker__Withdraw *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &jobbroker__withdraw__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   jobbroker__reap__init
                      (Jobbroker__Reap         *message)
 {
@@ -1966,7 +2011,7 @@ void   jobbroker__worker_list__free_unpacked
   assert(message->base.descriptor == &jobbroker__worker_list__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor jobbroker__request__field_descriptors[24] =
+static const ProtobufCFieldDescriptor jobbroker__request__field_descriptors[25] =
 {
   {
     "id",
@@ -2256,6 +2301,18 @@ static const ProtobufCFieldDescriptor jobbroker__request__field_descriptors[24] 
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "withdraw",
+    25,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Jobbroker__Request, operation_case),
+    offsetof(Jobbroker__Request, withdraw),
+    &jobbroker__withdraw__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned jobbroker__request__field_indices_by_name[] = {
   23,   /* field[23] = backup */
@@ -2281,12 +2338,13 @@ static const unsigned jobbroker__request__field_indices_by_name[] = {
   17,   /* field[17] = unwatch */
   6,   /* field[6] = update */
   16,   /* field[16] = watch */
+  24,   /* field[24] = withdraw */
   19,   /* field[19] = workers */
 };
 static const ProtobufCIntRange jobbroker__request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 24 }
+  { 0, 25 }
 };
 const ProtobufCMessageDescriptor jobbroker__request__descriptor =
 {
@@ -2296,7 +2354,7 @@ const ProtobufCMessageDescriptor jobbroker__request__descriptor =
   "Jobbroker__Request",
   "jobbroker",
   sizeof(Jobbroker__Request),
-  24,
+  25,
   jobbroker__request__field_descriptors,
   jobbroker__request__field_indices_by_name,
   1,  jobbroker__request__number_ranges,
@@ -3966,6 +4024,44 @@ const ProtobufCMessageDescriptor jobbroker__claim__descriptor =
   jobbroker__claim__field_indices_by_name,
   1,  jobbroker__claim__number_ranges,
   (ProtobufCMessageInit) jobbroker__claim__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor jobbroker__withdraw__field_descriptors[1] =
+{
+  {
+    "claim_id",
+    1,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Jobbroker__Withdraw, has_claim_id),
+    offsetof(Jobbroker__Withdraw, claim_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned jobbroker__withdraw__field_indices_by_name[] = {
+  0,   /* field[0] = claim_id */
+};
+static const ProtobufCIntRange jobbroker__withdraw__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor jobbroker__withdraw__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "jobbroker.Withdraw",
+  "Withdraw",
+  "Jobbroker__Withdraw",
+  "jobbroker",
+  sizeof(Jobbroker__Withdraw),
+  1,
+  jobbroker__withdraw__field_descriptors,
+  jobbroker__withdraw__field_indices_by_name,
+  1,  jobbroker__withdraw__number_ranges,
+  (ProtobufCMessageInit) jobbroker__withdraw__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor jobbroker__reap__field_descriptors[2] =

@@ -42,11 +42,11 @@ final class ConnectionHandler: ChannelInboundHandler {
   }
 
   func channelInactive(context: ChannelHandlerContext) {
-    session.lost(self, "the broker closed the connection")
+    session.lost(self, "The broker closed the connection.")
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    session.lost(self, "the connection to the broker failed (\(error))")
+    session.lost(self, "The connection to the broker failed (\(error)).")
     context.close(promise: nil)
   }
 
@@ -75,7 +75,7 @@ final class ConnectionHandler: ChannelInboundHandler {
       // The broker's fault, or a reply of a later version: not the caller's invalid argument.
       let error = JobError(
         failure.error.code == .unsupported ? .unsupported : .internal,
-        "the broker's reply can't be read: \(failure.error.message)")
+        "The broker's reply can't be read: \(failure.error.message)")
       session.receive(Response(id: failure.id, reply: .error(error)), from: self)
     }
   }

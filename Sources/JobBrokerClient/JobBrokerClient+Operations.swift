@@ -130,7 +130,7 @@ extension JobBrokerClient {
   /// Takes the next jobs, waiting for the first as long as the request says.
   ///
   /// While the broker drains or is away, the claim waits for its return (unless `reconnects` is off). A caller who
-  /// is cancelled loses nothing: a job that still comes is given back at once.
+  /// is cancelled loses nothing: the claim is withdrawn, and a job that still comes is given back at once.
   ///
   /// - Returns: the jobs now held; none when the time ran out.
   public nonisolated(nonsending) func claim(
@@ -217,6 +217,6 @@ extension JobBrokerClient {
 
 extension JobError {
   static func unexpectedReply(to operation: String) -> JobError {
-    JobError(.internal, "the broker answered \(operation) with a reply of another kind")
+    JobError(.internal, "The broker answered \(operation) with a reply of another kind.")
   }
 }

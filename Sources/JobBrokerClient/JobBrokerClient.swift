@@ -62,7 +62,7 @@ public final class JobBrokerClient: Sendable {
     do {
       session = try await made.get()
     } catch {
-      throw JobError(.unavailable, "the event loop has ended")
+      throw JobError(.unavailable, "The event loop has ended.")
     }
     let client = JobBrokerClient(
       configuration: configuration, eventLoop: loop, session: session, shared: shared)
@@ -71,7 +71,7 @@ public final class JobBrokerClient: Sendable {
         client.onLoop { $0.open(waitsForBroker: waitsForBroker) { opened.resume(returning: $0) } }
       }
     } onCancel: {
-      client.onLoop { $0.close(with: JobError(.unavailable, "the connecting task was cancelled")) }
+      client.onLoop { $0.close(with: JobError(.unavailable, "The connecting task was cancelled.")) }
     }
     if let failure { throw failure }
     return client
@@ -128,7 +128,7 @@ public final class JobBrokerClient: Sendable {
   }
 
   private func abandon(_ id: UInt64) {
-    onLoop { $0.abandon(id, "the calling task was cancelled") }
+    onLoop { $0.abandon(id, "The calling task was cancelled.") }
   }
 
   /// Does something with the session: at once when this already is its loop.
@@ -198,5 +198,5 @@ public final class JobBrokerClient: Sendable {
 }
 
 extension JobError {
-  static let clientClosed = JobError(.unavailable, "the client is closed")
+  static let clientClosed = JobError(.unavailable, "The client is closed.")
 }

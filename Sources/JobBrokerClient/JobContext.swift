@@ -17,13 +17,13 @@ public struct JobContext: Sendable {
   /// - Throws: INVALID_ARGUMENT for a value out of range; STALE_CLAIM when the job is no longer this handler's.
   public func report(stage: JobUpdate.Change = .keep, progress: Double? = nil) async throws(JobError) {
     if let progress, !(0...100).contains(progress) {
-      throw JobError(.invalidArgument, "progress is \(progress); it must be 0 to 100")
+      throw JobError(.invalidArgument, "progress is \(progress); it must be 0 to 100.")
     }
     if case .set(let name) = stage, name.utf8.count > Limits.name || name.utf8.contains(0) {
-      throw JobError(.invalidArgument, "stage must be at most \(Limits.name) bytes, none of them 0")
+      throw JobError(.invalidArgument, "stage must be at most \(Limits.name) bytes, none of them 0.")
     }
     guard !claim.isOver else {
-      throw JobError(.staleClaim, "job \(job.id) is no longer held under attempt \(job.attempt)")
+      throw JobError(.staleClaim, "Job \(job.id) is no longer held under attempt \(job.attempt).")
     }
     client.report(JobUpdate(progress: progress, stage: stage), of: claim)
   }

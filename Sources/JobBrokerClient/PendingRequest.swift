@@ -51,13 +51,13 @@ struct PendingRequest {
     }
   }
 
-  /// What to tell a caller whose reply will not come.
+  /// What to tell a caller whose reply will not come, for a reason that is a sentence.
   func interruption(_ reason: String) -> JobError {
     if stage == .sent && !operation.isRepeatable {
       JobError(
-        .unknownOutcome, "\(reason); the request may have been carried out: read the job before repeating it")
+        .unknownOutcome, "\(reason) The request may have been carried out: read the job before repeating it.")
     } else {
-      JobError(.unavailable, "\(reason); the request may be repeated")
+      JobError(.unavailable, "\(reason) The request may be repeated.")
     }
   }
 }

@@ -6,7 +6,7 @@ extension JobModel.Operation {
   var isRepeatable: Bool {
     switch self {
     // They change nothing.
-    case .hello, .ping, .get, .list, .position, .stats, .workers, .watch, .unwatch: true
+    case .hello, .ping, .get, .list, .position, .stats, .workers, .watch, .unwatch, .withdraw: true
     // The jobs bring their ids, so a second create finds them made.
     case .create: true
     // The fence lets only the same holder through, and answers its repeat as the first time.

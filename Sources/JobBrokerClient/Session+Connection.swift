@@ -52,19 +52,19 @@ extension Session {
     guard case .away = state else { return }
     if let error = error as? SocketAddressError, case .unixDomainSocketPathTooLong = error {
       let path = configuration.socketPath
-      return close(with: JobError(.invalidArgument, "the socket's path is too long for a socket: \(path)"))
+      return close(with: JobError(.invalidArgument, "The socket's path is too long for a socket: \(path)."))
     }
     let code = (error as? IOError)?.errnoCode
     // EAGAIN: a broker is there, but more clients than it has room for are at its door (connect(2)).
     retryLater(
-      noBroker(code.map { String(cString: strerror($0)) } ?? "\(error)"),
+      noBroker((code.map { String(cString: strerror($0)) } ?? "\(error)") + "."),
       isBusy: code == EAGAIN && failures < Self.triesAtBusyBroker)
   }
 
   private func noBroker(_ reason: String) -> JobError {
     let path = configuration.socketPath
     return JobError(
-      .unavailable, "no broker answers at \(path) (\(reason)); start one with: jobbrokerd --socket \(path)")
+      .unavailable, "No broker answers at \(path). \(reason) Start one with: jobbrokerd --socket \(path)")
   }
 
   /// Dials again after a while, or gives up when that is not wanted.
@@ -93,7 +93,7 @@ extension Session {
     }
     greetingTimer = after(configuration.requestTimeout ?? Self.patience) {
       guard case .greeting = self.state, self.isCurrent(handler) else { return }
-      self.lost(handler, "the broker did not answer the hello")
+      self.lost(handler, "The broker did not answer the hello.")
       handler.close()
     }
   }
@@ -105,8 +105,8 @@ extension Session {
     case .welcome(let welcome) where response.id == SharedState.helloID:
       guard welcome.protocolVersion == Hello.currentVersion else {
         let error =
-          "the broker speaks version \(welcome.protocolVersion) of the protocol, this client version"
-        return close(with: JobError(.unsupported, "\(error) \(Hello.currentVersion)"))
+          "The broker speaks version \(welcome.protocolVersion) of the protocol, this client version"
+        return close(with: JobError(.unsupported, "\(error) \(Hello.currentVersion)."))
       }
       maxInFlight = max(1, welcome.maxInFlight)
       state = .ready(handler)
@@ -125,7 +125,7 @@ extension Session {
     case .error(let error):
       close(with: error)
     default:
-      violated(by: handler, "it does not answer the hello")
+      violated(by: handler, "it does not answer the hello.")
     }
   }
 
@@ -134,7 +134,7 @@ extension Session {
   /// The peer does not speak the protocol. What it was sent is not sent again: it would answer no better.
   func violated(by handler: ConnectionHandler, _ what: String) {
     guard isCurrent(handler) else { return }
-    let reason = "the peer at \(configuration.socketPath) is not a broker, or out of step: \(what)"
+    let reason = "The peer at \(configuration.socketPath) is not a broker, or out of step: \(what)"
     logger.error("protocol violated", metadata: ["by": "\(configuration.socketPath)", "what": "\(what)"])
     lost(handler, reason, repeats: false)
     handler.close()
@@ -143,7 +143,7 @@ extension Session {
   /// The connection is gone: what was under way goes back into line, or ends.
   func lost(_ handler: ConnectionHandler, _ reason: String, repeats: Bool = true) {
     guard isCurrent(handler) else { return }
-    let reason = parting.map { "\(reason): \($0.message)" } ?? reason
+    let reason = parting.map { "\(reason) \($0.message)" } ?? reason
     let isGreeting = if case .greeting = state { true } else { false }
     greetingTimer?.cancel()
     state = .away

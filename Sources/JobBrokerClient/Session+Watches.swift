@@ -42,7 +42,7 @@ extension Session {
   /// The caller of `watch` has gone.
   func abandonWatch(_ buffer: WatchBuffer) {
     for (id, watch) in watches where watch.buffer === buffer && watch.opening != nil {
-      endWatch(id, with: JobError(.unavailable, "the calling task was cancelled"))
+      endWatch(id, with: JobError(.unavailable, "The calling task was cancelled."))
     }
   }
 
@@ -83,7 +83,7 @@ extension Session {
     switch response.reply {
     case .snapshot(let jobs, let more, let truncated):
       guard watch.snapshot.count + jobs.count <= Limits.snapshot else {
-        return violated(by: handler, "a snapshot of more than \(Limits.snapshot) jobs")
+        return violated(by: handler, "a snapshot of more than \(Limits.snapshot) jobs.")
       }
       watches[id]?.snapshot += jobs
       guard !more else { return }
@@ -104,7 +104,7 @@ extension Session {
       watch.buffer.end(with: error)
       watch.opening?.resume(returning: error)
     default:
-      violated(by: handler, "it answers a watch with a reply of another kind")
+      violated(by: handler, "it answers a watch with a reply of another kind.")
     }
   }
 

@@ -97,6 +97,10 @@ final class Session {
     guard let request = pending[id], !request.isAbandoned else { return }
     if request.stage == .sent {
       pending[id]?.recipient = .nobody
+      // So that no job is taken for nobody; one that is on its way already is given back when it comes.
+      if request.waitEnds != nil {
+        submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
+      }
     } else {
       pending[id] = nil
     }
@@ -159,7 +163,7 @@ final class Session {
     }
     guard request.stage == .sent else {
       pending[response.id] = request
-      return violated(by: handler, "it answers request \(response.id) before it was sent")
+      return violated(by: handler, "it answers request \(response.id) before it was sent.")
     }
     inFlight -= 1
     if case .error(let error) = response.reply {
@@ -186,7 +190,7 @@ final class Session {
     case .event, .snapshot: break
     case .revoked(let revocation): keeper.revoke(revocation)
     case .error(let error) where response.id == 0: parting = error
-    default: violated(by: handler, "it answers request \(response.id), which nobody made")
+    default: violated(by: handler, "it answers request \(response.id), which nobody made.")
     }
   }
 
@@ -241,7 +245,7 @@ final class Session {
   }
 
   private func expire() {
-    let reason = "no reply within \(configuration.requestTimeout ?? .zero)"
+    let reason = "No reply came within \(configuration.requestTimeout ?? .zero)."
     for (id, request) in pending where request.expiry <= tick { abandon(id, reason) }
     for (id, watch) in watches where watch.opening != nil && watch.expiry <= tick {
       endWatch(id, with: JobError(.unavailable, reason))

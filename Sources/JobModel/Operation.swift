@@ -26,6 +26,8 @@ public enum Operation: Sendable, Equatable {
   case delete(JobID)
   /// Takes the next jobs.
   case claim(ClaimRequest)
+  /// Ends the wait of the claim that the request `id` began.
+  case withdraw(id: UInt64)
   /// Fails jobs that have been processing without a sign of life for `timeout`.
   case reap(timeout: Duration, type: String?)
   /// The place in the queue.

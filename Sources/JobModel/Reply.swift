@@ -29,7 +29,7 @@ public enum Reply: Sendable, Equatable {
   case stats(BrokerStats)
   /// To workers.
   case workers([ConnectedWorker])
-  /// To unwatch, delete, pause, resume and backup.
+  /// To unwatch, withdraw, delete, pause, resume and backup.
   case done
 }
 

@@ -20,8 +20,8 @@ struct Field {
     if let index { "\(message)[\(index)].\(name)" } else { "\(message).\(name)" }
   }
 
-  /// INVALID_ARGUMENT: the path, then what is wrong.
-  func invalid(_ reason: String) -> JobError { JobError(.invalidArgument, "\(path) \(reason)") }
+  /// INVALID_ARGUMENT: the path, then what is wrong, which ends without its full stop.
+  func invalid(_ reason: String) -> JobError { JobError(.invalidArgument, "\(path) \(reason).") }
 
   /// The field is needed and absent.
   var missing: JobError { invalid("is missing") }
@@ -49,7 +49,7 @@ extension Field {
   func status(_ isPresent: protobuf_c_boolean, _ value: Jobbroker__Status) throws(JobError) -> JobStatus? {
     guard isPresent != 0 else { return nil }
     guard let status = JobStatus(value) else {
-      throw JobError(.unsupported, "\(path) is \(value.rawValue), a status that this version does not know")
+      throw JobError(.unsupported, "\(path) is \(value.rawValue), a status that this version does not know.")
     }
     return status
   }
@@ -57,7 +57,7 @@ extension Field {
   /// Why an attempt ended.
   func cause(_ value: Jobbroker__Cause) throws(JobError) -> AttemptCause {
     guard let cause = AttemptCause(value) else {
-      throw JobError(.unsupported, "\(path) is \(value.rawValue), a cause that this version does not know")
+      throw JobError(.unsupported, "\(path) is \(value.rawValue), a cause that this version does not know.")
     }
     return cause
   }

@@ -40,8 +40,8 @@ public struct FrameReader {
     guard length > 0, length <= maximumLength else {
       throw JobError(
         .invalidArgument,
-        "a frame of \(length) bytes was announced; its length must be 1 to \(maximumLength). "
-          + "The connection will be closed")
+        "A frame of \(length) bytes was announced; its length must be 1 to \(maximumLength). "
+          + "The connection will be closed.")
     }
     guard pending.readableBytes >= FrameReader.prefixLength + Int(length) else {
       detachPartialFrame()

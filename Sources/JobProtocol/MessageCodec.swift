@@ -69,12 +69,12 @@ public final class MessageCodec {
   ///   enum's value that this version does not know.
   public func decodeRequest(_ body: UnsafeRawBufferPointer) throws(DecodingFailure) -> Request {
     let message = try unpack(
-      Jobbroker__Request.self, body, as: requestDescriptor, called: "the request",
+      Jobbroker__Request.self, body, as: requestDescriptor, called: "The request",
       limit: MessageCodec.requestMemory)
     let id = message.pointee.id
     do throws(JobError) {
       guard id > 0 else {
-        throw JobError(.invalidArgument, "the request's id is 0 or missing; number requests from 1")
+        throw JobError(.invalidArgument, "The request's id is 0 or missing; number requests from 1.")
       }
       return Request(id: id, operation: try Operation(decoding: message))
     } catch {
@@ -88,7 +88,7 @@ public final class MessageCodec {
   ///   version does not know.
   public func decodeResponse(_ body: UnsafeRawBufferPointer) throws(DecodingFailure) -> Response {
     let message = try unpack(
-      Jobbroker__Response.self, body, as: responseDescriptor, called: "the response",
+      Jobbroker__Response.self, body, as: responseDescriptor, called: "The response",
       limit: MessageCodec.responseMemory)
     let id = message.pointee.id
     do throws(JobError) {
@@ -106,13 +106,14 @@ public final class MessageCodec {
     arena.reset()
     let message = arena.message(request)
     guard !arena.holdsNUL else {
-      throw JobError(.invalidArgument, "a text of the request contains a NUL character, which is not allowed")
+      throw JobError(
+        .invalidArgument, "A text of the request contains a NUL character, which is not allowed.")
     }
     let length = jobbroker__request__get_packed_size(message)
     guard length <= Limits.frame else {
       throw JobError(
         .invalidArgument,
-        "the request takes \(length) bytes; a frame holds at most \(Limits.frame). Send less at once")
+        "The request takes \(length) bytes; a frame holds at most \(Limits.frame). Send less at once.")
     }
     MessageCodec.writeFrame(length, to: &buffer) { jobbroker__request__pack(message, $0) }
   }
@@ -139,7 +140,7 @@ public final class MessageCodec {
     return Response(
       id: response.id,
       reply: .error(
-        JobError(.internal, "the reply takes \(length) bytes; a frame holds at most \(Limits.frame)")))
+        JobError(.internal, "The reply takes \(length) bytes; a frame holds at most \(Limits.frame).")))
   }
 
   private static func writeFrame(
@@ -162,7 +163,7 @@ public final class MessageCodec {
     } catch {
       throw DecodingFailure(
         id: WireCheck.messageID(body),
-        error: JobError(.invalidArgument, "\(error.path.isEmpty ? name : error.path) \(error.reason)"),
+        error: JobError(.invalidArgument, "\(error.path.isEmpty ? name : error.path) \(error.reason)."),
         isFatal: error.isMalformed)
     }
     arena.reset(limit: limit)
@@ -176,8 +177,8 @@ public final class MessageCodec {
       error: JobError(
         .invalidArgument,
         arena.isExhausted
-          ? "\(name) has too many parts: it needs more than \(limit) bytes of memory"
-          : "\(name) is not a protobuf message"),
+          ? "\(name) has too many parts: it needs more than \(limit) bytes of memory."
+          : "\(name) is not a protobuf message."),
       isFatal: !arena.isExhausted)
   }
 }

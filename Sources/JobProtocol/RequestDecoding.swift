@@ -34,6 +34,7 @@ extension Operation {
         try Field("position", "id").jobID(message.position.pointee.has_id, message.position.pointee.id))
     case JOBBROKER__REQUEST__OPERATION_WATCH: self = .watch(try WatchSelection(decoding: message.watch))
     case JOBBROKER__REQUEST__OPERATION_UNWATCH: self = try .unwatch(decoding: message.unwatch)
+    case JOBBROKER__REQUEST__OPERATION_WITHDRAW: self = try .withdraw(decoding: message.withdraw)
     case JOBBROKER__REQUEST__OPERATION_STATS: self = .stats
     case JOBBROKER__REQUEST__OPERATION_WORKERS: self = .workers
     case JOBBROKER__REQUEST__OPERATION_PAUSE:
@@ -45,11 +46,11 @@ extension Operation {
       self = .backup(path: try Field("backup", "path").path(message.backup.pointee.path))
     default:
       guard message.base.n_unknown_fields > 0 else {
-        throw JobError(.invalidArgument, "the request has no operation")
+        throw JobError(.invalidArgument, "The request has no operation.")
       }
       throw JobError(
         .unsupported,
-        "this version does not know the operation with field number \(message.base.unknown_fields[0].tag)")
+        "This version does not know the operation with field number \(message.base.unknown_fields[0].tag).")
     }
   }
 
@@ -119,6 +120,13 @@ extension Operation {
   ) throws(JobError) -> Operation {
     guard message.pointee.has_watch_id != 0 else { throw Field("unwatch", "watch_id").missing }
     return .unwatch(id: message.pointee.watch_id)
+  }
+
+  private static func withdraw(
+    decoding message: UnsafePointer<Jobbroker__Withdraw>
+  ) throws(JobError) -> Operation {
+    guard message.pointee.has_claim_id != 0 else { throw Field("withdraw", "claim_id").missing }
+    return .withdraw(id: message.pointee.claim_id)
   }
 
   private static func prune(decoding message: UnsafePointer<Jobbroker__Prune>) throws(JobError) -> Operation {

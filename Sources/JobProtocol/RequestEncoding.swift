@@ -101,6 +101,11 @@ extension Arena {
       message.pointee.unwatch = make(jobbroker__unwatch__init)
       message.pointee.unwatch.pointee.has_watch_id = 1
       message.pointee.unwatch.pointee.watch_id = id
+    case .withdraw(let id):
+      choose(JOBBROKER__REQUEST__OPERATION_WITHDRAW)
+      message.pointee.withdraw = make(jobbroker__withdraw__init)
+      message.pointee.withdraw.pointee.has_claim_id = 1
+      message.pointee.withdraw.pointee.claim_id = id
     case .stats:
       choose(JOBBROKER__REQUEST__OPERATION_STATS)
       message.pointee.stats = make(jobbroker__get_stats__init)

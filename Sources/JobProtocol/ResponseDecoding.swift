@@ -41,11 +41,11 @@ extension Reply {
     case JOBBROKER__RESPONSE__REPLY_DONE: self = .done
     default:
       guard message.base.n_unknown_fields > 0 else {
-        throw JobError(.invalidArgument, "the response has no reply")
+        throw JobError(.invalidArgument, "The response has no reply.")
       }
       throw JobError(
         .unsupported,
-        "this version does not know the reply with field number \(message.base.unknown_fields[0].tag)")
+        "This version does not know the reply with field number \(message.base.unknown_fields[0].tag).")
     }
   }
 }
@@ -91,7 +91,7 @@ extension JobEvent {
     case JOBBROKER__EVENT__CHANGE_CHANGED: self = .changed(try Job(decoding: event.changed))
     case JOBBROKER__EVENT__CHANGE_DELETED: self = .deleted(try Field("event", "deleted").jobID(event.deleted))
     case JOBBROKER__EVENT__CHANGE_RESYNC: self = .resync
-    default: throw JobError(.unsupported, "this version does not know the kind of an event")
+    default: throw JobError(.unsupported, "This version does not know the kind of an event.")
     }
   }
 }

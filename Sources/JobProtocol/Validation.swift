@@ -72,7 +72,7 @@ extension Field {
   /// A fence; nil when it is absent.
   func attempt(_ isPresent: protobuf_c_boolean, _ value: UInt32) throws(JobError) -> Int? {
     guard isPresent != 0 else { return nil }
-    guard value >= 1 else { throw invalid("is 0; attempts are counted from 1. Leave it out for no fence") }
+    guard value >= 1 else { throw invalid("is 0; attempts are counted from 1; leave it out for no fence") }
     return Int(value)
   }
 

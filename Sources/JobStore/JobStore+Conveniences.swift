@@ -90,5 +90,5 @@ extension JobStore {
 }
 
 extension JobError {
-  fileprivate static let unexpectedReply = JobError(.internal, "The store gave a reply of another kind")
+  fileprivate static let unexpectedReply = JobError(.internal, "The store gave a reply of another kind.")
 }

@@ -81,7 +81,7 @@ extension ContractCheck {
     ContractCheck("create: metadata must be a JSON object") { store in
       for text in ["", "null", "[]", "1", #""text""#, "{", "{}{}", "{a:1}", "{'a':1}"] {
         let error = try await store.error(.invalidArgument) { try await store.create(metadata: text) }
-        try store.equal(error.message, "metadata must be a JSON object", "message for \(text)")
+        try store.equal(error.message, "metadata must be a JSON object.", "message for \(text)")
       }
     },
     ContractCheck("create: JSON comes back as it went in") { store in

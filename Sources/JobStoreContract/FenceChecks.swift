@@ -97,6 +97,34 @@ extension ContractCheck {
       try await store.error(.staleClaim) { try await store.store.complete(held.id, attempt: 1) }
       try await store.error(.staleClaim) { try await store.store.fail(held.id, attempt: 1, error: "e") }
     },
+    ContractCheck("fence: a job that takes a deleted job's id does not take its holder") { store in
+      let new = NewJob(type: "ingest")
+      for (round, how) in ["deleted", "pruned", "deleted unclaimed"].enumerated() {
+        let created = try await store.store.create(new)
+        try store.equal(created.attempt, round, "attempts so far")
+        guard how != "deleted unclaimed" else { break }
+        try store.equal(try await store.claimOne().attempt, round + 1, "attempt")
+        if how == "deleted" {
+          _ = try await store.store.commit(.delete(new.id))
+        } else {
+          try await store.store.complete(new.id)
+          store.clock.advance(.seconds(1))
+          _ = try await store.store.commit(
+            .prune(before: store.clock.now, status: nil, type: nil, limit: 10))
+        }
+        try store.equal(try await store.store.get(new.id), nil, "the \(how) job")
+      }
+      _ = try await store.store.commit(.delete(new.id))
+      _ = try await store.store.create(new)
+      let held = try await store.claimOne(worker: ContractSubject.other)
+      try store.equal(held.attempt, 3, "attempt")
+      for attempt in 1...2 {
+        try await store.error(.staleClaim) { try await store.store.complete(new.id, attempt: attempt) }
+      }
+      let found = try await store.get(new.id)
+      try store.equal(found.status, .processing, "status")
+      try store.equal(found.history, [], "history")
+    },
     ContractCheck("fence: without an attempt anybody may finish a job") { store in
       let pending = try await store.create()
       try await store.store.complete(pending.id)

@@ -25,7 +25,7 @@ extension ContractCheck {
         let error = try await store.error(.invalidArgument) {
           try await store.store.complete(held.id, attempt: 1, result: result)
         }
-        try store.equal(error.message, "result must be a JSON object", "message")
+        try store.equal(error.message, "result must be a JSON object.", "message")
       }
       try store.equal(try await store.get(held.id).status, .processing, "status")
     },

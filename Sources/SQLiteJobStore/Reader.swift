@@ -64,7 +64,7 @@ actor Reader {
   private func read<T>(
     _ body: (inout StatementCache) throws(SQLiteError) -> T
   ) throws(JobError) -> T {
-    guard statements != nil else { throw JobError(.unavailable, "The store is closed") }
+    guard statements != nil else { throw JobError(.unavailable, "The store is closed.") }
     do {
       return try body(&statements!)  // Just seen not to be nil, and nobody else runs on this actor.
     } catch { throw JobError(error, while: "Read") }

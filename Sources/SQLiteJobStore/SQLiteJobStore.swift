@@ -69,13 +69,15 @@ public actor SQLiteJobStore: JobStore {
     do throws(SQLiteError) {
       return try transaction(commands)
     } catch {
-      throw error.isFull ? JobError(.unavailable, "The disk is full") : ended(by: error)
+      throw error.isFull
+        ? JobError(.unavailable, "The disk is full: nothing was done; make room and repeat it.")
+        : ended(by: error)
     }
   }
 
   private func transaction(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
     guard writer != nil else {
-      return commands.map { _ in .failure(JobError(.unavailable, "The store is closed")) }
+      return commands.map { _ in .failure(JobError(.unavailable, "The store is closed.")) }
     }
     let takesNewJobs = reserve.isHeld
     // Nobody else runs on this actor, so the writer stays what it was just seen to be.
@@ -97,7 +99,7 @@ public actor SQLiteJobStore: JobStore {
   /// last unless the database was only busy.
   private func ended(by error: SQLiteError) -> JobError {
     if error.isBusy { return JobError(error, while: "Another process is writing to \(path)") }
-    let failure = JobError(.unknownOutcome, "A transaction failed: \(error)")
+    let failure = JobError(.unknownOutcome, "A transaction failed: \(error).")
     committed.fail(failure)
     logger.critical("The database failed", metadata: ["path": "\(path)", "error": "\(error)"])
     return failure
@@ -132,7 +134,7 @@ public actor SQLiteJobStore: JobStore {
 
   /// What the last broker left.
   public func recover() throws(JobError) -> Recovery {
-    guard writer != nil else { throw JobError(.unavailable, "The store is closed") }
+    guard writer != nil else { throw JobError(.unavailable, "The store is closed.") }
     // As in `transaction`.
     do { return try writer!.recover() } catch { throw JobError(error, while: "Cannot read \(path)") }
   }

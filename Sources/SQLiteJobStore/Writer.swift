@@ -45,7 +45,7 @@ struct Writer {
   }
 
   private static let noRoom = JobError(
-    .resourceExhausted, "The disk is full: no new jobs until there is room; those there are can be finished")
+    .resourceExhausted, "The disk is full: no new jobs until there is room; those there are can be finished.")
 
   /// What the last broker left.
   mutating func recover() throws(SQLiteError) -> Recovery {

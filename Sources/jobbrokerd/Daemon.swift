@@ -10,8 +10,6 @@ import UnixSignals
 /// The process: reads its options, opens the store, binds the socket and serves until it is told to stop.
 @main
 struct Daemon: AsyncParsableCommand {
-  static let version = "1.0.0"
-
   static let configuration = CommandConfiguration(
     commandName: "jobbrokerd",
     abstract: "Owns one job store and serves it over a Unix domain socket.",
@@ -32,7 +30,7 @@ struct Daemon: AsyncParsableCommand {
       SIGTERM and SIGINT shut it down: what is under way is answered, and claims stay in force for the next start. \
       Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.
       """,
-    version: "jobbrokerd \(version)")
+    version: "jobbrokerd \(jobBrokerVersion)")
 
   @Option(help: ArgumentHelp("Where to listen.", valueName: "path"))
   var socket: String?
@@ -70,12 +68,21 @@ struct Daemon: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Connections of one user.", valueName: "count"))
   var maxConnectionsPerUser = ServerConfiguration().maxConnectionsPerUser
 
+  @Option(
+    help: ArgumentHelp(
+      "How long a client may take over its first request, and over each frame it has begun.",
+      valueName: "seconds"))
+  var frameTimeout = ServerConfiguration().frameTimeout / .seconds(1)
+
   @Option(help: "How much to log, to stderr: trace, debug, info, notice, warning, error or critical.")
   var logLevel: Logger.Level = .notice
 
   func validate() throws {
     guard maxConnections > 0, maxConnectionsPerUser > 0 else {
       throw ValidationError("--max-connections and --max-connections-per-user must be 1 or more.")
+    }
+    guard frameTimeout >= 0.001, frameTimeout <= 86_400 else {
+      throw ValidationError("--frame-timeout must be between 0.001 and 86400 seconds.")
     }
   }
 
@@ -120,12 +127,13 @@ struct Daemon: AsyncParsableCommand {
 
   private var serverConfiguration: ServerConfiguration {
     var configuration = ServerConfiguration()
-    configuration.core.server = "jobbrokerd/\(Self.version)"
+    configuration.core.server = "jobbrokerd/\(jobBrokerVersion)"
     configuration.access.allowedUsers = Set(allowUid)
     configuration.access.allowedGroups = Set(allowGid)
     configuration.access.operatorGroups = Set(operatorGid)
     configuration.maxConnections = maxConnections
     configuration.maxConnectionsPerUser = maxConnectionsPerUser
+    configuration.frameTimeout = .seconds(frameTimeout)
     return configuration
   }
 }

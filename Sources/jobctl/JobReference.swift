@@ -21,11 +21,11 @@ struct JobReference: ExpressibleByArgument, Equatable {
   func choose(among ids: [JobID], isComplete: Bool = true) throws(JobError) -> JobID {
     let candidates = ids.filter { $0.hexadecimal.hasPrefix(digits) }
     guard let first = candidates.first else {
-      throw JobError(.notFound, "no job's id begins with \(digits)")
+      throw JobError(.notFound, "No job's id begins with \(digits).")
     }
     guard candidates.count == 1 else {
       let list = candidates.map { "\n  \($0)" }.joined() + (isComplete ? "" : "\n  …")
-      throw JobError(.invalidArgument, "several jobs' ids begin with \(digits); give more of it:\(list)")
+      throw JobError(.invalidArgument, "Several jobs' ids begin with \(digits); give more of it:\(list)")
     }
     return first
   }

@@ -4,8 +4,6 @@ import JobBrokerClient
 /// The operator's tool, the shell's client, and `jobctl work`, which makes a worker of any program.
 @main
 struct Jobctl: AsyncParsableCommand {
-  static let version = "1.0.0"
-
   static let configuration = CommandConfiguration(
     commandName: "jobctl",
     abstract: "Create, watch and work on jobs of the broker on this host.",
@@ -21,7 +19,7 @@ struct Jobctl: AsyncParsableCommand {
       Exit status: 0 done, 1 the broker said no (or the job did not succeed), 2 usage, 3 no broker.
       Shell completions: jobctl --generate-completion-script bash|zsh|fish
       """,
-    version: version,
+    version: jobBrokerVersion,
     groupedSubcommands: [
       CommandGroup(
         name: "Job",

@@ -20,7 +20,7 @@ struct BrokerOptions: ParsableArguments {
     reconnects: Bool = false, workerName: String? = nil
   ) -> JobBrokerClient.Configuration {
     var configuration = JobBrokerClient.Configuration(
-      clientName: "jobctl/\(Jobctl.version)", reconnects: reconnects)
+      clientName: "jobctl/\(jobBrokerVersion)", reconnects: reconnects)
     if let socket { configuration.socketPath = socket }
     if let workerName { configuration.workerName = workerName }
     return configuration

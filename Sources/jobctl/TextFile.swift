@@ -15,7 +15,7 @@ enum TextFile {
   /// - Throws: `ValidationError` when it can't be read or is no UTF-8.
   static func contents(of path: String) throws -> String {
     let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY)
-    guard descriptor >= 0 else { throw ValidationError("\(path): \(reason)") }
+    guard descriptor >= 0 else { throw ValidationError("\(path): \(reason).") }
     defer { if descriptor != STDIN_FILENO { close(descriptor) } }
 
     var bytes: [UInt8] = []
@@ -23,11 +23,11 @@ enum TextFile {
     while true {
       let count = chunk.withUnsafeMutableBytes { readSome(from: descriptor, into: $0) }
       if count == 0 { break }
-      guard count > 0 else { throw ValidationError("\(path): \(reason)") }
+      guard count > 0 else { throw ValidationError("\(path): \(reason).") }
       bytes.append(contentsOf: chunk[..<count])
     }
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw ValidationError("\(path) is no UTF-8 text")
+      throw ValidationError("\(path) is no UTF-8 text.")
     }
     return text
   }

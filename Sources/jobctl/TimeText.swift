@@ -24,7 +24,7 @@ enum DurationText {
       rest = rest.dropFirst(unit.count)
       guard let value = Double(number), let length = milliseconds(of: unit), value * length < 1e15 else {
         throw ValidationError(
-          "a duration is a number with a unit (ms, s, m, h, d), as in 250ms, 10s or 1h30m")
+          "A duration is a number with a unit (ms, s, m, h, d), as in 250ms, 10s or 1h30m.")
       }
       total += .milliseconds(Int64((value * length).rounded()))
     } while !rest.isEmpty
@@ -56,7 +56,7 @@ enum MomentText {
       let hour = Int32(match.4), let minute = Int32(match.5), let second = Int32(match.6),
       (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
     else {
-      throw ValidationError("a moment is a date and time with an offset, as in 2026-11-23T20:15:00Z")
+      throw ValidationError("A moment is a date and time with an offset, as in 2026-11-23T20:15:00Z.")
     }
     var parts = tm()
     (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1900, month - 1, day)

@@ -182,4 +182,49 @@ struct ClaimingTests {
     }
     #expect(bench.takeSent().isEmpty)
   }
+
+  @Test("that is withdrawn is answered with nothing, and nobody wakes it any more")
+  mutating func withdrawn() {
+    let worker = bench.connect(1)
+    let other = bench.wait(.waiting("ingest"), on: bench.connect(2))
+    let key = bench.wait(.waiting("ingest"), on: worker)
+    let withdrawal = bench.ask(.withdraw(id: key.id), on: worker)
+    #expect(bench.replies(to: key) == [.claimed([])])
+    #expect(bench.takeSent().map(\.key) == [key, withdrawal], "the claim is answered first")
+    bench.ask(.create([NewJob(type: "ingest"), NewJob(type: "ingest")]), on: worker)
+    #expect(claims(bench.commands).count == 1)
+    bench.finish(created(.number(1)))
+    bench.finish(.claimed([.number(1, attempt: 1)]))
+    #expect(bench.replies(to: other).count == 1)
+  }
+
+  @Test("that is withdrawn while at the store does not wait any more, even if it missed a job")
+  mutating func withdrawnAtTheStore() {
+    let worker = bench.connect(1)
+    let key = bench.ask(.claim(.waiting("ingest")), on: worker)
+    bench.ask(.withdraw(id: key.id), on: worker)
+    bench.ask(.create([NewJob(type: "ingest")]), on: worker)
+    #expect(bench.replies(to: key) == [])
+    bench.finishEmpty()
+    #expect(bench.replies(to: key) == [.claimed([])])
+    #expect(claims(bench.commands) == [])
+  }
+
+  @Test("that is withdrawn too late brings its jobs")
+  mutating func withdrawnTooLate() {
+    let worker = bench.connect(1)
+    let key = bench.ask(.claim(.waiting("ingest")), on: worker)
+    bench.ask(.withdraw(id: key.id), on: worker)
+    bench.finish(.claimed([.number(1, attempt: 1)]))
+    #expect(bench.replies(to: key) == [.claimed([.number(1, attempt: 1)])])
+    let withdrawal = bench.ask(.withdraw(id: key.id), on: worker)
+    #expect(bench.replies(to: withdrawal) == [.done])
+  }
+
+  @Test("is not withdrawn by another connection")
+  mutating func withdrawnByAnother() {
+    let key = bench.wait(.waiting("ingest"), on: bench.connect(1))
+    bench.ask(.withdraw(id: key.id), on: bench.connect(2))
+    #expect(bench.replies(to: key) == [])
+  }
 }

@@ -182,6 +182,43 @@ struct OperatorTests {
         == .reap(before: cutoff, type: "ingest", sparing: [.number(2)]))
   }
 
+  @Test("reaping spares what a claim at the store has just taken, whatever the wall clock says")
+  mutating func reapBehindClaim() {
+    bench.ask(.claim(ClaimRequest()), on: client)
+    bench.now.wall = bench.now.wall + .seconds(86_400)
+    let reap = bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
+    bench.ask(.cancel(.number(7)), on: client)
+    bench.ask(.claim(ClaimRequest()), on: client)
+    let second = bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
+    #expect(bench.commands.count == 1, "it does not wait for the claim")
+    bench.finish(.claimed([.number(1, attempt: 1)]))
+
+    let cutoff = bench.now.wall - .seconds(60) + .milliseconds(1)
+    #expect(
+      bench.commands.prefix(2)
+        == [.reap(before: cutoff, type: nil, sparing: [.number(1)]), .cancel(.number(7))])
+    #expect(bench.commands.count == 3, "the order is another, or the second does not wait for its claim")
+    bench.finish(.reaped([]))
+    bench.finish(JobError(.notFound, ""))
+    bench.finishEmpty()
+    #expect(bench.commands == [.reap(before: cutoff, type: nil, sparing: [.number(1)])])
+    bench.finish(.reaped([]))
+    #expect(bench.replies(to: reap) == [.count(0)])
+    #expect(bench.replies(to: second) == [.count(0)])
+  }
+
+  @Test("reaping spares whose update is still at the store")
+  mutating func reapBehindUpdate() {
+    bench.hold(1, on: client, lease: .seconds(600))
+    bench.advance(by: .seconds(60))
+    bench.ask(.update(.number(1), attempt: 1, JobUpdate(result: "{}")), on: client)
+    bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
+    guard case .reap(_, _, sparing: [.number(1)])? = bench.commands.last else {
+      Issue.record("\(bench.commands)")
+      return
+    }
+  }
+
   @Test("reaping answers how many it were, and tells the holders")
   mutating func reaped() {
     bench.hold(1, on: client)

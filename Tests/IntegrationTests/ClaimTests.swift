@@ -82,7 +82,7 @@ import Testing
       guard case .claimed(let jobs) = try await first.ask(2, .claim(ClaimRequest(lease: .seconds(3600))))
       else { return }
       first.cut()
-      while try await client.workers().contains(where: { !$0.holds.isEmpty }) {}
+      try await until(client.workers) { $0.allSatisfy(\.holds.isEmpty) }
       let second = try RawConnection(to: broker.socket)
       try await second.greet()
       guard case .job(let job) = try await second.ask(2, .update(id, attempt: jobs[0].attempt, JobUpdate()))
@@ -135,7 +135,7 @@ import Testing
         try await raw.greet()
         try await raw.write(
           Request(id: 2, operation: .claim(ClaimRequest(types: ["t"], wait: .seconds(600)))))
-        while try await producer.stats().waitingClaims <= number {}
+        try await until(producer.stats) { $0.waitingClaims > number }
       }
       _ = try await producer.create(NewJob(type: "other"))
       let jobs = [NewJob(type: "t"), NewJob(type: "t")]
@@ -155,6 +155,34 @@ import Testing
       let client = try await broker.client()
       let jobs = try await client.claim(ClaimRequest(wait: .milliseconds(5)))
       #expect(jobs.isEmpty)
+    }
+  }
+
+  @Test func aWithdrawnClaimIsAnsweredWithNothingAndTakesNoJob() async throws {
+    try await withBroker { broker in
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.greet()
+      try await raw.write(
+        Request(id: 2, operation: .claim(ClaimRequest(wait: .seconds(3600)))),
+        Request(id: 3, operation: .withdraw(id: 2)))
+      // In either order: the claim may still have been at the store.
+      var answers: [UInt64: Reply] = [:]
+      while answers.count < 2, let response = try await raw.read() { answers[response.id] = response.reply }
+      #expect(answers == [2: .claimed([]), 3: .done])
+      let client = try await broker.client()
+      let id = try await client.create(NewJob(type: "t")).job.id
+      #expect(try await client.claim().map(\.id) == [id])
+    }
+  }
+
+  @Test func theClaimOfACancelledTaskWaitsNoLonger() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let claim = Task { try await client.claim(ClaimRequest(wait: .seconds(3600))) }
+      try await until(client.stats) { $0.waitingClaims == 1 }
+      claim.cancel()
+      try await until(client.stats) { $0.waitingClaims == 0 }
+      await expect(.unavailable) { _ = try await claim.value }
     }
   }
 

@@ -109,4 +109,36 @@ import Testing
       }
     }
   }
+
+  @Test(arguments: [[0], [0, 0, 0, 9], [0, 0, 0, 9, 8, 7, 0x22]] as [[UInt8]])
+  func halfAFrameAndThenSilenceEndsTheConnectionAndNoOther(half: [UInt8]) async throws {
+    try await withBroker(["--frame-timeout", "0.2"]) { broker in
+      let idle = try RawConnection(to: broker.socket)
+      try await idle.greet()
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.greet()
+      await raw.write(half)
+      guard let response = try await raw.read(), case .error(let error) = response.reply else {
+        Issue.record("no answer")
+        return
+      }
+      #expect(response.id == 0 && error.code == .invalidArgument)
+      #expect(error.message.contains("The rest of the frame did not arrive in 0.2 s"))
+      #expect(try await raw.read() == nil, "the connection stayed open")
+      // It has been silent for longer, but owes nothing.
+      #expect(try await idle.ask(2, .ping) == .pong)
+    }
+  }
+
+  @Test func whoConnectsAndSaysNothingIsNotKept() async throws {
+    try await withBroker(["--frame-timeout", "0.2"]) { broker in
+      let raw = try RawConnection(to: broker.socket)
+      guard let response = try await raw.read(), case .error(let error) = response.reply else {
+        Issue.record("no answer")
+        return
+      }
+      #expect(error.message.contains("The first request did not arrive"))
+      #expect(try await raw.read() == nil, "the connection stayed open")
+    }
+  }
 }

@@ -129,7 +129,7 @@ import Testing
       let id = try await client.create(NewJob(type: "t")).job.id
       #expect(try await client.claim().isEmpty)
       async let waiting = client.claim(ClaimRequest(types: ["t"], wait: .seconds(60)))
-      while try await client.stats().waitingClaims == 0 {}
+      try await until(client.stats) { $0.waitingClaims > 0 }
       #expect(try await client.stats().types.first?.isPaused == true)
       try await client.resume(type: "t")
       #expect(try await waiting.map(\.id) == [id])

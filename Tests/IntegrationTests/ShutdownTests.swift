@@ -63,7 +63,7 @@ import Testing
     let worker = try await broker.client(name: "worker")
     let producer = try await broker.client()
     async let claimed = worker.claim(ClaimRequest(types: ["t"], wait: .seconds(600)))
-    while try await producer.stats().waitingClaims == 0 {}
+    try await until(producer.stats) { $0.waitingClaims > 0 }
     let successor = try await broker.restartAfterKill()
     let id = try await producer.create(NewJob(type: "t")).job.id
     #expect(try await claimed.map(\.id) == [id])

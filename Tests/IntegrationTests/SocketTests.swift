@@ -78,16 +78,6 @@ import Testing
     #expect(await process.allErrors().contains("too long"))
   }
 
-  @Test func readinessIsToldToTheServiceManager() async throws {
-    let directory = TemporaryDirectory()
-    let manager = try DatagramSocket(at: directory.file("notify"))
-    let broker = try await BrokerProcess.start(
-      in: directory, environment: ["NOTIFY_SOCKET": directory.file("notify")])
-    #expect(await manager.receive().hasPrefix("READY=1"))
-    await broker.process.stop()
-    #expect(await manager.receive() == "STOPPING=1")
-  }
-
   @Test(arguments: ["turso", "libsql"])
   func theLibSQLBackendSaysThatItIsNotBuiltYet(backend: String) async throws {
     let process = try BrokerProcess.spawn(
@@ -104,35 +94,5 @@ import Testing
     _ = try await process.line(beginning: "ready socket=")
     #expect(FileManager.default.fileExists(atPath: directory.file("named.db")))
     await process.stop()
-  }
-}
-
-/// A datagram socket as systemd's for notifications.
-private final class DatagramSocket: Sendable {
-  private let descriptor: Int32
-
-  init(at path: String) throws {
-    descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-    let bound = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-      }
-    }
-    try #require(bound == 0)
-  }
-
-  deinit { close(descriptor) }
-
-  func receive() async -> String {
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { [descriptor] in
-        var bytes = [UInt8](repeating: 0, count: 1024)
-        let count = recv(descriptor, &bytes, bytes.count, 0)
-        continuation.resume(returning: String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self))
-      }
-    }
   }
 }

@@ -43,7 +43,7 @@ import Testing
       try await sleeper.greet()
       try await sleeper.write(Request(id: 2, operation: .watch(WatchSelection())))
       let client = try await broker.client()
-      while try await client.stats().watches == 0 {}
+      try await until(client.stats) { $0.watches > 0 }
       // Events of half a kilobyte, more than the sockets' buffers and the watch's backlog hold together.
       for batch in 1...5 {
         let padding = String(repeating: "k", count: 200)

@@ -2,7 +2,7 @@ import JobBrokerClient
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct CancellationTests {
-  @Test func aWaitingClaimEndsWithItsTaskAndItsLateJobsGoBack() async throws {
+  @Test func aWaitingClaimIsWithdrawnWithItsTaskAndItsLateJobsGoBack() async throws {
     let (_, connection, client) = try await connected()
     let claim = Task {
       await failure { () throws(JobError) in
@@ -12,6 +12,7 @@ import Testing
     let id = try await connection.next().id
     claim.cancel()
     #expect(await claim.value?.code == .unavailable)
+    #expect(try await connection.next().operation == .withdraw(id: id))
     let jobs = [someJob(attempt: 3), someJob(attempt: 4)]
     connection.reply(to: id, .claimed(jobs))
     for job in jobs {

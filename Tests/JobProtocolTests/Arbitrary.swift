@@ -53,7 +53,7 @@ extension Arbitrary {
   }
 
   private mutating func operation() -> Operation {
-    switch below(23) {
+    switch below(24) {
     case 0:
       .hello(
         Hello(
@@ -91,6 +91,7 @@ extension Arbitrary {
     case 21:
       .prune(
         olderThan: wait(), status: maybe { $0.flag() ? .complete : .cancelled }, type: maybe { $0.name() })
+    case 22: .withdraw(id: UInt64(number(0...Int.max)))
     default: .backup(path: "/" + text())
     }
   }

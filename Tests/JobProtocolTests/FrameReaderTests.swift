@@ -64,6 +64,6 @@ struct FrameReaderTests {
     let error = #expect(throws: JobError.self) { try reader.next() }
     #expect(
       error?.message
-        == "a frame of 101 bytes was announced; its length must be 1 to 100. The connection will be closed")
+        == "A frame of 101 bytes was announced; its length must be 1 to 100. The connection will be closed.")
   }
 }

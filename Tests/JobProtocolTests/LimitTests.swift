@@ -27,7 +27,7 @@ struct LimitTests {
     let tooLarge = largest + "m"
     let create = refusal(.create([NewJob(type: "t", metadata: tooLarge)]))
     #expect(
-      create?.message == "create.jobs[0].metadata is 393217 bytes long; at most 393216 are allowed")
+      create?.message == "create.jobs[0].metadata is 393217 bytes long; at most 393216 are allowed.")
     #expect(
       refusal(.complete(id, attempt: 1, result: tooLarge))?.message.hasPrefix("complete.result") == true)
     #expect(

@@ -51,6 +51,25 @@ import Testing
     #expect(try backup.integer("PRAGMA application_id") == JobSchema.applicationID)
   }
 
+  @Test func `a job of a version 1 database is kept, and remembered once it is deleted`() async throws {
+    let new = NewJob(type: "ingest")
+    do {
+      let connection = try Connection(path: path)
+      try migrate(connection, Array(JobSchema.migrations.prefix(1)))
+      let insert = try connection.prepare(
+        """
+        INSERT INTO jobs (id, type, status, priority, max_retries, max_lost, attempt, created_at, updated_at, metadata)
+        VALUES (?1, 'ingest', 'pending', 0, 1, 3, 4, 0, 0, '{}')
+        """)
+      try insert.run([.id(new.id)])
+    }
+    let store = try await SQLiteJobStore.open(path: path)
+    #expect(try await store.get(new.id)?.attempt == 4)
+    try await store.commit(.delete(new.id))
+    #expect(try await store.create(new).attempt == 4)
+    await store.close()
+  }
+
   @Test func `a migration that fails leaves the database as it was`() throws {
     let connection = try Connection(path: path)
     try migrate(connection, [["CREATE TABLE a (x)"]])

@@ -29,7 +29,7 @@ import Testing
     #expect(try database.integer("SELECT count(*) FROM jobs") == 1)
     #expect(try database.text("SELECT jobId FROM audio_prep_jobs") == job.id.description)
     #expect(try database.integer("PRAGMA application_id") == JobSchema.applicationID)
-    #expect(try database.integer("PRAGMA user_version") == 1)
+    #expect(try database.integer("PRAGMA user_version") == Int64(JobSchema.version))
   }
 
   @Test func `a reopened store has everything`() async throws {

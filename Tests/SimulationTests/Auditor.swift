@@ -22,7 +22,10 @@ final class Auditor {
   /// Claims whose response was written, or that a restart left in force.
   private var handedOver: Set<ClaimToken> = []
   private var openClaims: [RequestKey: ClaimRequest] = [:]
-  private var reaping: [Set<ClaimToken>] = []
+  /// Of each reap under way, whom it must spare: those heard from when it was asked for, and those claimed since then.
+  private var reaping: [(heard: Set<ClaimToken>, since: Duration)] = []
+  /// When the store ran the claims.
+  private var claimedAt: [ClaimToken: Duration] = [:]
   private var noLossBefore: Duration = .zero
   /// Jobs that somebody was told exist, or are finished, and that nobody has deleted or retried since.
   private var acknowledged: Set<JobID> = []
@@ -48,7 +51,8 @@ final class Auditor {
       terms[id] = term
       saw("report in memory")
     case .reap(let timeout, _):
-      reaping.append(Set(terms.values.filter { $0.heard > now.steady - timeout }.map(\.claim)))
+      let since = now.steady - timeout
+      reaping.append((Set(terms.values.filter { $0.heard > since }.map(\.claim)), since))
     default: break
     }
   }
@@ -180,7 +184,7 @@ final class Auditor {
 
   func executed(
     _ command: JobCommand, _ result: Result<JobReply, JobError>, _ changes: [ModelStore.Change],
-    _ store: ModelStore
+    _ store: ModelStore, at now: Moment
   ) {
     let fence = Fence(command)
     for change in changes {
@@ -189,12 +193,16 @@ final class Auditor {
     switch (command, result) {
     case (.claim(let types, let maxJobs, _, _), .success(.claimed(let jobs))):
       for job in jobs where !issued.insert(job.claim).inserted { violation("claimed twice: \(job.claim)") }
+      for job in jobs { claimedAt[job.claim] = now.steady }
       checkOrder(of: jobs, types: types, isFull: jobs.count == maxJobs, store)
     case (.reap, .success(.reaped(let jobs))):
-      let heard = reaping.removeFirst()
+      let (heard, since) = reaping.removeFirst()
       for job in jobs {
         saw("job reaped")
         if heard.contains(job.claim) { violation("reaped though heard from: \(job.claim)") }
+        if let claimed = claimedAt[job.claim], claimed > since {
+          violation("reaped though just claimed: \(job.claim)")
+        }
       }
     case (.reap, _): reaping.removeFirst()
     case (.promote, .success(.promoted(let ready, _))): if !ready.isEmpty { saw("promotion") }
@@ -206,11 +214,7 @@ final class Auditor {
       if change.before?.status == .pending, change.after?.status.isFinished == true, fence.attempt != nil {
         saw("late holder finished")
       }
-      guard let id = change.before?.id else {
-        // A create that arrives after the job was deleted makes a new one, whose attempts count from 1 again.
-        if let job = change.after, excused.contains(job.id) { issued = issued.filter { $0.id != job.id } }
-        continue
-      }
+      guard let id = change.before?.id else { continue }
       if change.after == nil || change.before?.status.isFinished == true {
         acknowledged.remove(id)
         finished[id] = nil

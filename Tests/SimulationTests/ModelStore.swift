@@ -14,6 +14,8 @@ struct ModelStore {
   /// What the commands since the last `takeChanges` did.
   private var changes: [Change] = []
   private var terms: [JobID: Duration] = [:]
+  /// Attempts of jobs that were deleted.
+  private var attemptsBefore: [JobID: Int] = [:]
   private var lastSequence: Int64 = 0
   let fault: Fault?
 
@@ -30,6 +32,7 @@ struct ModelStore {
 
   private mutating func remove(_ job: Job) {
     jobs[job.id] = nil
+    attemptsBefore[job.id] = job.attempt
     changes.append(Change(before: job, after: nil))
   }
 
@@ -117,7 +120,8 @@ struct ModelStore {
           id: new.id, type: new.type, metadata: new.metadata, maxRetries: new.maxRetries,
           maxLost: new.maxLost,
           priority: new.priority, notBefore: new.notBefore.flatMap { $0 > now ? $0 : nil },
-          uniqueKey: new.uniqueKey, createdAt: now, updatedAt: now, sequence: lastSequence)
+          uniqueKey: new.uniqueKey, attempt: attemptsBefore[new.id] ?? 0, createdAt: now, updatedAt: now,
+          sequence: lastSequence)
         put(job)
         entries.append(CreatedJob(job: job, created: true))
       }

@@ -92,7 +92,7 @@ final class SimulatedBroker {
         return .failure(JobError(.unavailable, "The store is busy."))
       }
       let result = store.execute(spared(submission.command), at: now.wall)
-      auditor.executed(submission.command, result, store.takeChanges(), store)
+      auditor.executed(submission.command, result, store.takeChanges(), store, at: now)
       return result
     }
     executing = (batch, results)

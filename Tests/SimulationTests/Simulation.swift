@@ -84,7 +84,7 @@ final class Simulation {
 
   private func accident() {
     switch random.below(12) {
-    case 0...2: if !broker.hasExecuted { setWallClock(by: random.pick([-86_400, -3_600, 3_600, 86_400])) }
+    case 0...2: setWallClock(by: random.pick([-86_400, -3_600, 3_600, 86_400]))
     case 3...4: standStill(for: random.pick([.seconds(1), .seconds(8), .seconds(60)]))
     case 5: restart(powerCut: false)
     case 6: restart(powerCut: true)

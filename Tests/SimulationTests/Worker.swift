@@ -16,7 +16,8 @@ final class Worker: Client {
     guard link != nil else { return connect() }
     if isCalm { return work() }
     switch simulation.random.below(100) {
-    case 0..<35: if claiming == nil, holds.count < 3 { claim() }
+    case 0..<35:
+      if let claiming { withdraw(claiming) } else if holds.count < 3 { claim() }
     case 35..<60: if let claim = randomClaim() { report(claim) }
     case 60..<82: if let claim = randomClaim() { end(claim, with: randomEnding(of: claim)) }
     case 82..<87: for ending in endings { say(ending.operation, about: ending.claim) }
@@ -90,6 +91,10 @@ final class Worker: Client {
     let lease = simulation.random.pick([Duration.seconds(2), .seconds(10)])
     let maxJobs = simulation.random.pick([1, 1, 2])
     claiming = send(.claim(ClaimRequest(types: types, maxJobs: maxJobs, wait: wait, lease: lease)))
+  }
+
+  private func withdraw(_ claim: UInt64) {
+    if simulation.random.chance(20) { send(.withdraw(id: claim)) }
   }
 
   private func report(_ claim: ClaimToken) {

@@ -106,7 +106,7 @@ import Testing
     #expect(help.status == .done)
     #expect(help.output?.contains("Examples:") == true)
     #expect(help.complaint == nil)
-    #expect(try ending("--version").output == Jobctl.version)
+    #expect(try ending("--version").output == jobBrokerVersion)
   }
 
   @Test func refusalsEndWith1AndMissingBrokersWith3() {

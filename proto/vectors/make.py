@@ -154,6 +154,7 @@ def requests():
         ("claim, all fields", {"claim": {
             "types": ["ingest", "preview"], "max_jobs": 100, "wait_ms": LONG, "lease_ms": 604800000}}),
         ("claim, shortest lease", {"claim": {"lease_ms": 10}}),
+        ("withdraw", {"withdraw": {"claim_id": 2}}),
         ("reap, every type", {"reap": {"timeout_ms": 0}}),
         ("reap, all fields", {"reap": {"timeout_ms": 600000, "type": "ingest"}}),
         ("position", {"position": {"id": ID}}),
@@ -318,6 +319,7 @@ def hostile():
     yield invalid("claim with a lease of 9 ms", {"claim": {"lease_ms": 9}}, "claim.lease_ms")
     yield invalid("claim with a lease of more than 7 days", {"claim": {"lease_ms": 604800001}}, "claim.lease_ms")
     yield invalid("claim with an empty type", {"claim": {"types": ["a", ""]}}, "claim.types")
+    yield invalid("withdraw without an id", {"withdraw": {}}, "withdraw.claim_id")
     yield invalid("reap without a timeout", {"reap": {"type": "ingest"}}, "reap.timeout_ms")
     yield invalid("watch of an id of 1 byte", {"watch": {"ids": ["00"]}}, "watch.ids")
     yield invalid("unwatch without an id", {"unwatch": {}}, "unwatch.watch_id")

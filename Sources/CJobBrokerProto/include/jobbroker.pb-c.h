@@ -34,6 +34,7 @@ typedef struct Jobbroker__Cancel Jobbroker__Cancel;
 typedef struct Jobbroker__Retry Jobbroker__Retry;
 typedef struct Jobbroker__Delete Jobbroker__Delete;
 typedef struct Jobbroker__Claim Jobbroker__Claim;
+typedef struct Jobbroker__Withdraw Jobbroker__Withdraw;
 typedef struct Jobbroker__Reap Jobbroker__Reap;
 typedef struct Jobbroker__Position Jobbroker__Position;
 typedef struct Jobbroker__Watch Jobbroker__Watch;
@@ -125,7 +126,8 @@ typedef enum {
   JOBBROKER__REQUEST__OPERATION_PAUSE = 21,
   JOBBROKER__REQUEST__OPERATION_RESUME = 22,
   JOBBROKER__REQUEST__OPERATION_PRUNE = 23,
-  JOBBROKER__REQUEST__OPERATION_BACKUP = 24
+  JOBBROKER__REQUEST__OPERATION_BACKUP = 24,
+  JOBBROKER__REQUEST__OPERATION_WITHDRAW = 25
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(JOBBROKER__REQUEST__OPERATION__CASE)
 } Jobbroker__Request__OperationCase;
 
@@ -162,6 +164,7 @@ struct  Jobbroker__Request
     Jobbroker__Resume *resume;
     Jobbroker__Prune *prune;
     Jobbroker__Backup *backup;
+    Jobbroker__Withdraw *withdraw;
   };
 };
 #define JOBBROKER__REQUEST__INIT \
@@ -582,6 +585,20 @@ struct  Jobbroker__Claim
 #define JOBBROKER__CLAIM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&jobbroker__claim__descriptor) \
     , 0,NULL, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * Ends the wait of this connection's claim `claim_id`, the id of its request.
+ */
+struct  Jobbroker__Withdraw
+{
+  ProtobufCMessage base;
+  protobuf_c_boolean has_claim_id;
+  uint64_t claim_id;
+};
+#define JOBBROKER__WITHDRAW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&jobbroker__withdraw__descriptor) \
+    , 0, 0 }
 
 
 /*
@@ -1394,6 +1411,25 @@ Jobbroker__Claim *
 void   jobbroker__claim__free_unpacked
                      (Jobbroker__Claim *message,
                       ProtobufCAllocator *allocator);
+/* Jobbroker__Withdraw methods */
+void   jobbroker__withdraw__init
+                     (Jobbroker__Withdraw         *message);
+size_t jobbroker__withdraw__get_packed_size
+                     (const Jobbroker__Withdraw   *message);
+size_t jobbroker__withdraw__pack
+                     (const Jobbroker__Withdraw   *message,
+                      uint8_t             *out);
+size_t jobbroker__withdraw__pack_to_buffer
+                     (const Jobbroker__Withdraw   *message,
+                      ProtobufCBuffer     *buffer);
+Jobbroker__Withdraw *
+       jobbroker__withdraw__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   jobbroker__withdraw__free_unpacked
+                     (Jobbroker__Withdraw *message,
+                      ProtobufCAllocator *allocator);
 /* Jobbroker__Reap methods */
 void   jobbroker__reap__init
                      (Jobbroker__Reap         *message);
@@ -1921,6 +1957,9 @@ typedef void (*Jobbroker__Delete_Closure)
 typedef void (*Jobbroker__Claim_Closure)
                  (const Jobbroker__Claim *message,
                   void *closure_data);
+typedef void (*Jobbroker__Withdraw_Closure)
+                 (const Jobbroker__Withdraw *message,
+                  void *closure_data);
 typedef void (*Jobbroker__Reap_Closure)
                  (const Jobbroker__Reap *message,
                   void *closure_data);
@@ -2033,6 +2072,7 @@ extern const ProtobufCMessageDescriptor jobbroker__cancel__descriptor;
 extern const ProtobufCMessageDescriptor jobbroker__retry__descriptor;
 extern const ProtobufCMessageDescriptor jobbroker__delete__descriptor;
 extern const ProtobufCMessageDescriptor jobbroker__claim__descriptor;
+extern const ProtobufCMessageDescriptor jobbroker__withdraw__descriptor;
 extern const ProtobufCMessageDescriptor jobbroker__reap__descriptor;
 extern const ProtobufCMessageDescriptor jobbroker__position__descriptor;
 extern const ProtobufCMessageDescriptor jobbroker__watch__descriptor;

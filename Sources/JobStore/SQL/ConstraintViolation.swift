@@ -15,12 +15,12 @@ public enum ConstraintViolation {
   public static func isUniqueKey(message: String) -> Bool { message.hasSuffix("jobs.unique_key") }
 
   private static let explanations = [
-    ("metadata_is_json_object", "metadata must be a JSON object"),
-    ("result_is_json_object", "result must be a JSON object"),
-    ("progress_is_percentage", "progress must be between 0 and 100"),
-    ("type_is_not_empty", "type must not be empty"),
-    ("max_retries_is_not_negative", "max_retries must not be negative"),
-    ("max_lost_is_not_negative", "max_lost must not be negative"),
-    ("retry_count_is_not_negative", "retry_count must not be negative"),
+    ("metadata_is_json_object", "metadata must be a JSON object."),
+    ("result_is_json_object", "result must be a JSON object."),
+    ("progress_is_percentage", "progress must be between 0 and 100."),
+    ("type_is_not_empty", "type must not be empty."),
+    ("max_retries_is_not_negative", "max_retries must not be negative."),
+    ("max_lost_is_not_negative", "max_lost must not be negative."),
+    ("retry_count_is_not_negative", "retry_count must not be negative."),
   ]
 }

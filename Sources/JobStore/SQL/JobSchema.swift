@@ -7,7 +7,7 @@ public enum JobSchema {
   public static let applicationID: Int64 = 0x4A4F_4242
 
   /// The statements that bring a database from version `index` to version `index + 1`.
-  public static let migrations: [[String]] = [version1]
+  public static let migrations: [[String]] = [version1, version2]
 
   /// The newest version: SQLite's `user_version`.
   public static var version: Int { migrations.count }
@@ -111,6 +111,29 @@ public enum JobSchema {
       strftime('%Y-%m-%dT%H:%M:%fZ', j.created_at / 1000.0, 'unixepoch'),
       strftime('%Y-%m-%dT%H:%M:%fZ', j.updated_at / 1000.0, 'unixepoch')
     FROM jobs AS j LEFT JOIN original_ids AS o ON o.seq = j.seq
+    """,
+  ]
+
+  /// Jobs that were claimed and are no more, with their last attempts: a job that is created again with the id of one
+  /// of them counts on from there, so that a holder of the old job can't pass for one of the new. `place` is the order
+  /// of deletion. Only the last million is kept, at some 50 bytes each, so that pruning for ever leaves no more than
+  /// that behind.
+  private static let version2 = [
+    """
+    CREATE TABLE deleted_jobs (
+      place INTEGER PRIMARY KEY,
+      id BLOB NOT NULL UNIQUE,
+      attempt INTEGER NOT NULL
+    ) STRICT
+    """,
+    "DROP TRIGGER jobs_deleted",
+    """
+    CREATE TRIGGER jobs_deleted AFTER DELETE ON jobs BEGIN
+      DELETE FROM job_attempts WHERE seq = OLD.seq;
+      DELETE FROM original_ids WHERE seq = OLD.seq;
+      INSERT OR REPLACE INTO deleted_jobs (id, attempt) SELECT OLD.id, OLD.attempt WHERE OLD.attempt > 0;
+      DELETE FROM deleted_jobs WHERE place <= (SELECT max(place) FROM deleted_jobs) - 1000000;
+    END
     """,
   ]
 }

@@ -12,11 +12,14 @@ extension JobStatement {
   static let delayed = "status = 'pending' AND not_before IS NOT NULL"
   static let delayedJobs = "jobs INDEXED BY jobs_delayed"
 
+  /// The attempts of a deleted job with the id `?1`.
+  static let attemptsBeforeSQL = "SELECT attempt FROM deleted_jobs WHERE id = ?1"
+
   static let insertJobSQL = """
     INSERT INTO jobs (
       id, type, status, priority, metadata, max_retries, max_lost, not_before, requested_not_before, unique_key,
-      created_at, updated_at)
-    VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)
+      created_at, updated_at, attempt)
+    VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, coalesce((\(attemptsBeforeSQL)), 0))
     ON CONFLICT DO NOTHING
     """
 

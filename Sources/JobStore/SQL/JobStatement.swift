@@ -9,6 +9,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
 
   // One job.
   case insertJob
+  case attemptsBefore
   case jobByID
   case wholeJobByID
   case jobWithCause
@@ -69,6 +70,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .rollbackToSavepoint: "ROLLBACK TO command"
     case .releaseSavepoint: "RELEASE command"
     case .insertJob: Self.insertJobSQL
+    case .attemptsBefore: Self.attemptsBeforeSQL
     case .jobByID: "SELECT \(JobColumns.brief) FROM jobs WHERE id = ?1"
     case .wholeJobByID: "SELECT \(JobColumns.whole) FROM jobs WHERE id = ?1"
     case .jobWithCause: Self.jobWithCauseSQL

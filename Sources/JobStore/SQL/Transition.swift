@@ -52,14 +52,14 @@ public struct Transition: Sendable {
     if isSoAlready(job, cause) { return .success(.job(job, changed: false)) }
     let state = "job \(id) is \(job.status.rawValue)"
     if goal == .retried {
-      let message = "Only a failed or cancelled job can be retried; \(state)"
+      let message = "Only a failed or cancelled job can be retried; \(state)."
       return .failure(JobError(.invalidArgument, message, job: job.outline))
     }
     if let attempt {
-      let message = "Attempt \(attempt) no longer holds the job: \(state), attempt \(job.attempt)"
+      let message = "Attempt \(attempt) no longer holds the job: \(state), attempt \(job.attempt)."
       return .failure(JobError(.staleClaim, message, job: job.outline))
     }
-    return .failure(JobError(.jobFinished, "Too late: \(state)", job: job.outline))
+    return .failure(JobError(.jobFinished, "Too late: \(state).", job: job.outline))
   }
 
   /// Whether the command asks for what it, or one with the same aim, has brought about already. A finished attempt
@@ -85,7 +85,7 @@ extension Transition {
     _ id: JobID, attempt: Int?, _ update: JobUpdate, at now: Timestamp
   ) throws(JobError) -> Transition {
     if let progress = update.progress, !(0...100).contains(progress) {
-      throw JobError(.invalidArgument, "progress must be between 0 and 100")
+      throw JobError(.invalidArgument, "progress must be between 0 and 100.")
     }
     let cause: AttemptCause? =
       switch update.status {

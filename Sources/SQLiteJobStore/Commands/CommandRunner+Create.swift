@@ -30,10 +30,11 @@ extension CommandRunner {
       .integer(new.maxLost), .time(notBefore), .time(new.notBefore), .text(new.uniqueKey), .time(now),
     ]
     guard try statements.run(SQLStep(.insertJob, values)) else { return try existing(new) }
+    let attemptsBefore = try statements(.attemptsBefore).first([.id(new.id)]) { Int($0.integer(0)) }
     let job = Job(
       id: new.id, type: new.type, metadata: new.metadata, maxRetries: new.maxRetries, maxLost: new.maxLost,
-      priority: new.priority, notBefore: notBefore, uniqueKey: new.uniqueKey, createdAt: now, updatedAt: now,
-      sequence: statements.connection.lastInsertedRow)
+      priority: new.priority, notBefore: notBefore, uniqueKey: new.uniqueKey, attempt: attemptsBefore ?? 0,
+      createdAt: now, updatedAt: now, sequence: statements.connection.lastInsertedRow)
     changes.append(.added(QueueEntry(job)))
     return .success(CreatedJob(job: job, created: true))
   }
@@ -48,11 +49,11 @@ extension CommandRunner {
       if job.hasContent(of: new), same?.requested == new.notBefore {
         return .success(CreatedJob(job: job, created: false))
       }
-      let message = "id \(new.id) belongs to a job with other content; use a new id"
+      let message = "id \(new.id) belongs to a job with other content; use a new id."
       return .failure(JobError(.alreadyExists, message, job: job.outline))
     }
     guard let key = new.uniqueKey, let job = try holder(ofUniqueKey: key) else {
-      return .failure(JobError(.internal, "Job \(new.id) could not be inserted, yet no job is in its way"))
+      return .failure(JobError(.internal, "Job \(new.id) could not be inserted, yet no job is in its way."))
     }
     return .success(CreatedJob(job: job, created: false))
   }

@@ -134,7 +134,7 @@ extension CommandRunner {
         throw error
       }
       let holder = try holder(ofUniqueKey: key)
-      let message = "unique_key \(key) belongs to another unfinished job by now"
+      let message = "unique_key \(key) belongs to another unfinished job by now."
       return .failure(JobError(.alreadyExists, message, job: holder?.outline))
     }
     let after = try job(id)

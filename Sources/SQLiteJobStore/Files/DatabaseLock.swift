@@ -11,7 +11,7 @@ final class DatabaseLock: Sendable {
     descriptor = try PrivateFile.open(path)
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let isTaken = errno == EWOULDBLOCK
-      let error = JobError.system("cannot lock \(path)")
+      let error = JobError.system("Cannot lock \(path)")
       close(descriptor)
       throw isTaken
         ? JobError(.unavailable, "Another broker has the database: \(path) is locked. Stop it first.") : error

@@ -37,7 +37,7 @@ actor LogSync {
     guard let log, durable < target else { return }
     let code = log.sync()
     guard code == SQLITE_OK else {
-      let failure = JobError(.unknownOutcome, "The write-ahead log could not be synced (SQLite \(code))")
+      let failure = JobError(.unknownOutcome, "The write-ahead log could not be synced (SQLite \(code)).")
       committed.fail(failure)
       throw failure
     }

@@ -6,9 +6,9 @@ enum PrivateFile {
   /// Makes a directory, and those above it, with mode 0700; those that exist stay as they are.
   static func makeDirectory(_ path: String) throws(JobError) {
     if path.isEmpty || path == "/" || mkdir(path, 0o700) == 0 || errno == EEXIST { return }
-    guard errno == ENOENT else { throw .system("cannot make directory \(path)") }
+    guard errno == ENOENT else { throw .system("Cannot make directory \(path)") }
     try makeDirectory(directory(of: path))
-    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .system("cannot make directory \(path)") }
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .system("Cannot make directory \(path)") }
   }
 
   /// Opens a file for reading and writing, made with mode 0600 if there is none; returns its descriptor.
@@ -19,7 +19,7 @@ enum PrivateFile {
     let descriptor = Glibc.open(path, flags, 0o600)
     if descriptor < 0 {
       throw errno == EEXIST
-        ? JobError(.alreadyExists, "\(path) exists already") : .system("cannot open \(path)")
+        ? JobError(.alreadyExists, "\(path) exists already; choose another.") : .system("Cannot open \(path)")
     }
     return descriptor
   }
@@ -33,9 +33,9 @@ enum PrivateFile {
   static func sync(_ path: String) throws(JobError) {
     for name in [path, directory(of: path)] {
       let descriptor = Glibc.open(name, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw .system("cannot open \(name)") }
+      guard descriptor >= 0 else { throw .system("Cannot open \(name)") }
       defer { Glibc.close(descriptor) }
-      guard fsync(descriptor) == 0 else { throw .system("cannot sync \(name)") }
+      guard fsync(descriptor) == 0 else { throw .system("Cannot sync \(name)") }
     }
   }
 
@@ -49,6 +49,6 @@ enum PrivateFile {
 extension JobError {
   /// UNAVAILABLE, with what the system said last.
   static func system(_ what: String) -> JobError {
-    JobError(.unavailable, "\(what): \(String(cString: strerror(errno)))")
+    JobError(.unavailable, "\(what): \(String(cString: strerror(errno))).")
   }
 }

@@ -30,10 +30,10 @@ struct Migrator {
     case .newer(let version):
       throw JobError(
         .unsupported,
-        "\(path) has version \(version) of the schema, this program knows \(migrations.count): use a newer one"
+        "\(path) has version \(version) of the schema, this program knows \(migrations.count): use a newer one."
       )
     case .foreign:
-      throw JobError(.invalidArgument, "\(path) is another program's database: choose another path")
+      throw JobError(.invalidArgument, "\(path) is another program's database: choose another path.")
     case .empty, .version, .originalStore:
       // Only now that the file is known to be ours.
       try sqlite("Cannot open \(path)", useWriteAheadLog)
@@ -90,7 +90,7 @@ struct Migrator {
     unlink(backup + "-partial")
     try Backup.write(connection, to: backup + "-partial")
     guard rename(backup + "-partial", backup) == 0 else {
-      throw .system("cannot rename the backup to \(backup)")
+      throw .system("Cannot rename the backup to \(backup)")
     }
     try PrivateFile.sync(backup)
     logger.notice("Database backed up before its migration", metadata: ["path": "\(backup)"])

@@ -38,6 +38,6 @@ extension SQLiteError: CustomStringConvertible {
 extension JobError {
   /// A read failed, or the database could not be opened: nothing has changed.
   init(_ error: SQLiteError, while doing: String) {
-    self.init(error.isBusy || error.isFull ? .unavailable : .internal, "\(doing): \(error)")
+    self.init(error.isBusy || error.isFull ? .unavailable : .internal, "\(doing): \(error).")
   }
 }

@@ -78,7 +78,7 @@ struct PrivateBroker {
     let path = template.withUnsafeMutableBufferPointer { name in
       name.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
     }
-    guard let path else { throw ValidationError("\(directory): \(String(cString: strerror(errno)))") }
+    guard let path else { throw ValidationError("\(directory): \(String(cString: strerror(errno))).") }
     return path
   }
 

@@ -38,7 +38,7 @@ struct WakeUp: Sendable {
   private func nextJob(_ worker: JobBrokerClient) async throws -> UInt64 {
     let request = ClaimRequest(types: [jobs.type], wait: .seconds(10))
     guard let job = try await worker.claim(request).first else {
-      throw JobError(.unavailable, "no job came within 10 s")
+      throw JobError(.unavailable, "No job came within 10 s.")
     }
     let arrived = MonotonicClock.nanoseconds
     try await worker.complete(job.id, attempt: job.attempt)

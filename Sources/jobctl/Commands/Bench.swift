@@ -40,10 +40,10 @@ struct Bench: AsyncParsableCommand {
   var keep = false
 
   func validate() throws {
-    guard (2...10_000).contains(clients) else { throw ValidationError("--clients is from 2 to 10000") }
-    guard (1...100_000_000).contains(jobs) else { throw ValidationError("--jobs is from 1 to 100000000") }
+    guard (2...10_000).contains(clients) else { throw ValidationError("--clients is from 2 to 10000.") }
+    guard (1...100_000_000).contains(jobs) else { throw ValidationError("--jobs is from 1 to 100000000.") }
     guard (0...Limits.payload).contains(payload) else {
-      throw ValidationError("--payload is from 0 to \(Limits.payload)")
+      throw ValidationError("--payload is from 0 to \(Limits.payload).")
     }
   }
 

@@ -64,25 +64,25 @@ struct Create: BrokerCommand {
 
   func validate() throws {
     guard [metadata, metadataFile, metadataLines].compactMap({ $0 }).count <= 1 else {
-      throw ValidationError("give the metadata once: --metadata, --metadata-file or --metadata-lines")
+      throw ValidationError("Give the metadata once: --metadata, --metadata-file or --metadata-lines.")
     }
     guard delay == nil || notBefore == nil else {
-      throw ValidationError("--delay and --not-before exclude each other")
+      throw ValidationError("--delay and --not-before exclude each other.")
     }
-    guard count >= 1 else { throw ValidationError("--count is 1 or more") }
+    guard count >= 1 else { throw ValidationError("--count is 1 or more.") }
     guard count == 1 || metadataLines == nil else {
-      throw ValidationError("--count and --metadata-lines exclude each other")
+      throw ValidationError("--count and --metadata-lines exclude each other.")
     }
     if let id {
-      guard JobID(id) != nil else { throw ValidationError("--id is a UUID, not '\(id)'") }
-      guard count == 1, metadataLines == nil else { throw ValidationError("an --id names one job") }
+      guard JobID(id) != nil else { throw ValidationError("--id is a UUID, not '\(id)'.") }
+      guard count == 1, metadataLines == nil else { throw ValidationError("An --id names one job.") }
     }
   }
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
     let jobs = try newJobs()
     guard !wait || jobs.count <= Limits.selection else {
-      throw ValidationError("--wait follows at most \(Limits.selection) jobs")
+      throw ValidationError("--wait follows at most \(Limits.selection) jobs.")
     }
     var ids: Set<JobID> = []
     for batch in CreateBatches(jobs: jobs) {

@@ -26,7 +26,7 @@ struct List: BrokerCommand {
   var all = false
 
   func validate() throws {
-    guard limit >= 1 else { throw ValidationError("--limit is 1 or more") }
+    guard limit >= 1 else { throw ValidationError("--limit is 1 or more.") }
   }
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {

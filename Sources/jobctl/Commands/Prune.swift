@@ -23,7 +23,7 @@ struct Prune: BrokerCommand {
 
   func validate() throws {
     guard status?.isFinished ?? true else {
-      throw ValidationError("only complete, failed and cancelled jobs are pruned")
+      throw ValidationError("Only complete, failed and cancelled jobs are pruned.")
     }
   }
 

@@ -41,7 +41,7 @@ struct Update: BrokerCommand {
 
   func validate() throws {
     guard stage == nil || !clearStage else {
-      throw ValidationError("--stage and --clear-stage exclude each other")
+      throw ValidationError("--stage and --clear-stage exclude each other.")
     }
   }
 

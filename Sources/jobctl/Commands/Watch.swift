@@ -31,7 +31,7 @@ struct Watch: BrokerCommand {
 
   func validate() throws {
     guard !untilFinished || !jobs.isEmpty else {
-      throw ValidationError("--until-finished needs jobs to wait for")
+      throw ValidationError("--until-finished needs jobs to wait for.")
     }
   }
 

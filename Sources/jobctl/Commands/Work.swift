@@ -74,13 +74,13 @@ struct Work: AsyncParsableCommand {
 
   func validate() throws {
     guard let program = command.first else {
-      throw ValidationError("name a program after `--`, as in: jobctl work --type ingest -- ./ingest.sh")
+      throw ValidationError("Name a program after `--`, as in: jobctl work --type ingest -- ./ingest.sh")
     }
     guard Work.isExecutable(program) else {
-      throw ValidationError("\(program) is no program that can be run")
+      throw ValidationError("\(program) is no program that can be run.")
     }
-    guard concurrency >= 1 else { throw ValidationError("--concurrency is 1 or more") }
-    guard Limits.lease.contains(lease) else { throw ValidationError("--lease is from 10ms to 7d") }
+    guard concurrency >= 1 else { throw ValidationError("--concurrency is 1 or more.") }
+    guard Limits.lease.contains(lease) else { throw ValidationError("--lease is from 10ms to 7d.") }
   }
 
   func run() async throws {

@@ -12,19 +12,23 @@ struct BrokerProcess: Sendable {
   /// Starts a broker and waits until it answers. With the directory of an earlier one it takes over its jobs.
   static func start(
     in directory: TemporaryDirectory = TemporaryDirectory(), _ arguments: [String] = [],
-    environment: [String: String] = [:]
+    environment: [String: String] = [:], through wrapper: [String] = [], input: FileHandle = .nullDevice
   ) async throws -> BrokerProcess {
-    let process = try spawn(in: directory, arguments, environment: environment)
+    let process = try spawn(
+      in: directory, arguments, environment: environment, through: wrapper, input: input)
     _ = try await process.line(beginning: "ready socket=")
     return BrokerProcess(process: process, directory: directory)
   }
 
-  /// Starts a broker without waiting.
+  /// Starts a broker without waiting. A wrapper is a command that ends with executing what it is given.
   static func spawn(
-    in directory: TemporaryDirectory, _ arguments: [String] = [], environment: [String: String] = [:]
+    in directory: TemporaryDirectory, _ arguments: [String] = [], environment: [String: String] = [:],
+    through wrapper: [String] = [], input: FileHandle = .nullDevice
   ) throws -> ChildProcess {
     let own = ["--socket", directory.file("broker.sock"), "--db", directory.file("jobs.db")]
-    return try ChildProcess(Products.jobbrokerd, own + arguments, environment: environment)
+    let command = wrapper + [Products.jobbrokerd] + own + arguments
+    return try ChildProcess(
+      command[0], Array(command.dropFirst()), environment: environment, input: input)
   }
 
   /// A client of this broker.
@@ -44,5 +48,11 @@ struct BrokerProcess: Sendable {
   func restartAfterKill() async throws -> BrokerProcess {
     await process.stop(SIGKILL)
     return try await BrokerProcess.start(in: directory)
+  }
+
+  /// Runs a command of `jobctl` against this broker.
+  func jobctl(_ arguments: String..., through wrapper: [String] = []) async throws -> Finished {
+    try await Finished.running(
+      wrapper + [Products.jobctl] + arguments, environment: ["JOBBROKER_SOCKET": socket])
   }
 }

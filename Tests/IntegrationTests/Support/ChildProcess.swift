@@ -12,13 +12,16 @@ final class ChildProcess: Sendable {
   private let exit: Task<Int32, Never>
 
   /// Starts a program. Its environment is this one's with `environment` laid over it.
-  init(_ program: String, _ arguments: [String], environment: [String: String] = [:]) throws {
+  init(
+    _ program: String, _ arguments: [String], environment: [String: String] = [:],
+    input: FileHandle = .nullDevice
+  ) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: program)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let (stdout, stderr) = (Pipe(), Pipe())
-    process.standardInput = FileHandle.nullDevice
+    process.standardInput = input
     process.standardOutput = stdout
     process.standardError = stderr
     let (ended, continuation) = AsyncStream.makeStream(of: Int32.self)
@@ -58,6 +61,22 @@ final class ChildProcess: Sendable {
   func stop(_ signal: Int32 = SIGTERM) async -> Int32 {
     send(signal)
     return await waitForExit()
+  }
+}
+
+/// How a program ended, and what it said.
+struct Finished {
+  let code: Int32
+  let output: String
+  let errors: String
+
+  /// Runs a program to its end.
+  static func running(
+    _ command: [String], environment: [String: String] = [:]
+  ) async throws -> Finished {
+    let process = try ChildProcess(command[0], Array(command.dropFirst()), environment: environment)
+    let (output, errors) = (await process.allOutput(), await process.allErrors())
+    return Finished(code: await process.waitForExit(), output: output, errors: errors)
   }
 }
 

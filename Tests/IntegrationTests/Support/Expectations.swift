@@ -29,3 +29,19 @@ func withBroker(_ arguments: [String] = [], _ body: (BrokerProcess) async throws
   }
   #expect(await broker.process.stop() == 0, "the broker did not shut down cleanly")
 }
+
+/// Asks again and again until the answer is as wanted, for what is not told by an event. Fails after a minute.
+func until<Answer>(
+  _ question: () async throws -> Answer, _ isWanted: (Answer) throws -> Bool,
+  sourceLocation: SourceLocation = #_sourceLocation
+) async throws {
+  let deadline = ContinuousClock.now + .seconds(60)
+  var answer = try await question()
+  while try !isWanted(answer) {
+    guard ContinuousClock.now < deadline else {
+      Issue.record("still \(answer)", sourceLocation: sourceLocation)
+      return
+    }
+    answer = try await question()
+  }
+}

@@ -41,7 +41,10 @@ static bool add_chunk(struct jb_arena *arena, size_t needed) {
   if (size < needed) size = needed;
   /* calloc, because every piece has to be zero. */
   struct jb_chunk *chunk = calloc(1, sizeof *chunk + size);
-  if (!chunk) return false;
+  if (!chunk) {
+    arena->starved = true;
+    return false;
+  }
   chunk->next = arena->chunks;
   arena->chunks = chunk;
   arena->cursor = chunk->bytes;

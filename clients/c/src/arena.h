@@ -22,6 +22,8 @@ struct jb_arena {
   size_t allowance;
   /* Whether more than the limit was wanted. */
   bool exhausted;
+  /* Whether the system had no memory. */
+  bool starved;
 };
 
 /* Begins an empty arena that expects `size` bytes and gives out at most `limit`. */

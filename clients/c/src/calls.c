@@ -373,6 +373,11 @@ bool jb_receive(jobbroker_client *client, const uint8_t *body, size_t count) {
   uint64_t id;
   jobbroker_reply *reply;
   enum jb_reading reading = jb_reply_read(body, count, &id, &reply);
+  if (reading == JB_READ_REFUSED && id == 0 && reply->code == JOBBROKER_RESOURCE_EXHAUSTED) {
+    /* A notice for which there is no memory: the next connection begins with all that matters. */
+    jb_lost(client, reply);
+    return false;
+  }
   if (reading == JB_READ_MALFORMED || (reading == JB_READ_REFUSED && id == 0)) {
     jb_violated(client, reply->message);
     jobbroker_reply_free(reply);

@@ -62,10 +62,8 @@ jobbroker_reply *jb_reply_error(jobbroker_code code, const char *format, ...) {
 }
 
 jobbroker_reply *jb_reply_interrupted(void) {
-  jobbroker_reply *reply = new_reply(0);
-  if (!reply) return (jobbroker_reply *)&out_of_memory;
-  reply->event = JOBBROKER_EVENT_INTERRUPTED;
-  return reply;
+  static const jobbroker_reply interrupted = {.message = "", .event = JOBBROKER_EVENT_INTERRUPTED};
+  return (jobbroker_reply *)&interrupted;
 }
 
 /* ------------------------------------------------------------------------------------------------- reading */
@@ -153,10 +151,14 @@ enum jb_reading jb_reply_read(const uint8_t *body, size_t count, uint64_t *id, j
   if (read->response) {
     code = read_parts(read, &fault);
     if (code == JOBBROKER_OK) return JB_READ_REPLY;
-  } else if (read->arena.exhausted) {
-    fault.reason = "takes more than 64 MiB of memory";
   }
-  *reply = jb_reply_error(code, "the broker's reply can't be read: %s %s", fault.field, fault.reason);
+  if (read->arena.exhausted) {
+    code = JOBBROKER_INTERNAL;
+    fault = (struct jb_fault){"reply", "takes more than 64 MiB of memory"};
+  }
+  *reply = read->arena.starved
+               ? (jobbroker_reply *)&out_of_memory
+               : jb_reply_error(code, "the broker's reply can't be read: %s %s", fault.field, fault.reason);
   jobbroker_reply_free(read);
   return JB_READ_REFUSED;
 }

@@ -7,7 +7,7 @@
 #include "jobbroker/reply.h"
 
 struct jobbroker_reply {
-  /* How many owners it has; one that nobody owns was made when there was no memory. */
+  /* How many owners it has; 0: it is a constant. */
   unsigned references;
   jobbroker_code code;
   const char *message;
@@ -38,7 +38,7 @@ enum jb_reading jb_reply_read(const uint8_t *body, size_t count, uint64_t *id, j
 jobbroker_reply *jb_reply_error(jobbroker_code code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Makes the reply of an event that the broker did not send. Never fails, as above. */
+/* The reply of an interruption that the broker did not tell of. */
 jobbroker_reply *jb_reply_interrupted(void);
 
 /* Adds an owner. */

@@ -9,7 +9,7 @@ static jobbroker_code refuse(struct jb_fault *fault, jobbroker_code code, const 
 }
 
 static jobbroker_code no_memory(struct jb_fault *fault) {
-  return refuse(fault, JOBBROKER_RESOURCE_EXHAUSTED, "reply", "takes more memory than there is");
+  return refuse(fault, JOBBROKER_RESOURCE_EXHAUSTED, "reply", "finds no memory");
 }
 
 const char *jb_text_or_empty(const char *text) { return text ? text : ""; }

@@ -2,7 +2,7 @@
 #include "reply.h"
 
 static jobbroker_code no_memory(struct jb_fault *fault) {
-  *fault = (struct jb_fault){"reply", "takes more memory than there is"};
+  *fault = (struct jb_fault){"reply", "finds no memory"};
   return JOBBROKER_RESOURCE_EXHAUSTED;
 }
 

@@ -3,7 +3,7 @@ import { JobBrokerError } from "./errors.js";
 import { errorText } from "./error-text.js";
 import type { HeldClaim } from "./held-claim.js";
 import type { Job, JobStatus, JsonObject } from "./job.js";
-import { newJobId, parseJobId } from "./job-id.js";
+import { parseJobId } from "./job-id.js";
 import type { ClientOptions } from "./options.js";
 
 /** A job as the users of a BrokerJobStore see it. */
@@ -72,7 +72,7 @@ export class BrokerJobStore {
 
   /** Makes a pending job. */
   async create(type: string, metadata: JsonObject = {}): Promise<StoredJob> {
-    const { job } = await this.client.create({ id: newJobId(), type, metadata });
+    const { job } = await this.client.create({ type, metadata });
     return storedJob({ ...job, metadata });
   }
 

@@ -149,6 +149,22 @@ export class Client {
     return new Watch(this.session.watches, selection, options.signal);
   }
 
+  /**
+   * Waits until a job is complete, failed or cancelled.
+   *
+   * @returns the job, with its result.
+   * @throws JobBrokerError NOT_FOUND when there is no such job, or it was deleted.
+   */
+  async finished(id: string, options: CallOptions = {}): Promise<Job> {
+    for await (const event of this.watch({ ids: [id] }, options)) {
+      if (event.kind === "interrupted") continue;
+      const jobs = event.kind === "snapshot" ? event.jobs : event.kind === "changed" ? [event.job] : [];
+      // None: there is no such job.
+      if (jobs.every(isFinished)) break;
+    }
+    return (await this.call("job", { get: { id: wireId(id) } }, options)).job;
+  }
+
   // ----------------------------------------------------------------------------------------------- the holder's
 
   /**
@@ -282,6 +298,10 @@ export class Client {
 
 function about(id: string, options: HolderOptions): { id: Buffer; attempt: number | undefined } {
   return { id: wireId(id), attempt: options.attempt };
+}
+
+function isFinished(job: Job): boolean {
+  return job.status !== "pending" && job.status !== "processing";
 }
 
 function unexpectedReply(): JobBrokerError {

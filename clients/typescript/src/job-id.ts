@@ -8,16 +8,21 @@ let used = pool.length;
  * id can be sent twice and is still one job.
  */
 export function newJobId(): string {
+  return formatJobId(newJobIdBytes());
+}
+
+/** The same, as its 16 bytes. */
+export function newJobIdBytes(): Buffer {
   if (used === pool.length) {
     randomFillSync(pool);
     used = 0;
   }
-  const bytes = pool.subarray(used, used + 16);
+  const bytes = Buffer.from(pool.subarray(used, used + 16));
   used += 16;
   bytes.writeUIntBE(Date.now(), 0, 6);
   bytes[6] = 0x70 | ((bytes[6] as number) & 0x0f);
   bytes[8] = 0x80 | ((bytes[8] as number) & 0x3f);
-  return formatJobId(bytes);
+  return bytes;
 }
 
 /** The 16 bytes of a UUID's text, in either case, with or without dashes; undefined when it is none. */

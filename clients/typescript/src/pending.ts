@@ -2,8 +2,6 @@ import { JobBrokerError } from "./errors.js";
 import type { Reply } from "./replies.js";
 import { isRepeatable } from "./requests.js";
 import type { Operation } from "./requests.js";
-import { longestTimer } from "./time.js";
-import type { Timer } from "./time.js";
 import { encodeRequest } from "./wire/codec.js";
 
 /** How a request is to be treated. */
@@ -27,27 +25,29 @@ export class PendingRequest {
   /** The caller has gone; the reply is still counted, and a job that comes with it is given back. */
   isAbandoned = false;
   readonly isRepeated: boolean;
+  /** How long the caller waits for the reply, and when that time is over (`performance.now()`), in milliseconds. */
+  readonly patienceMs: number;
+  readonly expiry: number;
   /** Whether sending it twice comes to the same as once. */
   private readonly isSafe: boolean;
   private readonly waitEnds: number | undefined;
   private frame: Buffer | undefined;
-  private timer: Timer | undefined;
+  private onAbort: (() => void) | undefined;
 
   constructor(
     readonly id: number, readonly operation: Operation, private readonly treatment: Treatment,
-    private readonly resolve: (reply: Reply) => void, private readonly reject: (reason: unknown) => void,
+    timeoutMs: number, private readonly resolve: (reply: Reply) => void,
+    private readonly reject: (reason: unknown) => void,
   ) {
     this.isSafe = isRepeatable(operation);
     this.isRepeated = treatment.repeated ?? this.isSafe;
     const wait = Number(operation.claim?.wait_ms ?? 0);
-    this.waitEnds = wait > 0 ? performance.now() + wait : undefined;
+    const now = performance.now();
+    this.waitEnds = wait > 0 ? now + wait : undefined;
+    this.patienceMs = timeoutMs + wait;
+    this.expiry = now + this.patienceMs;
     // Written now, so that the caller learns at once of what the protocol can't say.
     this.frame = encodeRequest({ id, ...operation });
-  }
-
-  /** How long its claim asks to wait, in milliseconds. */
-  get waitMs(): number {
-    return Number(this.operation.claim?.wait_ms ?? 0);
   }
 
   /** What to send. A claim that is sent again waits only for what is left of its time. */
@@ -63,23 +63,15 @@ export class PendingRequest {
     return { claim: { ...this.operation.claim, wait_ms: Math.max(0, Math.ceil(this.waitEnds - performance.now())) } };
   }
 
-  /** Calls `abandon` when the caller has gone or has waited too long. */
-  watchCaller(timeoutMs: number, abandon: (id: number, reason: unknown) => void): void {
+  /** Calls `abandon` when the caller has gone. */
+  watchCaller(abandon: (request: PendingRequest, reason: unknown) => void): void {
     const { signal } = this.treatment;
-    if (signal) {
-      this.onAbort = () => abandon(this.id, signal.reason);
-      signal.addEventListener("abort", this.onAbort, { once: true });
-    }
-    const patience = timeoutMs + this.waitMs;
-    if (patience <= longestTimer) {
-      this.timer = setTimeout(() => abandon(this.id, this.interruption(`no reply within ${patience} ms`)), patience);
-    }
+    if (signal === undefined) return;
+    this.onAbort = () => abandon(this, signal.reason);
+    signal.addEventListener("abort", this.onAbort, { once: true });
   }
 
-  private onAbort: (() => void) | undefined;
-
   private settle(): void {
-    clearTimeout(this.timer);
     if (this.onAbort) this.treatment.signal?.removeEventListener("abort", this.onAbort);
   }
 

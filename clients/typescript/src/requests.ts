@@ -1,7 +1,7 @@
 // From what callers give to the wire's messages, and what is known of each request's repetition.
 import { JobBrokerError } from "./errors.js";
 import type { ClaimRequest, JobFilter, JobStatus, JobUpdate, JsonObject, NewJob, WatchSelection } from "./job.js";
-import { newJobId, parseJobId } from "./job-id.js";
+import { newJobIdBytes, parseJobId } from "./job-id.js";
 import { stringifyJson } from "./json.js";
 import type * as wire from "./wire/schema.js";
 
@@ -40,7 +40,7 @@ export function wireObject(value: JsonObject, name: string): string {
 
 export function wireNewJob(job: NewJob): wire.NewJob {
   return {
-    id: wireId(job.id ?? newJobId()),
+    id: job.id === undefined ? newJobIdBytes() : wireId(job.id),
     type: job.type,
     metadata: job.metadata && wireObject(job.metadata, "metadata"),
     priority: job.priority,

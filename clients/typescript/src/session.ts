@@ -11,6 +11,7 @@ import type { Reply } from "./replies.js";
 import { wireId } from "./requests.js";
 import type { Operation } from "./requests.js";
 import { readResponse } from "./response.js";
+import { longestTimer } from "./time.js";
 import type { Timer } from "./time.js";
 import { WatchTable } from "./watch-table.js";
 import { UnreadableReply, encodeRequest } from "./wire/codec.js";
@@ -20,6 +21,8 @@ const helloId = 1;
 /** How long the broker may take to answer a hello when requests have no time limit. */
 const patienceMs = 30_000;
 const triesAtBusyBroker = 10;
+/** A request that waits too long is ended at most a sixteenth of its time too late. */
+const looksPerTimeout = 16;
 /** Bytes of a Unix socket's path, without the NUL that ends it (unix(7)). */
 const longestPath = 107;
 
@@ -52,6 +55,7 @@ export class Session {
   private inFlight = 0;
   private maxInFlight = 1;
   private readonly parked = new Set<Timer>();
+  private expiryTimer: Timer | undefined;
 
   constructor(readonly settings: Settings) {}
 
@@ -67,20 +71,36 @@ export class Session {
     return new Promise((resolve, reject) => {
       if (treatment.signal?.aborted) throw treatment.signal.reason;
       if (this.ending) throw this.ending;
-      const request = new PendingRequest(this.newId(), operation, treatment, resolve, reject);
-      request.watchCaller(this.settings.requestTimeoutMs, (id, reason) => this.abandon(id, reason));
+      const { requestTimeoutMs } = this.settings;
+      const request = new PendingRequest(this.newId(), operation, treatment, requestTimeoutMs, resolve, reject);
+      request.watchCaller((abandoned, reason) => this.abandon(abandoned, reason));
       this.pending.set(request.id, request);
       (treatment.first ? this.urgent : this.line).add(request.id);
       this.sendLine();
+      this.scheduleExpiry();
     });
   }
 
+  /** One timer serves all requests: it looks now and then, while there are any, for those that waited too long. */
+  private scheduleExpiry(): void {
+    const { requestTimeoutMs } = this.settings;
+    if (this.expiryTimer !== undefined || this.pending.size === 0 || requestTimeoutMs === Infinity) return;
+    this.expiryTimer = setTimeout(() => {
+      this.expiryTimer = undefined;
+      const now = performance.now();
+      for (const request of this.pending.values()) {
+        if (request.expiry > now) continue;
+        this.abandon(request, request.interruption(`no reply within ${request.patienceMs} ms`));
+      }
+      this.scheduleExpiry();
+    }, Math.min(requestTimeoutMs / looksPerTimeout, longestTimer));
+  }
+
   /** The caller of a request has gone, or has waited too long. */
-  private abandon(id: number, reason: unknown): void {
-    const request = this.pending.get(id);
-    if (request === undefined || request.isAbandoned) return;
+  private abandon(request: PendingRequest, reason: unknown): void {
+    if (request.isAbandoned) return;
     if (request.stage === "sent") request.isAbandoned = true;
-    else this.forget(id);
+    else this.forget(request.id);
     request.fail(reason);
   }
 
@@ -328,6 +348,7 @@ export class Session {
     if (this.ending) return;
     this.ending = error;
     clearTimeout(this.redial);
+    clearTimeout(this.expiryTimer);
     for (const timer of this.parked) clearTimeout(timer);
     this.opened?.(error);
     this.opened = undefined;

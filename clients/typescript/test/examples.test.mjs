@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -28,5 +28,6 @@ it("the quick start of the README works as it stands there", limit, async (test)
   const [, quickStart] = /```js\n([^`]*)```/.exec(readFileSync(`${root}README.md`, "utf8"));
   const program = `${root}dist/quick-start.mjs`;
   writeFileSync(program, quickStart);
+  test.after(() => rmSync(program));
   assert.equal(await output(broker, program), "complete { minutes: 3 }\n");
 });

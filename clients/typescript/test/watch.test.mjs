@@ -1,6 +1,32 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { newJobId } from "jobbroker";
 import { Broker, limit, until } from "./support/broker.mjs";
+
+describe("waiting for a job's end", () => {
+  it("returns the job with its result, also when it had ended before", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const finished = client.finished(id);
+    await until(async () => (await client.stats()).watches === 1);
+    await client.update(id, { progress: 1 });
+    await client.complete(id, { n: 1 });
+    assert.deepEqual((await finished).result, { n: 1 });
+    assert.equal((await client.finished(id)).status, "complete");
+  });
+
+  it("says so when there is no such job, or no more", limit, async (test) => {
+    const broker = await Broker.start(test);
+    const client = await broker.connect();
+    await assert.rejects(client.finished(newJobId()), { code: "NOT_FOUND" });
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const finished = assert.rejects(client.finished(id), { code: "NOT_FOUND" });
+    await until(async () => (await client.stats()).watches === 1);
+    await client.delete(id);
+    await finished;
+  });
+});
 
 describe("a watch", () => {
   it("shows the state, then every change, until it is left", limit, async (test) => {

@@ -108,7 +108,9 @@ function requestId(message: Message): number {
 function read(reader: Reader, type: MessageType, message: Message): number | undefined {
   let unknown: number | undefined;
   while (!reader.isAtEnd) {
-    const { number, wireType } = reader.tag();
+    const tag = reader.tag();
+    const number = tag >>> 3;
+    const wireType = tag & 7;
     const field = type.byNumber[number];
     if (field === undefined) {
       reader.skip(wireType);
@@ -126,7 +128,7 @@ function read(reader: Reader, type: MessageType, message: Message): number | und
       if (list) {
         list.push(value);
       } else {
-        for (const rival of field.rivals) delete message[rival];
+        for (const rival of field.rivals) if (rival in message) delete message[rival];
         message[field.name] = value;
       }
     } catch (error) {

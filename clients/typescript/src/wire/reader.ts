@@ -27,6 +27,10 @@ function malformed(): WireFault {
 
 /** Reads protobuf's wire format from part of a buffer. */
 export class Reader {
+  /** The halves of the last varint of more than a byte. */
+  private low = 0;
+  private high = 0;
+
   constructor(private readonly bytes: Buffer, private offset: number, private readonly end: number) {}
 
   get isAtEnd(): boolean {
@@ -42,16 +46,18 @@ export class Reader {
   /** A varint's lowest 32 bits, for what has no more. */
   uint32(): number {
     const byte = this.byte();
-    return byte < 0x80 ? byte : this.longVarint(byte).low >>> 0;
+    if (byte < 0x80) return byte;
+    this.longVarint(byte);
+    return this.low;
   }
 
   /** An unsigned 64-bit varint. */
   uint64(): Integer {
     const byte = this.byte();
     if (byte < 0x80) return byte;
-    const { low, high } = this.longVarint(byte);
-    if (high >>> 0 < 0x20_0000) return (high >>> 0) * 2 ** 32 + (low >>> 0);
-    return (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    this.longVarint(byte);
+    if (this.high < 0x20_0000) return this.high * 2 ** 32 + this.low;
+    return (BigInt(this.high) << 32n) | BigInt(this.low);
   }
 
   /** A signed 64-bit varint. */
@@ -60,7 +66,8 @@ export class Reader {
     return typeof value === "number" ? value : exact(BigInt.asIntN(64, value));
   }
 
-  private longVarint(first: number): { low: number; high: number } {
+  /** Reads the rest of a varint into `low` and `high`. */
+  private longVarint(first: number): void {
     let low = first & 0x7f;
     let high = 0;
     for (let shift = 7; shift < 70; shift += 7) {
@@ -69,21 +76,17 @@ export class Reader {
       if (shift < 32) low |= bits << shift;
       if (shift === 28) high = bits >>> 4;
       else if (shift > 28) high |= bits << (shift - 32);
-      if (byte < 0x80) return { low, high };
+      if (byte < 0x80) {
+        this.low = low >>> 0;
+        this.high = high >>> 0;
+        return;
+      }
     }
     throw malformed();
   }
 
   double(): number {
     return this.bytes.readDoubleLE(this.take(8));
-  }
-
-  /** A length, and where what it counts begins; moves past both. */
-  private delimited(): { start: number; end: number } {
-    const length = this.uint64();
-    if (typeof length !== "number") throw malformed();
-    const start = this.take(length);
-    return { start, end: this.offset };
   }
 
   private take(length: number): number {
@@ -93,25 +96,32 @@ export class Reader {
     return start;
   }
 
-  /** A length-delimited field as a reader of its own. */
-  nested(): Reader {
-    const { start, end } = this.delimited();
-    return new Reader(this.bytes, start, end);
+  /** Moves past a length and what it counts, which then ends at `offset`; returns where that begins. */
+  private delimited(): number {
+    const length = this.uint64();
+    if (typeof length !== "number") throw malformed();
+    return this.take(length);
   }
 
-  /** A copy: the frame's buffer is not kept alive by it. */
+  /** A length-delimited field as a reader of its own. */
+  nested(): Reader {
+    const start = this.delimited();
+    return new Reader(this.bytes, start, this.offset);
+  }
+
+  /** Not a copy. */
   data(): Buffer {
-    const { start, end } = this.delimited();
-    return Buffer.from(this.bytes.subarray(start, end));
+    const start = this.delimited();
+    return this.bytes.subarray(start, this.offset);
   }
 
   text(): string {
-    const { start, end } = this.delimited();
-    const text = this.bytes.toString("utf8", start, end);
+    const start = this.delimited();
+    const text = this.bytes.toString("utf8", start, this.offset);
     // What is not UTF-8 was replaced by U+FFFD, which is also a character in its own right.
     if (text.includes("\ufffd")) {
       try {
-        strictUTF8.decode(this.bytes.subarray(start, end));
+        strictUTF8.decode(this.bytes.subarray(start, this.offset));
       } catch {
         throw new WireFault("is not valid UTF-8", false);
       }
@@ -120,11 +130,11 @@ export class Reader {
     return text;
   }
 
-  /** A field's number and wire type. */
-  tag(): { number: number; wireType: number } {
+  /** A field's number and wire type: eight times the number, and the type. */
+  tag(): number {
     const tag = this.uint32();
     if (tag < 8) throw malformed();
-    return { number: tag >>> 3, wireType: tag & 7 };
+    return tag;
   }
 
   skip(wireType: number): void {

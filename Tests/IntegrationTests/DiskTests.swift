@@ -1,0 +1,150 @@
+import CSQLite
+import Foundation
+import JobBrokerClient
+import JobModel
+import JobProtocol
+import Synchronization
+import Testing
+
+/// What the broker does when its disk is full or broken, or when a reader keeps its log from shrinking.
+@Suite(.timeLimit(.minutes(3))) struct DiskTests {
+  private static let large = #"{"x":"\#(String(repeating: "x", count: 100_000))"}"#
+
+  @Test(.enabled(if: SmallDisk.isAvailable, "a tmpfs in a mount namespace needs root"))
+  func aFullDiskRefusesNewJobsWhileThoseThereAreCanBeFinished() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try SmallDisk(in: directory, megabytes: 24)
+    let broker = try await BrokerProcess.start(
+      in: directory, ["--db", disk.path + "/jobs.db"], through: disk.wrapper)
+    let client = try await broker.client(reconnects: false)
+    var ids: [JobID] = []
+    let refusal = await expect(.resourceExhausted) {
+      while ids.count < 1000 {
+        ids.append(try await client.create(NewJob(type: "t", metadata: Self.large)).job.id)
+      }
+    }
+    #expect(refusal?.message.contains("disk is full") == true)
+    #expect(ids.count > 20)
+
+    let held = try #require(try await client.claim().first)
+    _ = try await client.update(held.id, JobUpdate(progress: 50), attempt: held.attempt)
+    _ = try await client.complete(held.id, result: #"{"ok":true}"#, attempt: held.attempt)
+    #expect(try await client.cancel(ids[1]).status == .cancelled)
+    #expect(try await client.get(held.id)?.status == .complete)
+    await expect(.resourceExhausted) { _ = try await client.create(NewJob(type: "t")) }
+    #expect(try await client.stats().types.first?.counts[.pending] == ids.count - 2)
+
+    try await disk.resize(megabytes: 96, of: broker.process)
+    #expect(try await client.create(NewJob(type: "t")).created)
+    #expect(await broker.process.stop() == 0)
+  }
+
+  @Test(
+    .enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"),
+    arguments: [BrokenDisk.Fault.sync, .write])
+  func aFailedCommitHasAnUnknownOutcomeAndEndsTheBroker(fault: BrokenDisk.Fault) async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let raw = try RawConnection(to: broker.socket)
+    try await raw.greet()
+    let safe = NewJob(type: "t")
+    guard case .created = try await raw.ask(2, .create([safe])) else {
+      Issue.record("not created")
+      return
+    }
+    try disk.begin(fault)
+    let lost = NewJob(type: "t")
+    guard case .error(let error) = try await raw.ask(3, .create([lost])) else {
+      Issue.record("a job was acknowledged that is not on the disk")
+      return
+    }
+    #expect(error.code == .unknownOutcome)
+    #expect(try await raw.read() == nil, "the connection stayed open")
+    #expect(await broker.process.waitForExit() == 1)
+    #expect(await broker.process.allErrors().contains("critical"))
+
+    // With a whole disk everything that was acknowledged is there, and a repeat settles what was not.
+    let successor = try await BrokerProcess.start(in: directory)
+    let client = try await successor.client()
+    #expect(try await client.get(safe.id)?.status == .pending)
+    _ = try await client.create(lost)
+    #expect(try await client.list().jobs.map(\.id) == [lost.id, safe.id])
+    #expect(await successor.process.stop() == 0)
+  }
+
+  @Test func theLogStaysSmallAmongReadersAndShrinksWhenOneThatStayedIsGone() async throws {
+    try await withBroker(["--durability", "relaxed"]) { broker in
+      let client = try await broker.client()
+      let log = broker.database + "-wal"
+      func length() throws -> Int {
+        try FileManager.default.attributesOfItem(atPath: log)[.size] as? Int ?? 0
+      }
+      func write(megabytes: Int, meanwhile: () throws -> Void = {}) async throws {
+        for _ in 0..<megabytes {
+          let jobs = (0..<5).map { _ in NewJob(type: "t", metadata: Self.large) }
+          for created in try await client.create(jobs) {
+            try await client.complete(created.job.id)
+            try await client.delete(created.job.id)
+          }
+          try meanwhile()
+        }
+      }
+      let readers = try EndlessReaders(of: broker.database)
+      var longest = 0
+      try await write(megabytes: 120) { longest = max(longest, try length()) }
+      #expect(await readers.stop() > 100, "there were hardly any")
+      #expect(longest > 4 << 20 && longest < 80 << 20, "\(longest >> 20) MiB")
+      do {
+        let staying = try Reader(broker.database)
+        try await write(megabytes: 150)
+        #expect(try length() > 64 << 20, "the reader kept nothing")
+        withExtendedLifetime(staying) {}
+      }
+      try await write(megabytes: 40)
+      #expect(try length() <= 64 << 20)
+    }
+  }
+}
+
+/// Readers of whom there is always one at work, but each only until the next has begun.
+private final class EndlessReaders: Sendable {
+  private let isStopping = Atomic(false)
+  private let counts: AsyncStream<Int>
+
+  init(of path: String) throws {
+    let (counts, continuation) = AsyncStream.makeStream(of: Int.self)
+    self.counts = counts
+    Thread.detachNewThread { [self] in
+      var count = 0
+      var current = try? Reader(path)
+      while !isStopping.load(ordering: .acquiring), let next = try? Reader(path) {
+        current = next
+        count += 1
+      }
+      withExtendedLifetime(current) {}
+      continuation.yield(count)
+      continuation.finish()
+    }
+  }
+
+  /// Ends them; returns how many there were.
+  func stop() async -> Int {
+    isStopping.store(true, ordering: .releasing)
+    return await counts.first { _ in true } ?? 0
+  }
+}
+
+/// Somebody who reads the database in one transaction for as long as this exists.
+private final class Reader {
+  private var database: OpaquePointer?
+
+  init(_ path: String) throws {
+    try #require(sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, nil) == SQLITE_OK)
+    try #require(
+      sqlite3_exec(database, "BEGIN; SELECT count(*) FROM audio_prep_jobs LIMIT 1", nil, nil, nil)
+        == SQLITE_OK)
+  }
+
+  deinit { sqlite3_close(database) }
+}

@@ -1,0 +1,219 @@
+import Foundation
+import JobBrokerClient
+import Testing
+
+/// Every verb of `jobctl` against a real broker: what it prints, for a person and for a script, and how it exits.
+@Suite(.timeLimit(.minutes(3))) struct JobctlTests {
+  private func json(_ run: Finished, sourceLocation: SourceLocation = #_sourceLocation) throws -> [[String:
+    Any]]
+  {
+    #expect(run.code == 0, "\(run)", sourceLocation: sourceLocation)
+    return try run.output.split(separator: "\n").map { line in
+      try #require(
+        try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any], "\(line)",
+        sourceLocation: sourceLocation)
+    }
+  }
+
+  /// Creates a job; returns its id.
+  private func create(_ broker: BrokerProcess, _ type: String = "t") async throws -> String {
+    let run = try await broker.jobctl("create", "--type", type)
+    #expect(run.code == 0, "\(run)")
+    return run.output.trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  private func expectRefusal(
+    _ run: Finished, _ code: String, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    #expect(run.code == 1, "\(run)", sourceLocation: sourceLocation)
+    #expect(run.output.isEmpty, "\(run)", sourceLocation: sourceLocation)
+    #expect(run.errors.hasPrefix("jobctl: "), "\(run)", sourceLocation: sourceLocation)
+    #expect(run.errors.contains("(\(code))"), "\(run)", sourceLocation: sourceLocation)
+  }
+
+  @Test func createPrintsTheIdAndGetAndListShowTheJob() async throws {
+    try await withBroker { broker in
+      let id = try await create(broker, "ingest")
+      #expect(JobID(id) != nil)
+      let made = try json(
+        try await broker.jobctl(
+          "create", "--type", "save", "--metadata", #"{"big":12345678901234567890}"#, "--priority", "-3",
+          "--unique-key", "k", "--json"))
+      #expect(made[0]["created"] as? Bool == true)
+      let again = try await broker.jobctl("create", "--type", "save", "--unique-key", "k")
+      #expect(again.code == 0 && again.errors.contains("was there already"))
+
+      let shown = try await broker.jobctl("get", String(id.prefix(36)))
+      #expect(shown.code == 0 && shown.output.contains(id) && shown.output.contains("pending"))
+      let job = try #require(made[0]["job"] as? [String: Any])
+      let got = try await broker.jobctl("get", try #require(job["id"] as? String), "--json")
+      #expect(try json(got)[0]["priority"] as? Int == -3)
+      #expect(got.output.contains(#""metadata":{"big":12345678901234567890}"#))
+
+      let table = try await broker.jobctl("list", "--type", "ingest")
+      #expect(table.code == 0 && table.output.contains(id))
+      let jobs = try json(try await broker.jobctl("list", "--all", "--json"))
+      #expect(jobs.map { $0["type"] as? String } == ["save", "ingest"])
+      #expect(try json(try await broker.jobctl("list", "--status", "failed", "--json")).isEmpty)
+    }
+  }
+
+  @Test func aJobIsChangedByHand() async throws {
+    try await withBroker { broker in
+      let id = try await create(broker)
+      let updated = try json(
+        try await broker.jobctl("update", id, "--stage", "cutting", "--progress", "40", "--json"))
+      #expect(updated[0]["stage"] as? String == "cutting" && updated[0]["progress"] as? Double == 40)
+      let completed = try await broker.jobctl("complete", id, "--result", #"{"n":1}"#)
+      #expect(completed.code == 0 && completed.output == "\(id) complete\n")
+      expectRefusal(try await broker.jobctl("fail", id, "--error", "late"), "JOB_FINISHED")
+
+      let other = try await create(broker)
+      #expect(try await broker.jobctl("fail", other, "--error", "no source").output == "\(other) failed\n")
+      #expect(try await broker.jobctl("retry", other).output == "\(other) pending\n")
+      #expect(try await broker.jobctl("cancel", other).output == "\(other) cancelled\n")
+      #expect(try await broker.jobctl("cancel", other).code == 0, "cancelling twice is no error")
+      expectRefusal(try await broker.jobctl("retry", id), "INVALID_ARGUMENT")
+      #expect(try await broker.jobctl("delete", other).output == "\(other) deleted\n")
+      expectRefusal(try await broker.jobctl("get", other), "NOT_FOUND")
+    }
+  }
+
+  @Test func aHeldJobIsReleasedReapedAndShownWithItsHolder() async throws {
+    try await withBroker { broker in
+      let worker = try await broker.client(name: "studio")
+      let id = try await create(broker)
+      _ = try await worker.claim()
+      let workers = try json(try await broker.jobctl("workers", "--json"))
+      let studio = try #require(workers.first { $0["name"] as? String == "studio" })
+      #expect((studio["holds"] as? [[String: Any]])?.first?["id"] as? String == id)
+      let table = try await broker.jobctl("workers")
+      #expect(table.code == 0 && table.output.contains("studio"))
+
+      expectRefusal(try await broker.jobctl("release", id, "--attempt", "7"), "STALE_CLAIM")
+      #expect(try await broker.jobctl("release", id).output == "\(id) pending\n")
+      _ = try await worker.claim()
+      #expect(
+        try json(try await broker.jobctl("reap", "--timeout", "1h", "--json"))[0]["reaped"] as? Int == 0)
+      #expect(try await broker.jobctl("reap", "--timeout", "0s", "--type", "t").output == "1 reaped\n")
+      #expect(try await worker.get(try #require(JobID(id)))?.status == .failed)
+    }
+  }
+
+  @Test func placesCountersAndTypesAreShown() async throws {
+    try await withBroker { broker in
+      _ = try await create(broker, "a")
+      let id = try await create(broker, "b")
+      #expect(try await broker.jobctl("position", id).output == "1 in the queue, 0 in its type\n")
+      #expect(try await broker.jobctl("pause", "b").output == "b paused\n")
+      let position = try json(try await broker.jobctl("position", id, "--json"))
+      #expect(position[0]["position"] as? Int == 1 && position[0]["position_in_type"] as? Int == 0)
+      let stats = try json(try await broker.jobctl("stats", "--json"))
+      let types = try #require(stats[0]["types"] as? [[String: Any]])
+      #expect(types.map { $0["pending"] as? Int } == [1, 1])
+      #expect(types.map { $0["paused"] as? Bool } == [false, true])
+      #expect(try await broker.jobctl("stats").output.contains("paused"))
+      #expect(try await broker.jobctl("resume", "b").output == "b resumed\n")
+      _ = try await broker.jobctl("cancel", id)
+      #expect(try await broker.jobctl("position", id).output == "-1 (not pending)\n")
+      let ping = try json(try await broker.jobctl("ping", "--json"))
+      #expect((ping[0]["server"] as? String)?.hasPrefix("jobbrokerd/") == true)
+      #expect(try await broker.jobctl("ping").output.contains("answers in"))
+    }
+  }
+
+  @Test func theStoreIsPrunedAndBackedUp() async throws {
+    try await withBroker { broker in
+      for _ in 1...2 { _ = try await broker.jobctl("cancel", try await create(broker)) }
+      let kept = try await create(broker)
+      #expect(try await broker.jobctl("prune", "--older-than", "1h").output == "0 pruned\n")
+      let pruned = try json(
+        try await broker.jobctl("prune", "--older-than", "0s", "--status", "cancelled", "--json"))
+      #expect(pruned[0]["pruned"] as? Int == 2)
+      #expect(try await broker.jobctl("get", kept).code == 0)
+
+      let copy = broker.directory.file("copy.db")
+      #expect(try await broker.jobctl("backup", copy).output == "backed up to \(copy)\n")
+      #expect(FileManager.default.fileExists(atPath: copy))
+      expectRefusal(try await broker.jobctl("backup", copy), "ALREADY_EXISTS")
+    }
+  }
+
+  @Test func aWatchShowsChangesUntilTheJobIsFinished() async throws {
+    try await withBroker { broker in
+      let id = try await create(broker)
+      let watch = try ChildProcess(
+        Products.jobctl, ["watch", id, "--until-finished", "--json"],
+        environment: ["JOBBROKER_SOCKET": broker.socket])
+      _ = try await watch.line(beginning: #"{"event":"current""#)
+      _ = try await broker.jobctl("complete", id)
+      let change = try await watch.line(beginning: #"{"event":"changed""#)
+      #expect(change.contains(#""status":"complete""#))
+      #expect(await watch.waitForExit() == 0)
+
+      let other = try await create(broker)
+      let waiting = try ChildProcess(
+        Products.jobctl, ["watch", other, "--until-finished"],
+        environment: ["JOBBROKER_SOCKET": broker.socket])
+      _ = try await waiting.line(beginning: "")
+      _ = try await broker.jobctl("cancel", other)
+      #expect(await waiting.waitForExit() == 1, "the job did not complete")
+    }
+  }
+
+  @Test func aCreateThatWaitsEndsAsItsJobDoes() async throws {
+    try await withBroker { broker in
+      let worker = try await broker.client()
+      for (isGood, code) in [(true, Int32(0)), (false, 1)] {
+        let create = try ChildProcess(
+          Products.jobctl, ["create", "--type", "t", "--wait"],
+          environment: ["JOBBROKER_SOCKET": broker.socket])
+        let job = try #require(try await worker.claim(ClaimRequest(wait: .seconds(60))).first)
+        if isGood {
+          try await worker.complete(job.id, attempt: job.attempt)
+        } else {
+          try await worker.fail(job.id, error: "no", attempt: job.attempt)
+        }
+        #expect(await create.waitForExit() == code)
+      }
+    }
+  }
+
+  @Test func anAmbiguousPrefixNamesTheCandidatesAndChangesNothing() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let ids = ["00000000-0000-7000-8000-00000000000a", "00000000-0000-7000-8000-00000000000b"]
+      for id in ids { _ = try await client.create(NewJob(id: try #require(JobID(id)), type: "t")) }
+      let run = try await broker.jobctl("cancel", "00000000-0000-7000-8000")
+      expectRefusal(run, "INVALID_ARGUMENT")
+      for id in ids { #expect(run.errors.contains(id)) }
+      #expect(try await client.list().jobs.allSatisfy { $0.status == .pending })
+      #expect(try await broker.jobctl("cancel", "000000000000700080000000000000000a").code == 2)
+      #expect(try await broker.jobctl("cancel", "00000000000070008000" + "00000000000a").code == 0)
+      expectRefusal(try await broker.jobctl("get", "ffff"), "NOT_FOUND")
+    }
+  }
+
+  @Test(arguments: [
+    ["create"], ["create", "--type", "t", "--count", "0"], ["get"], ["get", "xyz"], ["list", "--limit", "0"],
+    ["list", "--status", "lost"], ["watch", "--until-finished"], ["prune", "--older-than", "soon"],
+    ["prune", "--older-than", "1h", "--status", "pending"], ["reap"], ["fail", "00"], ["pause"], ["backup"],
+    ["dance"], ["ping", "--loud"],
+  ])
+  func aCommandLineWithoutSenseIsRefusedBeforeAnyBrokerIsAsked(arguments: [String]) async throws {
+    let run = try await Finished.running(
+      [Products.jobctl] + arguments, environment: ["JOBBROKER_SOCKET": "/nowhere/broker.sock"])
+    #expect(run.code == 2 && run.output.isEmpty && !run.errors.isEmpty, "\(run)")
+  }
+
+  @Test(arguments: [
+    ["ping"], ["stats", "--json"], ["list"], ["get", "00"], ["create", "--type", "t"], ["cancel", "00"],
+    ["watch"], ["workers"], ["position", "00"], ["pause", "t"], ["prune", "--older-than", "1h"],
+  ])
+  func withoutABrokerTheExitCodeSaysSo(arguments: [String]) async throws {
+    let run = try await Finished.running(
+      [Products.jobctl] + arguments, environment: ["JOBBROKER_SOCKET": "/nowhere/broker.sock"])
+    #expect(run.code == 3 && run.output.isEmpty, "\(run)")
+    #expect(run.errors.contains("/nowhere/broker.sock") && run.errors.contains("JOBBROKER_SOCKET"), "\(run)")
+  }
+}

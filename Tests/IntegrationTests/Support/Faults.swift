@@ -1,0 +1,107 @@
+import Foundation
+
+/// A file system of a few MiB in memory, in a mount namespace of the broker's own, so that nothing of it is left
+/// behind however the test ends.
+struct SmallDisk {
+  let path: String
+  let megabytes: Int
+
+  /// Only root can have one, and not in every container.
+  static let isAvailable: Bool = {
+    let probe = Process()
+    probe.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
+    probe.arguments = ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    probe.standardError = FileHandle.nullDevice
+    guard (try? probe.run()) != nil else { return false }
+    probe.waitUntilExit()
+    return probe.terminationStatus == 0
+  }()
+
+  init(in directory: TemporaryDirectory, megabytes: Int) throws {
+    path = directory.file("disk")
+    self.megabytes = megabytes
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+  }
+
+  /// A wrapper that lets a broker see it.
+  var wrapper: [String] {
+    [
+      "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+      #"mount -t tmpfs -o size=\#(megabytes)m tmpfs "\#(path)" && exec "$0" "$@""#,
+    ]
+  }
+
+  /// Makes it larger for a broker that has it.
+  func resize(megabytes: Int, of broker: ChildProcess) async throws {
+    let run = try await Finished.running(
+      ["/usr/bin/nsenter", "--mount", "--target", "\(broker.pid)"]
+        + ["mount", "-o", "remount,size=\(megabytes)m", path])
+    if run.code != 0 { throw ChildProcess.Ended(description: run.errors) }
+  }
+}
+
+/// Makes a broker's write-ahead log fail as a broken disk would, from the moment a test says so. No real disk can be
+/// made to do that in a test, so a library that is loaded before the others stands between the broker and the system.
+struct BrokenDisk {
+  enum Fault: String {
+    /// fdatasync(2) returns EIO.
+    case sync
+    /// write(2) and its like return EIO.
+    case write
+  }
+
+  private let directory: TemporaryDirectory
+
+  /// Whether there is a C compiler to build the library with.
+  static let isAvailable = FileManager.default.isExecutableFile(atPath: "/usr/bin/cc")
+
+  init(in directory: TemporaryDirectory) async throws {
+    self.directory = directory
+    try Data(BrokenDisk.source.utf8).write(to: URL(fileURLWithPath: directory.file("faults.c")))
+    let run = try await Finished.running([
+      "/usr/bin/cc", "-shared", "-fPIC", "-o", directory.file("faults.so"), directory.file("faults.c"),
+    ])
+    if run.code != 0 { throw ChildProcess.Ended(description: run.errors) }
+  }
+
+  var environment: [String: String] {
+    ["LD_PRELOAD": directory.file("faults.so"), "FAULTS": directory.path]
+  }
+
+  /// From now on it is broken.
+  func begin(_ fault: Fault) throws {
+    try Data().write(to: URL(fileURLWithPath: directory.file(fault.rawValue)))
+  }
+
+  private static let source = """
+    #define _GNU_SOURCE
+    #include <dlfcn.h>
+    #include <errno.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <unistd.h>
+
+    static int fails(int fd, const char *fault) {
+      char path[4096], link[64];
+      snprintf(path, sizeof path, "%s/%s", getenv("FAULTS"), fault);
+      if (access(path, F_OK) != 0) return 0;
+      snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+      ssize_t length = readlink(link, path, sizeof path);
+      if (length < 4 || memcmp(path + length - 4, "-wal", 4) != 0) return 0;
+      errno = EIO;
+      return 1;
+    }
+
+    #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+    int fsync(int fd) { return fails(fd, "sync") ? -1 : REAL(fsync)(fd); }
+    int fdatasync(int fd) { return fails(fd, "sync") ? -1 : REAL(fdatasync)(fd); }
+    ssize_t write(int fd, const void *p, size_t n) { return fails(fd, "write") ? -1 : REAL(write)(fd, p, n); }
+    ssize_t pwrite(int fd, const void *p, size_t n, off_t at) {
+      return fails(fd, "write") ? -1 : REAL(pwrite)(fd, p, n, at);
+    }
+    ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) {
+      return fails(fd, "write") ? -1 : REAL(pwrite64)(fd, p, n, at);
+    }
+    """
+}

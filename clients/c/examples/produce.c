@@ -1,0 +1,47 @@
+/* A producer: creates a job and follows it to its end.
+ *
+ *   produce TYPE METADATA  on this user's broker, or that of $JOBBROKER_SOCKET
+ */
+#include <jobbroker.h>
+#include <stdio.h>
+
+static bool is_finished(const jobbroker_job *job) {
+  return job->status == JOBBROKER_COMPLETE || job->status == JOBBROKER_FAILED || job->status == JOBBROKER_CANCELLED;
+}
+
+/* Shows the job as it is now; `context` says whether it is finished. A watch of one job tells of no other. */
+static void show(jobbroker_reply *reply, void *context) {
+  const jobbroker_job *job = jobbroker_reply_job(reply, 0);
+  if (jobbroker_reply_code(reply) != JOBBROKER_OK) {
+    fprintf(stderr, "%s\n", jobbroker_reply_message(reply));
+    *(bool *)context = true;
+  } else if (job) {
+    printf("%s %s %g%% %s\n", jobbroker_status_name(job->status), job->stage ? job->stage : "-", job->progress,
+           job->result ? job->result : job->error ? job->error : "");
+    *(bool *)context = is_finished(job);
+  }
+  jobbroker_reply_free(reply);
+}
+
+int main(int count, char **arguments) {
+  if (count != 3) {
+    fprintf(stderr, "usage: %s TYPE METADATA\n", arguments[0]);
+    return 2;
+  }
+  jobbroker_client *client = jobbroker_new(NULL);
+  if (!client) return 1;
+  jobbroker_new_job job = JOBBROKER_NEW_JOB_INIT;
+  job.id = jobbroker_id_make();
+  job.type = arguments[1];
+  job.metadata = arguments[2];
+  bool finished = false;
+  jobbroker_request watch = {.operation = JOBBROKER_WATCH, .watch = {.ids = &job.id, .id_count = 1}};
+  jobbroker_code code = jobbroker_create(client, &job, 5000, NULL);
+  uint64_t ticket;
+  if (code == JOBBROKER_OK) code = jobbroker_send(client, &watch, 5000, show, &finished, &ticket);
+  while (code == JOBBROKER_OK && !finished) code = jobbroker_wait(client, JOBBROKER_FOREVER);
+  if (code == JOBBROKER_OK) jobbroker_forget(client, ticket);
+  if (code != JOBBROKER_OK) fprintf(stderr, "%s: %s\n", jobbroker_code_name(code), jobbroker_error(client));
+  jobbroker_free(client);
+  return code != JOBBROKER_OK;
+}
