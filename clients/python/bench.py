@@ -3,8 +3,8 @@
 
     JOBBROKERD=/path/to/jobbrokerd clients/python/bench.py
 
-The client's CPU time of a blocking create, and how soon after a create's reply a worker that is blocked in a claim, in a
-process of its own, has its job. Medians; the broker is one of its own on an empty store.
+The client's CPU time of a blocking create, and how soon after a create's reply a worker that is blocked in a claim, in
+a process of its own, has its job. Medians; the broker is one of its own on an empty store.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class AsyncClient(ClientBase):
     ``await connect()``.
 
     Behaves as :class:`Client`, whose methods say more about arguments, replies and errors. A caller whose task is
-    cancelled loses nothing: the jobs of a claim whose caller has gone are given back at once.
+    cancelled loses nothing: its claim is withdrawn, and jobs that still come are given back at once.
     """
 
     _tasks: AsyncSession | None = None
@@ -96,6 +96,10 @@ class AsyncClient(ClientBase):
 
     async def _run(self, call: Call[T]) -> T:
         return await self._connection.run(call)
+
+    def _withdraw(self, claim: Call[Any]) -> None:
+        tasks = self._connection
+        tasks.do(lambda: tasks.session.withdraw(claim))
 
     # ------------------------------------------------------------------------------------------ producing
 
