@@ -13,6 +13,7 @@ from typing import Any
 import process_handlers
 import pytest
 from conftest import QUICK, Broker
+from scripted import JOB, ScriptedBroker
 
 from jobbroker import (
     Changed,
@@ -27,6 +28,7 @@ from jobbroker import (
     Snapshot,
     Worker,
 )
+from jobbroker._proto import jobbroker_pb2 as pb
 
 
 @pytest.fixture
@@ -290,6 +292,26 @@ def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, cl
     done, left = client.get(job.id), client.get(other.id)
     assert done is not None and done.result == {"done": True}
     assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
+
+
+def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(folder: str) -> None:
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
+        worker = Worker(broker.socket_path)
+        worker.handler()(lambda context: pytest.fail("it takes no new jobs"))
+        run = threads.submit(worker.run)
+        connection = broker.welcome()
+        claim = connection.next("claim")
+        worker.stop()
+        withdrawal = connection.next("withdraw")
+        assert withdrawal.withdraw.claim_id == claim.id
+        connection.reply(claim, claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "status": pb.PROCESSING}, attempt=2)]))
+        connection.reply(withdrawal, done=pb.Done())
+        release = connection.next("release")
+        assert (release.release.id, release.release.attempt) == (JOB["id"], 2)
+        assert not run.done()
+        connection.reply(release, job=pb.Job(**JOB, attempt=2))
+        run.result()
+        connection.close()
 
 
 @pytest.mark.parametrize("by", ["a second stop", "the end of the grace period", "cancellation"])
