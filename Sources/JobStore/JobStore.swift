@@ -43,9 +43,9 @@ public protocol JobStore: Sendable {
   /// Closes the store; nothing may be called afterwards.
   func close() async
 
-  /// Where `execute` and `sync` run, when each has a thread of its own: a task that prefers that executor calls it
-  /// without a change of thread.
-  var executors: (execute: (any TaskExecutor)?, sync: (any TaskExecutor)?) { get }
+  /// Where the store runs, when that is one thread: a task that prefers this executor calls it without a change of
+  /// thread.
+  var executor: (any TaskExecutor)? { get }
 
   /// Which store it is, for people: `sqlite:/var/lib/jobbroker/jobs.db`.
   var name: String { get }

@@ -1,7 +1,7 @@
 import JobModel
 import JobStore
 
-/// Reads on a connection and a thread of their own, so that they wait for no write.
+/// Lists on a connection and a thread of their own: one may read through many jobs, and nobody waits for it.
 actor Reader {
   /// Bytes of metadata and results in one page of a list: with one more job still within a frame.
   private static let pagePayload = Limits.frame / 4
@@ -17,28 +17,6 @@ actor Reader {
   }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
-
-  /// A job with its history.
-  func get(_ id: JobID) throws(JobError) -> Job? {
-    try read { (statements) throws(SQLiteError) in
-      // One snapshot for both tables.
-      try statements(.beginReading).run()
-      defer { statements.connection.rollBack() }
-      var job = try statements(.wholeJobByID).first([.id(id)]) { Job(row: $0, whole: true) }
-      if let sequence = job?.sequence {
-        job?.history = try statements(.history).all([.integer(sequence)]) { AttemptRecord(row: $0) }
-      }
-      return job
-    }
-  }
-
-  /// What finds a job's place in the index; nil when there is no such job or it is not pending.
-  func queueEntry(_ id: JobID) throws(JobError) -> QueueEntry? {
-    try read { (statements) throws(SQLiteError) in
-      let job = try statements(.jobByID).first([.id(id)]) { Job(row: $0, whole: false) }
-      return job.flatMap { $0.status == .pending ? QueueEntry($0) : nil }
-    }
-  }
 
   /// A page of jobs, newest first.
   func list(_ filter: JobFilter) throws(JobError) -> JobPage {

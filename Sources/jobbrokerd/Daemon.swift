@@ -103,16 +103,17 @@ struct Daemon: AsyncParsableCommand {
     let socket =
       try SocketBinder.fromServiceManager(environment: environment)
       ?? SocketBinder.bind(path: path, mode: socketMode.value)
+    let loop = BrokerLoop()
     let store: any JobStore
     do {
       store = try await makeJobStore(
-        environment: environment, databasePath: db, durability: durability.value, logger: logger)
+        environment: environment, databasePath: db, durability: durability.value, on: loop, logger: logger)
     } catch {
       socket.remove()
       throw error
     }
     let service = BrokerService(
-      store: store, socket: socket, configuration: serverConfiguration,
+      store: store, loop: loop, socket: socket, configuration: serverConfiguration,
       notifier: ServiceNotifier(environment: environment), logger: logger
     ) {
       StandardOutput.line("ready socket=\(socket.path)")

@@ -1,3 +1,5 @@
+import JobModel
+
 /// What creates, finds and claims jobs.
 ///
 /// Queries of pending jobs name their index: without statistics SQLite would rather walk all jobs with a status, and
@@ -15,11 +17,12 @@ extension JobStatement {
   /// The attempts of a deleted job with the id `?1`.
   static let attemptsBeforeSQL = "SELECT attempt FROM deleted_jobs WHERE id = ?1"
 
+  /// Inserts a job whose id was used in `?11` attempts before.
   static let insertJobSQL = """
     INSERT INTO jobs (
       id, type, status, priority, metadata, max_retries, max_lost, not_before, requested_not_before, unique_key,
       created_at, updated_at, attempt)
-    VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, coalesce((\(attemptsBeforeSQL)), 0))
+    VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)
     ON CONFLICT DO NOTHING
     """
 
@@ -96,9 +99,14 @@ extension JobStatement {
     WHERE type = ?1 AND \(delayed) ORDER BY not_before LIMIT ?2
     """
 
-  static let newestOfTypeSQL = """
-    SELECT \(JobColumns.whole) FROM jobs WHERE type = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2
-    """
+  /// One range a status, which SQLite merges as it reads them: an index by type would cost every create.
+  static let newestOfTypeSQL =
+    JobStatus.allCases.map { status in
+      """
+      SELECT \(JobColumns.whole) FROM jobs INDEXED BY jobs_by_status
+      WHERE status = '\(status.rawValue)' AND seq < ?1 AND type = ?3
+      """
+    }.joined(separator: " UNION ALL ") + " ORDER BY seq DESC LIMIT ?2"
 
   static let newestOfStatusSQL = """
     SELECT \(JobColumns.whole) FROM jobs
