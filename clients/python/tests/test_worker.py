@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -312,6 +315,44 @@ def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(fol
         connection.reply(release, job=pb.Job(**JOB, attempt=2))
         run.result()
         connection.close()
+
+
+PROGRAM = """
+import sys
+from jobbroker import Worker
+
+class TellingWorker(Worker):
+    def stop(self):
+        super().stop()
+        print("stopping", flush=True)
+
+worker = TellingWorker(sys.argv[1])
+
+@worker.handler("a")
+def handler(context):
+    context.report(stage="waiting")
+    sys.stdin.read()
+    return {"done": True}
+
+worker.run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_the_current_job_and_ends_the_program_well(
+    broker: Broker, client: Client, number: signal.Signals
+) -> None:
+    job, other = (client.create("a").job for _ in range(2))
+    arguments = [sys.executable, "-c", PROGRAM, broker.socket_path]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        staged(client, job, "waiting")
+        program.send_signal(number)
+        assert program.stdout is not None and program.stdout.readline() == "stopping\n"
+        program.communicate()
+    assert program.returncode == 0
+    done, left = client.get(job.id), client.get(other.id)
+    assert done is not None and done.result == {"done": True}
+    assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
 
 
 @pytest.mark.parametrize("by", ["a second stop", "the end of the grace period", "cancellation"])
