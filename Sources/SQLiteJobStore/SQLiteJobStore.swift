@@ -13,6 +13,7 @@ public actor SQLiteJobStore: JobStore {
 
   private let thread: DedicatedThread
   private let path: String
+  private let vfs: String?
   private let durability: Durability
   private let clock: @Sendable () -> Timestamp
   private let logger: Logger
@@ -28,6 +29,7 @@ public actor SQLiteJobStore: JobStore {
   init(_ opened: consuming OpenedDatabase, options: OpenOptions, thread: DedicatedThread, reader: Reader) {
     name = "sqlite:" + options.path
     path = options.path
+    vfs = options.vfs
     durability = options.durability
     clock = options.clock
     logger = options.logger
@@ -145,7 +147,7 @@ public actor SQLiteJobStore: JobStore {
   public nonisolated func backup(to destination: String) async throws(JobError) {
     try await withTaskExecutorPreference(DedicatedThread()) { () async throws(JobError) in
       let source: Connection
-      do throws(SQLiteError) { source = try Connection(path: path, readOnly: true) } catch {
+      do throws(SQLiteError) { source = try Connection(path: path, readOnly: true, vfs: vfs) } catch {
         throw JobError(error, while: "Cannot read \(path)")
       }
       try Backup.write(source, to: destination)
