@@ -96,6 +96,9 @@ let package = Package(
       name: "ConformanceAdapter", dependencies: ["JobBrokerClient", "JobProtocol", "VectorSupport"],
       path: "Tests/ConformanceAdapter", swiftSettings: strict),
 
+    // Stands between SQLite and its files, keeps a log of what it does to them, and can fail.
+    .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
+
     // Tests: one folder per target.
     .testTarget(name: "JobModelTests", dependencies: ["JobModel"], swiftSettings: strict),
     .testTarget(
@@ -111,6 +114,9 @@ let package = Package(
     .testTarget(
       name: "LibSQLJobStoreTests",
       dependencies: ["LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", nioCore, logging],
+      swiftSettings: strict),
+    .testTarget(
+      name: "DiskFaultTests", dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS"],
       swiftSettings: strict),
     .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
     .testTarget(name: "SimulationTests", dependencies: ["BrokerCore"], swiftSettings: strict),

@@ -10,9 +10,9 @@ actor Reader {
   private var statements: StatementCache?
 
   /// - Parameter thread: where the connection has been opened and is used from now on.
-  init(path: String, thread: DedicatedThread) throws(SQLiteError) {
+  init(path: String, vfs: String?, thread: DedicatedThread) throws(SQLiteError) {
     self.thread = thread
-    statements = StatementCache(try Connection(path: path, readOnly: true))
+    statements = StatementCache(try Connection(path: path, readOnly: true, vfs: vfs))
     statements?.connection.setBusyTimeout(milliseconds: 1000)
   }
 
