@@ -70,7 +70,8 @@ exported "$installed/lib/libjobbroker.a" >"$stage/static"
 grep --quiet '^jobbroker_create$' "$stage/shared"
 [[ -z $(grep --invert-match '^jobbroker_' "$stage/shared" || true) ]]
 cmp "$stage/shared" "$stage/static"
-[[ $(pkg-config --modversion jobbroker) == "$(sed -n 's/^#define JOBBROKER_VERSION "\(.*\)"$/\1/p' include/jobbroker/types.h)" ]]
+version=$(sed -n 's/^#define JOBBROKER_VERSION "\(.*\)"$/\1/p' include/jobbroker/types.h)
+[[ -n $version && $(pkg-config --modversion jobbroker) == "$version" ]]
 for compiler in g++ clang++; do
   command -v "$compiler" >/dev/null || continue
   for standard in c++11 c++20; do
