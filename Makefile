@@ -29,6 +29,7 @@ release: setup ## Build jobbrokerd and jobctl, optimised
 .PHONY: test
 test: ## Build and run all tests
 	@scripts/setup.sh test
+	@scripts/sqld.sh >/dev/null
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
 	@$(MAKE) --no-print-directory test-clients

@@ -72,6 +72,8 @@ main() {
     test)
       wanted+=("${test_packages[@]}" "${clients_c_packages[@]}" "${clients_python_packages[@]}")
       wanted+=("${clients_typescript_packages[@]}")
+      # scripts/sqld.sh downloads with it.
+      python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
       ;;
     demo) wanted+=("${demo_packages[@]}") ;;
     *) die "usage: scripts/setup.sh build|test|demo" ;;

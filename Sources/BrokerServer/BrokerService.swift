@@ -51,6 +51,7 @@ public struct BrokerService: Service {
 
   private func serve(on eventLoop: any EventLoop) async throws {
     let limits = configuration.limited(toDescriptors: ProcessUsage.raiseDescriptorLimit())
+      .sharing(store)
     let recovery = try await store.recover()
     let ending = eventLoop.makePromise(of: Void.self)
     let broker = try await eventLoop.submit { [store, logger] in
@@ -108,6 +109,14 @@ public struct BrokerService: Service {
 }
 
 extension ServerConfiguration {
+  /// With a look at what others do, for a store that others use too.
+  fileprivate func sharing(_ store: any JobStore) -> ServerConfiguration {
+    var sharing = self
+    sharing.core.pollInterval = store.pollInterval
+    sharing.core.pollSeed = .random(in: 0...(.max))
+    return sharing
+  }
+
   /// With no more connections than there are descriptors for, beside those of the store and the loop.
   fileprivate func limited(toDescriptors descriptors: Int) -> ServerConfiguration {
     var limited = self

@@ -10,9 +10,9 @@ actor Reader {
   private var statements: StatementCache?
 
   /// - Parameter thread: where the connection has been opened and is used from now on.
-  init(path: String, thread: DedicatedThread) throws(SQLiteError) {
+  init(path: String, vfs: String?, thread: DedicatedThread) throws(SQLiteError) {
     self.thread = thread
-    statements = StatementCache(try Connection(path: path, readOnly: true))
+    statements = StatementCache(try Connection(path: path, readOnly: true, vfs: vfs))
     statements?.connection.setBusyTimeout(milliseconds: 1000)
   }
 
@@ -20,12 +20,12 @@ actor Reader {
 
   /// A page of jobs, newest first.
   func list(_ filter: JobFilter) throws(JobError) -> JobPage {
-    guard let (statement, values) = Self.query(filter) else { return JobPage(jobs: [], nextCursor: nil) }
+    guard let step = SQLStep.list(filter) else { return JobPage(jobs: [], nextCursor: nil) }
     return try read { (statements) throws(SQLiteError) in
       var jobs: [Job] = []
       var payload = 0
       var hasMore = false
-      try statements(statement).forEach(values) { row in
+      try statements(step.statement).forEach(step.values) { row in
         guard let job = Job(row: row, whole: true) else { return true }
         payload += (job.metadata?.utf8.count ?? 0) + (job.result?.utf8.count ?? 0)
         hasMore = jobs.count == filter.limit || (!jobs.isEmpty && payload > Self.pagePayload)
@@ -46,24 +46,5 @@ actor Reader {
     do {
       return try body(&statements!)  // Just seen not to be nil, and nobody else runs on this actor.
     } catch { throw JobError(error, while: "Read") }
-  }
-
-  /// The statement for a filter, asking for one job more than wanted; nil when no job can match.
-  private static func query(_ filter: JobFilter) -> (JobStatement, [SQLValue])? {
-    var values: [SQLValue] = [
-      .integer(filter.cursor ?? .max), .integer(filter.limit + 1), .text(filter.status?.rawValue),
-      .text(filter.type),
-    ]
-    if let prefix = filter.idPrefix, !prefix.isEmpty {
-      guard prefix.utf8.count <= 32,
-        let low = JobID(prefix + String(repeating: "0", count: 32 - prefix.utf8.count)),
-        let high = JobID(prefix + String(repeating: "f", count: 32 - prefix.utf8.count))
-      else { return nil }
-      values += [.id(low), .id(high)]
-      return (.newestWithPrefix, values)
-    }
-    if filter.status != nil { return (.newestOfStatus, values) }
-    if filter.type != nil { return (.newestOfType, [values[0], values[1], values[3]]) }
-    return (.newest, [values[0], values[1]])
   }
 }

@@ -11,6 +11,10 @@ struct OpenOptions: Sendable {
   let clock: @Sendable () -> Timestamp
   let random: @Sendable () -> Double
   let logger: Logger
+  /// SQLite's name for what stands between it and the files; nil is the system's own.
+  var vfs: String?
+  /// Frames (pages) in the log that make a checkpoint worth it.
+  var checkpointFrames: Int32 = 2000
 }
 
 extension SQLiteJobStore {
@@ -34,17 +38,24 @@ extension SQLiteJobStore {
     random: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
     logger: Logger = Logger(label: "jobbroker.store")
   ) async throws(JobError) -> SQLiteJobStore {
-    let options = OpenOptions(
-      path: path, durability: durability, retryPolicy: retryPolicy, clock: clock, random: random,
-      logger: logger)
+    try await open(
+      OpenOptions(
+        path: path, durability: durability, retryPolicy: retryPolicy, clock: clock, random: random,
+        logger: logger), on: thread)
+  }
+
+  /// As above, with what only tests change.
+  static func open(
+    _ options: OpenOptions, on thread: (any SerialExecutor & TaskExecutor)? = nil
+  ) async throws(JobError) -> SQLiteJobStore {
     let thread = thread ?? DedicatedThread()
     // Opening reads much and may migrate: that belongs on the thread that will write.
     return try await withTaskExecutorPreference(thread) { () async throws(JobError) in
       let opened = try OpenedDatabase(options)
       do throws(SQLiteError) {
-        let reader = try Reader(path: path, thread: DedicatedThread())
+        let reader = try Reader(path: options.path, vfs: options.vfs, thread: DedicatedThread())
         return SQLiteJobStore(opened, options: options, thread: thread, reader: reader)
-      } catch { throw JobError(error, while: "Cannot open \(path)") }
+      } catch { throw JobError(error, while: "Cannot open \(options.path)") }
     }
   }
 }
@@ -83,7 +94,7 @@ struct OpenedDatabase {
 
   private static func connect(_ options: OpenOptions) throws(JobError) -> Connection {
     do {
-      let connection = try Connection(path: options.path)
+      let connection = try Connection(path: options.path, vfs: options.vfs)
       connection.setBusyTimeout(milliseconds: busyTimeout)
       for pragma in pragmas { try connection.run(pragma) }
       return connection

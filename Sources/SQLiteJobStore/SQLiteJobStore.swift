@@ -13,6 +13,7 @@ public actor SQLiteJobStore: JobStore {
 
   private let thread: any (SerialExecutor & TaskExecutor)
   private let path: String
+  private let vfs: String?
   private let durability: Durability
   private let clock: @Sendable () -> Timestamp
   private let logger: Logger
@@ -37,6 +38,7 @@ public actor SQLiteJobStore: JobStore {
   ) {
     name = "sqlite:" + options.path
     path = options.path
+    vfs = options.vfs
     durability = options.durability
     clock = options.clock
     logger = options.logger
@@ -164,7 +166,7 @@ public actor SQLiteJobStore: JobStore {
   public nonisolated func backup(to destination: String) async throws(JobError) {
     try await withTaskExecutorPreference(DedicatedThread()) { () async throws(JobError) in
       let source: Connection
-      do throws(SQLiteError) { source = try Connection(path: path, readOnly: true) } catch {
+      do throws(SQLiteError) { source = try Connection(path: path, readOnly: true, vfs: vfs) } catch {
         throw JobError(error, while: "Cannot read \(path)")
       }
       try Backup.write(source, to: destination)

@@ -12,7 +12,8 @@ struct Writer {
     self.connection = connection
     runner = CommandRunner(statements: statements, retryPolicy: options.retryPolicy, random: options.random)
     checkpointer = Checkpointer(
-      connection, busyTimeout: OpenedDatabase.busyTimeout, logger: options.logger)
+      connection, frames: options.checkpointFrames, busyTimeout: OpenedDatabase.busyTimeout,
+      logger: options.logger)
   }
 
   /// What the last transaction changed.

@@ -64,11 +64,3 @@ extension CommandRunner {
     try statements(.jobByUniqueKey).first([.text(key)]) { Job(row: $0, whole: true) }
   }
 }
-
-extension Job {
-  /// Whether the job is what creating `new` made, as far as a row tells.
-  fileprivate func hasContent(of new: NewJob) -> Bool {
-    type == new.type && metadata == new.metadata && priority == new.priority && maxRetries == new.maxRetries
-      && maxLost == new.maxLost && uniqueKey == new.uniqueKey
-  }
-}

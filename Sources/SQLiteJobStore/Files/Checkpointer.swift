@@ -4,8 +4,6 @@ import Logging
 /// Moves what is in the write-ahead log into the database, so that the log stays small. Runs between two
 /// transactions on the connection that writes.
 struct Checkpointer {
-  /// Frames (pages) in the log that make a checkpoint worth it.
-  private static let frames: Int32 = 2000
   /// Frames from which on a checkpoint waits for readers, 64 MiB with pages of 4 KiB: one that stays would keep the
   /// log growing.
   private static let manyFrames: Int32 = 16_384
@@ -13,14 +11,19 @@ struct Checkpointer {
   private static let patience: Int32 = 100
 
   private let connection: Connection
+  private let frames: Int32
   private let logger: Logger
   private let log: LogLength
-  private var nextAt = Checkpointer.frames
+  private var nextAt: Int32
   private let busyTimeout: Int32
 
-  /// - Parameter busyTimeout: the connection's, in milliseconds, to return to.
-  init(_ connection: Connection, busyTimeout: Int32, logger: Logger) {
+  /// - Parameters:
+  ///   - frames: Frames (pages) in the log that make a checkpoint worth it.
+  ///   - busyTimeout: The connection's, in milliseconds, to return to.
+  init(_ connection: Connection, frames: Int32, busyTimeout: Int32, logger: Logger) {
     self.connection = connection
+    self.frames = frames
+    nextAt = frames
     self.busyTimeout = busyTimeout
     self.logger = logger
     log = LogLength()
@@ -37,7 +40,7 @@ struct Checkpointer {
   mutating func noteCommit() -> Bool {
     guard log.frames > 0 else { return false }
     // The log has started anew.
-    if log.frames < log.before { nextAt = Self.frames }
+    if log.frames < log.before { nextAt = frames }
     log.before = log.frames
     log.frames = 0
     return true
@@ -49,7 +52,7 @@ struct Checkpointer {
   ///   just stays longer.
   mutating func checkpointIfNeeded() throws(SQLiteError) {
     guard log.before >= nextAt else { return }
-    nextAt = log.before + Self.frames
+    nextAt = log.before + frames
     let waits = log.before >= Self.manyFrames
     if waits { connection.setBusyTimeout(milliseconds: Self.patience) }
     defer { if waits { connection.setBusyTimeout(milliseconds: busyTimeout) } }

@@ -6,12 +6,12 @@ final class Connection {
   private var begin: Statement?
   private var commit: Statement?
 
-  /// Opens a database file.
-  init(path: String, readOnly: Bool = false) throws(SQLiteError) {
+  /// Opens a database file, through the named VFS or the system's own.
+  init(path: String, readOnly: Bool = false, vfs: String? = nil) throws(SQLiteError) {
     _ = Self.configuration
     var handle: OpaquePointer?
     let access = readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-    let code = sqlite3_open_v2(path, &handle, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nil)
+    let code = sqlite3_open_v2(path, &handle, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs)
     guard code == SQLITE_OK, let handle else {
       let error = SQLiteError(handle, code: code)
       sqlite3_close_v2(handle)
