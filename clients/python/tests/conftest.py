@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jobbroker import Backoff
+from jobbroker import Backoff, Client
 
 CLIENT = Path(__file__).resolve().parents[1]
 TIME_LIMIT = 60.0
@@ -83,3 +83,9 @@ def broker() -> Iterator[Broker]:
 def folder() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="jb-", dir="/tmp") as path:
         yield path
+
+
+@pytest.fixture
+def client(broker: Broker) -> Iterator[Client]:
+    with Client(broker.socket_path, backoff=QUICK) as client:
+        yield client

@@ -102,6 +102,13 @@ class RetryableFailure(Exception):
     other exception has the same effect; this one is recorded without a type's name and logged without a traceback."""
 
 
+def no_broker(socket_path: str, reason: str) -> Unavailable:
+    """There is no broker behind a socket."""
+    return Unavailable(
+        f"no broker answers at {socket_path} ({reason}); start one with: jobbrokerd --socket {socket_path}"
+    )
+
+
 ERRORS: dict[str, type[JobBrokerError]] = {
     error.code: error
     for error in (

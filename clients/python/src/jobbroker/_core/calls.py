@@ -22,9 +22,12 @@ from ..models import (
     NewJob,
     QueuePosition,
     Unset,
+    Welcome,
 )
+from ..options import Options
 from . import replies
 from .call import Call
+from .frames import PROTOCOL_VERSION
 from .ids import id_bytes, new_job_id
 
 FOREVER = 10 * 365 * 86_400.0
@@ -98,6 +101,16 @@ def _count(name: str, request: pb.Request) -> Call[int]:
 
 
 # ---------------------------------------------------------------------------------------------- operations
+
+
+def hello(options: Options) -> Call[Welcome]:
+    operation = pb.Hello(
+        protocol_version=PROTOCOL_VERSION,
+        client=options.client_name,
+        worker_name=options.worker_name,
+        read_only=options.read_only,
+    )
+    return Call("hello", pb.Request(hello=operation), "welcome", replies.read_welcome, repeatable=True)
 
 
 def ping() -> Call[None]:

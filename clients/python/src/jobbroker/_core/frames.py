@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+PROTOCOL_VERSION = 1
 MAX_FRAME = 1 << 20
 """Bytes of a frame after its length."""
 PREFIX = 4

@@ -29,6 +29,7 @@ from ..models import (
     Welcome,
     WorkerIdentity,
 )
+from .frames import PROTOCOL_VERSION
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST = datetime.max.replace(tzinfo=timezone.utc)
@@ -130,6 +131,20 @@ def read_error(error: pb.Error) -> JobBrokerError:
     """The exception that an error says; a code that this version does not know counts as INTERNAL."""
     job = read_job(error.job) if error.HasField("job") else None
     return _ERRORS.get(error.code, Internal)(_text(error.message, "error.message"), job)
+
+
+def readable_error(error: pb.Error) -> JobBrokerError:
+    """The exception that an error says, or the one that says why it can't be read."""
+    try:
+        return read_error(error)
+    except JobBrokerError as unreadable:
+        return unreadable
+
+
+def other_version(welcome: pb.Welcome) -> Unsupported:
+    """What to say to a broker of another version of the protocol."""
+    theirs, ours = welcome.protocol_version, PROTOCOL_VERSION
+    return Unsupported(f"the broker speaks version {theirs} of the protocol, this client version {ours}")
 
 
 def read_welcome(welcome: pb.Welcome) -> Welcome:

@@ -15,30 +15,22 @@ import enum
 import itertools
 import logging
 import os
-from collections import deque
 from typing import Any, Callable
 
 from google.protobuf.message import DecodeError
 
 from .._proto import jobbroker_pb2 as pb
-from ..errors import (
-    Internal,
-    InvalidArgument,
-    JobBrokerError,
-    ResourceExhausted,
-    Unavailable,
-    Unsupported,
-)
+from ..errors import Internal, InvalidArgument, JobBrokerError, ResourceExhausted, Unavailable, no_broker
 from ..models import Welcome
 from ..options import Options
 from . import calls, replies
 from .call import Call, Stage
 from .claims import ClaimKeeper
-from .frames import MAX_FRAME, BadFrame, FrameReader, frame
+from .frames import MAX_FRAME, PROTOCOL_VERSION, BadFrame, FrameReader, frame
+from .pending import Pending
 from .timers import Timer, Timers
 from .watches import Watches
 
-PROTOCOL_VERSION = 1
 _TRIES_AT_BUSY_BROKER = 10
 
 logger = logging.getLogger("jobbroker.client")
@@ -67,15 +59,7 @@ class Session:
         self.claims = ClaimKeeper(self)
         self._timers = Timers()
         self._ids = itertools.count(1)
-        hello = pb.Hello(
-            protocol_version=PROTOCOL_VERSION,
-            client=options.client_name,
-            worker_name=options.worker_name,
-            read_only=options.read_only,
-        )
-        self.hello: Call[Welcome] = Call(
-            "hello", pb.Request(hello=hello), "welcome", replies.read_welcome, repeatable=True
-        )
+        self.hello = calls.hello(options)
         """Done when the broker said welcome for the first time, or will not; begun by ``open``."""
         self._opening = False
         self._wants_dial = False
@@ -85,10 +69,7 @@ class Session:
         """Why the broker is about to end the connection, when it said so."""
         self._frames = FrameReader()
         self._output: list[bytes] = []
-        self._pending: dict[int, Call[Any]] = {}
-        self._line: deque[Call[Any]] = deque()
-        self._in_flight = 0
-        self._max_in_flight = 1
+        self._pending = Pending()
         self._max_frame = MAX_FRAME
 
     # ------------------------------------------------------------------------------------------ what is wanted
@@ -139,7 +120,7 @@ class Session:
         reason = error.strerror or str(error)
         # EAGAIN: a broker is there, but more clients than it has room for are at its door (connect(2)).
         is_busy = isinstance(error, BlockingIOError) and self._failures < _TRIES_AT_BUSY_BROKER
-        self._dial_later(self._no_broker(reason), is_busy)
+        self._dial_later(no_broker(self.options.socket_path, reason), is_busy)
 
     def connected(self) -> None:
         self._wants_dial = False
@@ -151,10 +132,6 @@ class Session:
         self._output.append(frame(self.hello.request.SerializeToString()))
         patience = 30.0 if self.options.timeout is None else self.options.timeout
         self._greeting_timer = self.after(patience, lambda: self.lost("the broker did not answer the hello"))
-
-    def _no_broker(self, reason: str) -> Unavailable:
-        path = self.options.socket_path
-        return Unavailable(f"no broker answers at {path} ({reason}); start one with: jobbrokerd --socket {path}")
 
     def _dial_later(self, error: JobBrokerError, is_busy: bool = False) -> None:
         goes_on = self.options.wait_for_broker if self._opening else self.options.reconnect
@@ -181,25 +158,20 @@ class Session:
         self._greeting_timer.cancel()
         kind = response.WhichOneof("reply")
         if kind == "error":
-            error = readable_error(response.error)
+            error = replies.readable_error(response.error)
             if not isinstance(error, (Unavailable, ResourceExhausted)):
                 return self.close(error)
             self._parting = error
             return self.lost(error.message)
         if kind != "welcome" or response.id != self.hello.request.id:
             return self.violated("it does not answer the hello")
-        version = response.welcome.protocol_version
-        if version != PROTOCOL_VERSION:
-            return self.close(
-                Unsupported(
-                    f"the broker speaks version {version} of the protocol, this client version {PROTOCOL_VERSION}"
-                )
-            )
+        if response.welcome.protocol_version != PROTOCOL_VERSION:
+            return self.close(replies.other_version(response.welcome))
         try:
             self.welcome = replies.read_welcome(response.welcome)
         except JobBrokerError as error:
             return self.violated(error.message)
-        self._max_in_flight = max(1, self.welcome.max_in_flight)
+        self._pending.limit = max(1, self.welcome.max_in_flight)
         self._max_frame = self.welcome.max_frame or MAX_FRAME
         self.state = State.READY
         logger.debug("connected to %s at %s", self.welcome.server, self.options.socket_path)
@@ -223,14 +195,8 @@ class Session:
             call.deadline = now + call.wait + self.options.timeout
         if call.wait:
             call.wait_ends = now + call.wait
-        self._pending[call.id] = call
-        if self.state is State.READY and self._in_flight < self._max_in_flight and (first or not self._line):
-            self._send(call)
-        elif first:
-            self._line.appendleft(call)
-        else:
-            self._line.append(call)
-        return None
+        self._pending.add(call, first=first)
+        return self.send_line()
 
     def abandon(self, call: Call[Any], reason: str) -> None:
         """Nobody waits for a call any more. A claim waits no longer, and what it brought, or still brings, is given
@@ -240,7 +206,7 @@ class Session:
                 self._give_back(call.outcome)
             return
         if call.stage is not Stage.SENT:
-            self._pending.pop(call.id, None)
+            self._pending.forget(call)
         elif call.wait_ends is not None:
             self.submit(calls.withdraw(call.id), first=True)
         call.finish(call.interruption(reason))
@@ -253,7 +219,7 @@ class Session:
         if claim.stage is Stage.SENT:
             self.submit(calls.withdraw(claim.id), first=True)
         else:
-            self._pending.pop(claim.id, None)
+            self._pending.forget(claim)
             claim.finish(pb.Response(claimed=pb.Claimed()))
 
     def expire(self, call: Call[Any]) -> None:
@@ -263,10 +229,11 @@ class Session:
 
     def send_line(self) -> None:
         """Sends what is in line, as far as the broker's limit on requests in flight allows."""
-        while self._line and self.state is State.READY and self._in_flight < self._max_in_flight:
-            call = self._line.popleft()
-            if call.stage is Stage.QUEUED and call.id in self._pending:
-                self._send(call)
+        while self.state is State.READY:
+            call = self._pending.next()
+            if call is None:
+                return
+            self._send(call)
 
     def _send(self, call: Call[Any]) -> None:
         if call.wait_ends is not None:
@@ -274,11 +241,8 @@ class Session:
         try:
             self.transmit(call)
         except InvalidArgument as error:
-            del self._pending[call.id]
-            return call.finish(error)
-        call.stage = Stage.SENT
-        self._in_flight += 1
-        return None
+            self._pending.remove_sent(call)
+            call.finish(error)
 
     def transmit(self, call: Call[Any]) -> None:
         """Puts a request into the output.
@@ -294,13 +258,11 @@ class Session:
 
     def _park(self, call: Call[Any]) -> None:
         """A draining broker refused this claim: tries again later, on this connection or the next."""
-        call.stage = Stage.PARKED
-        self._pending[call.id] = call
+        self._pending.park(call)
 
         def unpark() -> None:
             if call.stage is Stage.PARKED:
-                call.stage = Stage.QUEUED
-                self._line.append(call)
+                self._pending.add(call)
                 self.send_line()
 
         self.after(self._back_off(), unpark)
@@ -333,13 +295,12 @@ class Session:
             return self.violated("it sent a frame that is no protobuf message")
         if self.state is State.GREETING:
             return self._greeted(response)
-        call = self._pending.pop(response.id, None)
+        call = self._pending.find(response.id)
         if call is None:
             return self._receive_unasked(response)
         if call.stage is not Stage.SENT:
-            self._pending[call.id] = call
             return self.violated(f"it answers request {call.id} before it was sent")
-        self._in_flight -= 1
+        self._pending.remove_sent(call)
         self._answer(call, response)
         self.send_line()
         return None
@@ -349,7 +310,7 @@ class Session:
         if kind is None:
             call.finish(replies.missing(response))
         elif kind == "error":
-            error = readable_error(response.error)
+            error = replies.readable_error(response.error)
             draining = isinstance(error, Unavailable) and call.name == "claim"
             if draining and self.options.reconnect and call.resend and not call.is_done:
                 self._park(call)
@@ -373,7 +334,7 @@ class Session:
             except JobBrokerError as error:
                 self.violated(error.message)
         elif kind == "error" and response.id == 0:
-            self._parting = readable_error(response.error)
+            self._parting = replies.readable_error(response.error)
         # Those of a watch that ended a moment ago are nobody's.
         elif kind not in ("snapshot", "event"):
             self.violated(f"it answers request {response.id}, which nobody made")
@@ -396,22 +357,15 @@ class Session:
             self._greeting_timer.cancel()
         was_greeting = self.state is State.GREETING
         self.state = State.AWAY
-        self._in_flight = 0
         self._output = []
         if was_greeting:
-            return self._dial_later(self._parting or self._no_broker(reason))
+            return self._dial_later(self._parting or no_broker(self.options.socket_path, reason))
         logger.info("connection lost: %s", reason)
         if not self.options.reconnect:
             return self.close(Unavailable(reason))
-        self._line.clear()
-        for call in sorted(self._pending.values(), key=lambda call: call.id):
-            if call.stage is not Stage.SENT or (resend and call.resend and not call.is_done):
-                call.stage = Stage.QUEUED
-                self._line.append(call)
-            else:
-                del self._pending[call.id]
-                garbled = not resend and call.repeatable
-                call.finish(Internal(reason) if garbled else call.interruption(reason))
+        for call in self._pending.lose_connection(resend):
+            garbled = not resend and call.repeatable
+            call.finish(Internal(reason) if garbled else call.interruption(reason))
         self.watches.interrupt()
         self._dial_later(Unavailable(reason))
         return None
@@ -423,12 +377,9 @@ class Session:
         error = error or Unavailable("the client is closed")
         self.state = State.CLOSED
         self.ending = error
-        pending = sorted(self._pending.values(), key=lambda call: call.id)
-        self._pending.clear()
-        self._line.clear()
         self._timers.clear()
         self.hello.finish(error)
-        for call in pending:
+        for call in self._pending.take_all():
             interruption = call.interruption(error.message)
             call.finish(error if isinstance(interruption, Unavailable) else interruption)
         self.watches.end(error)
@@ -440,14 +391,6 @@ class Session:
         self.ending = Unavailable(
             f"this client belongs to the process that made it; process {os.getpid()} must make its own"
         )
-        self._pending.clear()
+        self._pending.take_all()
         self._timers.clear()
         self._output = []
-
-
-def readable_error(error: pb.Error) -> JobBrokerError:
-    """The exception that an error says, or the one that says why it can't be read."""
-    try:
-        return replies.read_error(error)
-    except JobBrokerError as unreadable:
-        return unreadable

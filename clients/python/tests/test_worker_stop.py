@@ -1,0 +1,163 @@
+"""The worker and the real broker: stopping, and the broker's crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import process_handlers
+import pytest
+from conftest import Broker
+from scripted import JOB, ScriptedBroker
+from working import finished, running, staged, worker_of
+
+from jobbroker import Client, Job, JobContext, JobStatus, Worker
+from jobbroker._proto import jobbroker_pb2 as pb
+
+
+def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, client: Client) -> None:
+    worker, go = worker_of(broker), threading.Event()
+
+    @worker.handler("a")
+    def handler(context: JobContext) -> dict[str, bool]:
+        context.report(stage="waiting")
+        go.wait()
+        return {"done": True}
+
+    with running(worker):
+        job, other = (client.create("a").job for _ in range(2))
+        staged(client, job, "waiting")
+        worker.stop()
+        go.set()
+    done, left = client.get(job.id), client.get(other.id)
+    assert done is not None and done.result == {"done": True}
+    assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
+
+
+def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(folder: str) -> None:
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
+        worker = Worker(broker.socket_path)
+        worker.handler()(lambda context: pytest.fail("it takes no new jobs"))
+        run = threads.submit(worker.run)
+        connection = broker.welcome()
+        claim = connection.next("claim")
+        worker.stop()
+        withdrawal = connection.next("withdraw")
+        assert withdrawal.withdraw.claim_id == claim.id
+        connection.reply(claim, claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "status": pb.PROCESSING}, attempt=2)]))
+        connection.reply(withdrawal, done=pb.Done())
+        release = connection.next("release")
+        assert (release.release.id, release.release.attempt) == (JOB["id"], 2)
+        assert not run.done()
+        connection.reply(release, job=pb.Job(**JOB, attempt=2))
+        run.result()
+        connection.close()
+
+
+PROGRAM = """
+import sys
+from jobbroker import Worker
+
+class TellingWorker(Worker):
+    def stop(self):
+        super().stop()
+        print("stopping", flush=True)
+
+worker = TellingWorker(sys.argv[1])
+
+@worker.handler("a")
+def handler(context):
+    context.report(stage="waiting")
+    sys.stdin.read()
+    return {"done": True}
+
+worker.run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_the_current_job_and_ends_the_program_well(
+    broker: Broker, client: Client, number: signal.Signals
+) -> None:
+    job, other = (client.create("a").job for _ in range(2))
+    arguments = [sys.executable, "-c", PROGRAM, broker.socket_path]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        staged(client, job, "waiting")
+        program.send_signal(number)
+        assert program.stdout is not None and program.stdout.readline() == "stopping\n"
+        program.communicate()
+    assert program.returncode == 0
+    done, left = client.get(job.id), client.get(other.id)
+    assert done is not None and done.result == {"done": True}
+    assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
+
+
+@pytest.mark.parametrize("by", ["a second stop", "the end of the grace period", "cancellation"])
+def test_what_is_cut_short_is_given_back_unharmed(broker: Broker, client: Client, by: str) -> None:
+    worker = worker_of(broker, grace=0.05 if by == "the end of the grace period" else 60)
+
+    @worker.handler("a")
+    async def handler(context: JobContext) -> None:
+        context.report(stage="waiting")
+        await asyncio.Event().wait()
+
+    async def main(job: Job) -> None:
+        run = asyncio.create_task(worker.run_async())
+        await asyncio.to_thread(staged, client, job, "waiting")
+        if by == "cancellation":
+            run.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await run
+            return
+        worker.stop()
+        if by == "a second stop":
+            worker.stop()
+        await run
+
+    job = client.create("a").job
+    asyncio.run(main(job))
+    left = client.get(job.id)
+    assert left is not None and (left.status, left.retry_count) == (JobStatus.PENDING, 0)
+    assert [entry.cause for entry in left.history] == ["released"]
+
+
+def test_a_worker_survives_a_crash_of_the_broker_with_its_job(broker: Broker, client: Client) -> None:
+    worker, go = worker_of(broker), threading.Event()
+
+    @worker.handler("a")
+    def handler(context: JobContext) -> None:
+        context.report(stage="waiting")
+        go.wait()
+
+    with running(worker):
+        job = client.create("a").job
+        staged(client, job, "waiting")
+        broker.kill()
+        go.set()
+        broker.start()
+        done = finished(client, job)
+        assert (done.status, done.attempt) == (JobStatus.COMPLETE, 1)
+        finished(client, client.create("a").job)
+
+
+def test_a_worker_waits_for_a_broker_and_stops_without_one(broker: Broker) -> None:
+    broker.kill()
+    worker = worker_of(broker)
+    worker.handler("a")(lambda context: None)
+    with running(worker):
+        pass
+
+
+def test_a_worker_leaves_nothing_behind(broker: Broker, client: Client) -> None:
+    client.ping()
+    before = len(os.listdir("/proc/self/fd")), threading.active_count()
+    worker = worker_of(broker, concurrency=2)
+    worker.handler("double")(process_handlers.double)
+    with running(worker):
+        finished(client, client.create("double", {"n": 1}).job)
+    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
