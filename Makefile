@@ -29,6 +29,7 @@ release: setup ## Build jobbrokerd and jobctl, optimised
 .PHONY: test
 test: ## Build and run all tests
 	@scripts/setup.sh test
+	@scripts/sqld.sh >/dev/null
 	swift build --build-tests
 	swift test --skip-build --disable-xctest
 	@$(MAKE) --no-print-directory test-clients
@@ -65,15 +66,19 @@ lint: ## Check format, style and shell scripts
 	else echo 'lint: no shellcheck here, shell scripts not checked' >&2; fi
 
 .PHONY: proto
-proto: ## Regenerate the C code and the vectors from proto/jobbroker.proto
+proto: ## Regenerate the C, Python and TypeScript code and the vectors from proto/jobbroker.proto
 	@scripts/setup.sh test
 	scripts/generate-proto.sh $(GENERATED)
+	clients/python/scripts/generate_proto.sh
+	node clients/typescript/scripts/generate-schema.mjs
 	proto/vectors/make.py
 
 .PHONY: proto-check
-proto-check: ## Fail if the generated C code or the vectors are not current
+proto-check: ## Fail if generated code or the vectors are not current
 	@scripts/setup.sh test
 	@scripts/check-proto.sh $(GENERATED)
+	@clients/python/scripts/generate_proto.sh --check
+	@node clients/typescript/scripts/generate-schema.mjs --check
 	@proto/vectors/make.py --check
 
 .PHONY: clean

@@ -11,6 +11,8 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let tls = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let collections = Target.Dependency.product(name: "Collections", package: "swift-collections")
 
 let package = Package(
@@ -22,10 +24,12 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
     .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
   ],
@@ -50,6 +54,10 @@ let package = Package(
       name: "SQLiteJobStore", dependencies: ["JobModel", "JobStore", "CSQLite", logging],
       swiftSettings: strict),
     .target(
+      name: "LibSQLJobStore",
+      dependencies: ["JobModel", "JobStore", nioCore, nioPosix, httpClient, tls, logging],
+      swiftSettings: strict),
+    .target(
       name: "JobStoreContract", dependencies: ["JobModel", "JobStore"], swiftSettings: strict),
     .target(
       name: "BrokerServer",
@@ -66,7 +74,8 @@ let package = Package(
     .executableTarget(
       name: "jobbrokerd",
       dependencies: [
-        "BrokerServer", "SQLiteJobStore", "JobStore", arguments, logging, lifecycle, unixSignals,
+        "BrokerServer", "SQLiteJobStore", "LibSQLJobStore", "JobStore", arguments, logging, lifecycle,
+        unixSignals,
       ],
       swiftSettings: strict),
     .executableTarget(
@@ -98,6 +107,14 @@ let package = Package(
     .testTarget(
       name: "SQLiteJobStoreTests", dependencies: ["SQLiteJobStore", "JobStoreContract", "CSQLite"],
       swiftSettings: strict),
+    .target(
+      name: "LibSQLTestSupport",
+      dependencies: [nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"), httpClient, tls],
+      path: "Tests/LibSQLTestSupport", swiftSettings: strict),
+    .testTarget(
+      name: "LibSQLJobStoreTests",
+      dependencies: ["LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", nioCore, logging],
+      swiftSettings: strict),
     .testTarget(
       name: "DiskFaultTests", dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS"],
       swiftSettings: strict),
@@ -110,8 +127,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "CSQLite", "jobbrokerd",
-        "jobctl", nioCore, nioPosix,
+        "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport", "CSQLite",
+        "jobbrokerd", "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),

@@ -11,6 +11,9 @@ readonly build_packages=(ca-certificates git libprotobuf-c-dev libsqlite3-dev pk
 readonly test_packages=(protobuf-c-compiler python3 shellcheck)
 # The C client is tested with gcc, and with clang where there is one: the Swift toolchain brings it along.
 readonly clients_c_packages=(g++ gcc make python3 valgrind)
+# The rest of what the Python client is tested with comes from PyPI, into a virtual environment.
+readonly clients_python_packages=(protobuf-compiler python3 python3-venv)
+readonly clients_typescript_packages=(node-typescript nodejs)
 readonly demo_packages=(alsa-utils jq libsox-fmt-base sox)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -66,7 +69,12 @@ main() {
   local wanted=("${build_packages[@]}")
   case "${1:-}" in
     build) ;;
-    test) wanted+=("${test_packages[@]}" "${clients_c_packages[@]}") ;;
+    test)
+      wanted+=("${test_packages[@]}" "${clients_c_packages[@]}" "${clients_python_packages[@]}")
+      wanted+=("${clients_typescript_packages[@]}")
+      # scripts/sqld.sh downloads with it.
+      python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
+      ;;
     demo) wanted+=("${demo_packages[@]}") ;;
     *) die "usage: scripts/setup.sh build|test|demo" ;;
   esac

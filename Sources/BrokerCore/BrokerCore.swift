@@ -15,6 +15,14 @@ public struct CoreConfiguration: Sendable {
   public var watchesPerConnection = 100
   /// How long to wait before the store is asked again for what it could not do, when no client asks.
   public var retryDelay: Duration = .seconds(1)
+  /// How often to look for what others did with the store, while anybody waits for it; nil when it has no other
+  /// users.
+  public var pollInterval: Duration?
+  /// Makes brokers look at different moments.
+  public var pollSeed: UInt64 = 0
+  /// How much longer than its term another broker's claim holds: what its holder reports takes a while to be known
+  /// here.
+  public var foreignLeaseSlack: Duration = .seconds(5)
   /// Jobs that one transaction of a prune deletes.
   public var pruneBatch = 500
   /// What the welcome says of the broker.
@@ -46,6 +54,8 @@ public struct BrokerCore: Sendable {
   var queue = ClaimQueue()
   var leases = LeaseTable()
   var watches: WatchTable
+  var polling: Polling?
+  var foreignLeases = ForeignLeases()
   var pausedTypes: Set<String>
   /// When the next job that waits for a moment may be claimed.
   var nextDue: Timestamp?
@@ -67,8 +77,16 @@ public struct BrokerCore: Sendable {
     watches = WatchTable(backlogLimit: configuration.watchBacklog)
     pausedTypes = recovery.pausedTypes
     nextDue = recovery.nextDue
+    polling = configuration.pollInterval.map {
+      Polling(interval: $0, seed: configuration.pollSeed, now: now.steady)
+    }
     for held in recovery.held {
-      leases.insert(held.job, holder: nil, term: held.lease, now: now.steady)
+      if polling == nil {
+        leases.insert(held.job, holder: nil, term: held.lease, now: now.steady)
+      } else {
+        foreignLeases.observe(
+          held.job.claim, term: held.lease + configuration.foreignLeaseSlack, now: now.steady)
+      }
     }
   }
 
@@ -113,6 +131,7 @@ public struct BrokerCore: Sendable {
     }
     consider(leases.nextDeadline)
     consider(leases.unwrittenSince.map { $0 + configuration.reportDelay })
+    if hasAudience { consider(polling?.next) }
     // The wall clock may be set while a job waits for a moment of it, so that is looked at again every second.
     if !isPromoting, let nextDue {
       let next = now.steady + min(max(nextDue - now.wall, .zero), .seconds(1))
@@ -132,6 +151,10 @@ public struct BrokerCore: Sendable {
       submit(.lose(claim), for: .end(claim))
     }
     if let since = leases.unwrittenSince, since + configuration.reportDelay <= now.steady { flushReports() }
+    if let next = polling?.next, next <= now.steady, hasAudience {
+      polling?.begin()
+      submit(.changes, for: .poll, isVolatile: true)
+    }
     if let due = nextDue, due <= now.wall, !isPromoting, nextPromotion ?? now.steady <= now.steady {
       isPromoting = true
       nextPromotion = nil

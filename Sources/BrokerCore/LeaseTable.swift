@@ -40,6 +40,8 @@ struct LeaseTable {
   /// The oldest unwritten report came then.
   private(set) var unwrittenSince: Duration?
 
+  var isEmpty: Bool { leases.isEmpty }
+
   var all: some Sequence<Lease> { leases.values }
 
   /// When to call `expire`.

@@ -36,12 +36,15 @@ extension BrokerCore {
     case (.promotion, .failure):
       isPromoting = false
       nextPromotion = now.steady + configuration.retryDelay
+    case (.poll, .success(.changes(let changes))): learn(changes, now)
+    case (.poll, _): polling?.end(now: now.steady, succeeded: false, hasMore: false)
     case (.end(let claim), .success(let reply)):
       absorb(reply, now)
       // That nothing changed means that the store had ended the claim before.
       if leases[claim] != nil { leases.remove(claim.id) }
     case (.end(let claim), .failure(let error)) where error.isOutdated:
       if leases[claim] != nil { leases.remove(claim.id) }
+      foreignLeases.remove(claim.id)
     case (.end(let claim), .failure):
       leases.resume(claim, deadline: now.steady + configuration.retryDelay)
     case (.reports, .success(let reply)):
@@ -101,6 +104,7 @@ extension BrokerCore {
     case .success(.claimed(let jobs)) where !jobs.isEmpty:
       for job in jobs {
         leases.insert(job, holder: connection, term: claim.request.lease, now: now.steady)
+        foreignLeases.remove(job.id)
         publish(job)
       }
       if let ready = claim.left(after: jobs) { signal(type: ready.type, count: ready.count) }
@@ -135,9 +139,7 @@ extension BrokerCore {
     case .job(let job, let hasChanged):
       if hasChanged { changed(job, from: connection, isFenced: isFenced, now) }
     case .reaped(let jobs): for job in jobs { changed(job, now) }
-    case .deleted(let job):
-      if let lease = leases.remove(job.id) { revoke(lease, status: nil, reason: "The job was deleted.") }
-      publish(.deleted(job.id), id: job.id, type: job.type)
+    case .deleted(let job): deleted(job.id, type: job.type)
     case .reported(let stale):
       for claim in stale where leases[claim] != nil {
         if let lease = leases.remove(claim.id) {
@@ -147,14 +149,21 @@ extension BrokerCore {
     case .promoted(let ready, let due):
       nextDue = due
       for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type, count: count) }
-    case .created, .claimed, .pruned, .snapshot, .done: break
+    case .created, .claimed, .pruned, .snapshot, .changes, .done: break
     }
   }
 
-  private mutating func changed(
+  mutating func deleted(_ id: JobID, type: String) {
+    if let lease = leases.remove(id) { revoke(lease, status: nil, reason: "The job was deleted.") }
+    foreignLeases.remove(id)
+    publish(.deleted(id), id: id, type: type)
+  }
+
+  mutating func changed(
     _ job: Job, from connection: ConnectionID? = nil, isFenced: Bool = false, _ now: Moment
   ) {
     guard let lease = leases[job.id] else {
+      if polling != nil { observe(job, from: isFenced ? connection : nil, now) }
       if job.status == .pending { becamePending(job) }
       return publish(job)
     }
@@ -228,7 +237,7 @@ extension JobReply {
     case .reaped(let jobs): .count(jobs.count)
     case .pruned(let ids): .count(ids.count)
     case .snapshot(let jobs, let truncated): .snapshot(jobs, more: false, truncated: truncated)
-    case .deleted, .reported, .promoted, .done: .done
+    case .deleted, .reported, .promoted, .changes, .done: .done
     }
   }
 }

@@ -76,6 +76,7 @@ enum Purpose: Sendable {
   case resume(RequestKey, type: String)
   case reports
   case promotion
+  case poll
   /// The claim ends because its holder is gone.
   case end(ClaimToken)
 }

@@ -76,6 +76,16 @@ struct WatchTable {
     return told
   }
 
+  /// Changes were missed: the watches to be told now that they must begin again. The rest are told by `drain`.
+  mutating func resync(hasRoom: (ConnectionID) -> Bool) -> [RequestKey] {
+    var told: [RequestKey] = []
+    for (key, watch) in watches where watch.isFollowing {
+      watches[key]?.backlog = [:]
+      if hasRoom(key.connection) { told.append(key) } else { watches[key]?.needsResync = true }
+    }
+    return told
+  }
+
   /// What waited for a connection that has room again.
   mutating func drain(_ connection: ConnectionID) -> [(RequestKey, JobEvent)] {
     var events: [(RequestKey, JobEvent)] = []

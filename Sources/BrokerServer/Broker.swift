@@ -166,7 +166,7 @@ final class Broker {
     queriesUnderWay += 1
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
-    Task {
+    Task(executorPreference: store.executor) {
       let result: Result<Answer, JobError>
       do throws(JobError) { result = .success(try await store.answer(query)) } catch {
         result = .failure(error)

@@ -8,20 +8,23 @@ import ServiceLifecycle
 /// The broker as a service: accepts on a bound socket until it is told to shut down, then drains.
 public struct BrokerService: Service {
   private let store: any JobStore
+  private let loop: BrokerLoop
   private let socket: SocketBinder
   private let configuration: ServerConfiguration
   private let notifier: ServiceNotifier
   private let logger: Logger
   private let whenReady: @Sendable () -> Void
 
-  /// A broker for a store and a socket; it closes both when it ends.
+  /// A broker for a store and a socket; it closes both when it ends, and the loop.
   ///
   /// - Parameter whenReady: Called once, when clients are answered.
   public init(
-    store: any JobStore, socket: SocketBinder, configuration: ServerConfiguration = .init(),
-    notifier: ServiceNotifier, logger: Logger, whenReady: @escaping @Sendable () -> Void
+    store: any JobStore, loop: BrokerLoop, socket: SocketBinder,
+    configuration: ServerConfiguration = .init(), notifier: ServiceNotifier, logger: Logger,
+    whenReady: @escaping @Sendable () -> Void
   ) {
     self.store = store
+    self.loop = loop
     self.socket = socket
     self.configuration = configuration
     self.notifier = notifier
@@ -33,22 +36,22 @@ public struct BrokerService: Service {
   ///
   /// - Throws: UNKNOWN_OUTCOME when the store failed; the process must end, and its successor recovers.
   public func run() async throws {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     do {
-      try await serve(on: group.next())
+      try await serve(on: loop.eventLoop)
     } catch {
       // The store is left as it is: what its last transaction came to is for the next start to find out.
       socket.remove()
-      try await group.shutdownGracefully()
+      try await loop.shutDown()
       throw error
     }
     await store.close()
     socket.remove()
-    try await group.shutdownGracefully()
+    try await loop.shutDown()
   }
 
   private func serve(on eventLoop: any EventLoop) async throws {
     let limits = configuration.limited(toDescriptors: ProcessUsage.raiseDescriptorLimit())
+      .sharing(store)
     let recovery = try await store.recover()
     let ending = eventLoop.makePromise(of: Void.self)
     let broker = try await eventLoop.submit { [store, logger] in
@@ -106,6 +109,14 @@ public struct BrokerService: Service {
 }
 
 extension ServerConfiguration {
+  /// With a look at what others do, for a store that others use too.
+  fileprivate func sharing(_ store: any JobStore) -> ServerConfiguration {
+    var sharing = self
+    sharing.core.pollInterval = store.pollInterval
+    sharing.core.pollSeed = .random(in: 0...(.max))
+    return sharing
+  }
+
   /// With no more connections than there are descriptors for, beside those of the store and the loop.
   fileprivate func limited(toDescriptors descriptors: Int) -> ServerConfiguration {
     var limited = self

@@ -75,7 +75,7 @@ final class GroupCommit {
     needsDisk = false
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
-    Task(executorPreference: store.executors.execute) {
+    Task(executorPreference: store.executor) {
       let outcome: Result<[Result<JobReply, JobError>], JobError>
       do throws(JobError) {
         outcome = .success(try await store.execute(batch.map(\.command)))
@@ -117,7 +117,7 @@ final class GroupCommit {
     let target = commits
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
-    Task(executorPreference: store.executors.sync) {
+    Task(executorPreference: store.executor) {
       let outcome: Result<Void, JobError>
       do throws(JobError) { outcome = .success(try await store.sync()) } catch { outcome = .failure(error) }
       eventLoop.execute {

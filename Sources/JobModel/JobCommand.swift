@@ -38,6 +38,8 @@ public enum JobCommand: Sendable, Equatable {
   case prune(before: Timestamp, status: JobStatus?, type: String?, limit: Int)
   /// Reads what a watch covers, in its place in the order of changes.
   case snapshot(WatchSelection, limit: Int)
+  /// Reads what others who use the same store changed since the last such command, or since the store was opened.
+  case changes
 }
 
 /// What one holder reported since the last commit.
@@ -81,6 +83,8 @@ public enum JobReply: Sendable, Equatable {
   case pruned([Job])
   /// To `snapshot`. `truncated`: it covers more unfinished jobs than the limit.
   case snapshot([Job], truncated: Bool)
+  /// To `changes`.
+  case changes(StoreChanges)
   /// To `pause` and `resume`.
   case done
 }

@@ -12,7 +12,8 @@ public protocol JobStore: Sendable {
   /// Runs the commands as one transaction. When it returns, they are visible to every reader and survive the end
   /// of this process; `sync` makes them survive a power cut. One result a command, in order.
   ///
-  /// - Throws: UNKNOWN_OUTCOME when the transaction may or may not have happened, UNAVAILABLE when it did not.
+  /// - Throws: UNKNOWN_OUTCOME when the transaction may or may not have happened and the store can't go on;
+  ///   UNAVAILABLE when it did not happen. A store that can go on gives each command UNKNOWN_OUTCOME as its result.
   func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>]
 
   /// Makes every transaction that `execute` has returned durable. May run while another `execute` is under way.
@@ -43,15 +44,22 @@ public protocol JobStore: Sendable {
   /// Closes the store; nothing may be called afterwards.
   func close() async
 
-  /// Where `execute` and `sync` run, when each has a thread of its own: a task that prefers that executor calls it
-  /// without a change of thread.
-  var executors: (execute: (any TaskExecutor)?, sync: (any TaskExecutor)?) { get }
+  /// How often to run `JobCommand.changes` while anybody waits for what others may do; nil when the store has no
+  /// other users.
+  var pollInterval: Duration? { get }
+
+  /// Where the store runs, when that is one thread: a task that prefers this executor calls it without a change of
+  /// thread.
+  var executor: (any TaskExecutor)? { get }
 
   /// Which store it is, for people: `sqlite:/var/lib/jobbroker/jobs.db`.
   var name: String { get }
 }
 
 extension JobStore {
+  /// Nil: the store has no other users.
+  public var pollInterval: Duration? { nil }
+
   /// Runs the commands as one atomic, durable transaction.
   public func commit(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
     let results = try await execute(commands)

@@ -23,6 +23,7 @@ extension SQLiteJobStore {
   ///
   /// - Parameters:
   ///   - path: The database file. Beside it SQLite keeps `-wal` and `-shm`, and the store `-lock` and `-reserve`.
+  ///   - thread: Where the store runs; a thread of its own when nil.
   ///   - durability: What `sync` promises.
   ///   - retryPolicy: How long a job waits before an automatic retry.
   ///   - clock: The wall clock.
@@ -31,7 +32,8 @@ extension SQLiteJobStore {
   /// - Throws: UNAVAILABLE when another broker has the database or it can't be opened; UNSUPPORTED when it is of a
   ///   newer version; INVALID_ARGUMENT when it is another program's; INTERNAL when it is damaged.
   public static func open(
-    path: String, durability: Durability = .full, retryPolicy: RetryPolicy = RetryPolicy(),
+    path: String, on thread: (any SerialExecutor & TaskExecutor)? = nil,
+    durability: Durability = .full, retryPolicy: RetryPolicy = RetryPolicy(),
     clock: @escaping @Sendable () -> Timestamp = { .now },
     random: @escaping @Sendable () -> Double = { .random(in: 0..<1) },
     logger: Logger = Logger(label: "jobbroker.store")
@@ -39,12 +41,14 @@ extension SQLiteJobStore {
     try await open(
       OpenOptions(
         path: path, durability: durability, retryPolicy: retryPolicy, clock: clock, random: random,
-        logger: logger))
+        logger: logger), on: thread)
   }
 
   /// As above, with what only tests change.
-  static func open(_ options: OpenOptions) async throws(JobError) -> SQLiteJobStore {
-    let thread = DedicatedThread()
+  static func open(
+    _ options: OpenOptions, on thread: (any SerialExecutor & TaskExecutor)? = nil
+  ) async throws(JobError) -> SQLiteJobStore {
+    let thread = thread ?? DedicatedThread()
     // Opening reads much and may migrate: that belongs on the thread that will write.
     return try await withTaskExecutorPreference(thread) { () async throws(JobError) in
       let opened = try OpenedDatabase(options)

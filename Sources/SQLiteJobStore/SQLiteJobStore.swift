@@ -1,17 +1,17 @@
+import CSQLite
 import JobModel
 import JobStore
 import Logging
-import Synchronization
 
 /// Jobs in a SQLite database on this machine, which it keeps for itself while it is open.
 ///
-/// Three threads: this actor's writes and makes the checkpoints, another reads, a third makes commits durable. None
-/// waits for another.
+/// This actor's thread writes, reads single jobs, makes commits durable and makes the checkpoints. Lists, backups and
+/// a slow disk have threads of their own, so that nobody else waits for them.
 public actor SQLiteJobStore: JobStore {
   /// `sqlite:` and the path of the database.
   public nonisolated let name: String
 
-  private let thread: DedicatedThread
+  private let thread: any (SerialExecutor & TaskExecutor)
   private let path: String
   private let vfs: String?
   private let durability: Durability
@@ -19,14 +19,23 @@ public actor SQLiteJobStore: JobStore {
   private let logger: Logger
   private let reader: Reader
   private let logSync: LogSync
-  private let committed: CommitCount
-  private let index: Mutex<QueueIndex>
+  private var index: QueueIndex
   private var reserve: DiskReserve
   /// Nil once the store is closed.
   private var writer: Writer?
+  /// How many transactions have written to the log.
+  private var committed = 0
+  /// How many of them are known to be durable.
+  private var durable = 0
+  /// Why nothing may be called durable any more. A failed write counts for syncs and a failed sync for writes: the
+  /// kernel reports it once, and the other would be told that all is well.
+  private var failure: JobError?
   private var lock: DatabaseLock?
 
-  init(_ opened: consuming OpenedDatabase, options: OpenOptions, thread: DedicatedThread, reader: Reader) {
+  init(
+    _ opened: consuming OpenedDatabase, options: OpenOptions, thread: any (SerialExecutor & TaskExecutor),
+    reader: Reader
+  ) {
     name = "sqlite:" + options.path
     path = options.path
     vfs = options.vfs
@@ -35,21 +44,18 @@ public actor SQLiteJobStore: JobStore {
     logger = options.logger
     self.thread = thread
     self.reader = reader
-    committed = CommitCount()
-    logSync = LogSync(log: opened.log, committed: committed)
-    index = Mutex(opened.index)
+    logSync = LogSync(log: opened.log)
+    index = opened.index
     reserve = opened.reserve
     writer = opened.writer
     lock = opened.lock
   }
 
-  /// The actor runs on the thread that writes.
+  /// The actor runs on the thread it was opened on.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  /// The thread that writes, and the one that waits for the disk.
-  public nonisolated var executors: (execute: (any TaskExecutor)?, sync: (any TaskExecutor)?) {
-    (thread, logSync.thread)
-  }
+  /// The same thread.
+  public nonisolated var executor: (any TaskExecutor)? { thread }
 
   // MARK: Changes
 
@@ -58,7 +64,7 @@ public actor SQLiteJobStore: JobStore {
   /// - Throws: UNKNOWN_OUTCOME when a write failed, and ever after; UNAVAILABLE when another process is writing or
   ///   the disk is full.
   public func execute(_ commands: [JobCommand]) throws(JobError) -> [Result<JobReply, JobError>] {
-    if let failure = committed.failure { throw failure }
+    if let failure { throw failure }
     if !reserve.isHeld, commands.contains(where: \.isCreate) { reserve.restore() }
     do throws(SQLiteError) {
       return try transaction(commands)
@@ -84,10 +90,8 @@ public actor SQLiteJobStore: JobStore {
     let takesNewJobs = reserve.isHeld
     // Nobody else runs on this actor, so the writer stays what it was just seen to be.
     let results = try writer!.run(commands, takesNewJobs: takesNewJobs, at: clock())
-    index.withLock { index in
-      for change in writer!.changes { index.apply(change) }
-    }
-    if writer!.checkpointer.noteCommit() { committed.increment() }
+    for change in writer!.changes { index.apply(change) }
+    if writer!.checkpointer.noteCommit() { committed += 1 }
     do throws(SQLiteError) {
       try writer!.checkpointer.checkpointIfNeeded()
     } catch {
@@ -102,7 +106,7 @@ public actor SQLiteJobStore: JobStore {
   private func ended(by error: SQLiteError) -> JobError {
     if error.isBusy { return JobError(error, while: "Another process is writing to \(path)") }
     let failure = JobError(.unknownOutcome, "A transaction failed: \(error).")
-    committed.fail(failure)
+    self.failure = self.failure ?? failure
     logger.critical("The database failed", metadata: ["path": "\(path)", "error": "\(error)"])
     return failure
   }
@@ -110,35 +114,50 @@ public actor SQLiteJobStore: JobStore {
   /// Makes the transactions durable, with a store that promises that.
   ///
   /// - Throws: UNKNOWN_OUTCOME, and ever after.
-  public nonisolated func sync() async throws(JobError) {
-    if let failure = committed.failure { throw failure }
-    if durability == .full { try await logSync.sync() }
+  public func sync() async throws(JobError) {
+    if let failure { throw failure }
+    let target = committed
+    guard durability == .full, durable < target else { return }
+    let code = await logSync.sync()
+    if code != SQLITE_OK, failure == nil {
+      failure = JobError(.unknownOutcome, "The write-ahead log could not be synced (SQLite \(code)).")
+    }
+    if let failure { throw failure }
+    durable = max(durable, target)
   }
 
   // MARK: Reads
 
   /// One job with its history.
-  public nonisolated func get(_ id: JobID) async throws(JobError) -> Job? { try await reader.get(id) }
+  public func get(_ id: JobID) throws(JobError) -> Job? {
+    try read { (writer) throws(SQLiteError) in try writer.job(id) }
+  }
 
   /// Jobs, newest first. A page ends early when its JSON would not fit a frame.
-  public nonisolated func list(_ filter: JobFilter) async throws(JobError) -> JobPage {
-    try await reader.list(filter)
+  public func list(_ filter: JobFilter) async throws(JobError) -> JobPage {
+    // The reader would look through all jobs to find none.
+    if let type = filter.type, !index.hasJobs(ofType: type) { return JobPage(jobs: [], nextCursor: nil) }
+    return try await reader.list(filter)
   }
 
   /// The place in the queue: the row is read, its rank is in memory.
-  public nonisolated func position(_ id: JobID) async throws(JobError) -> QueuePosition {
-    guard let entry = try await reader.queueEntry(id) else { return .none }
-    return index.withLock { $0.position(of: entry.key, type: entry.type) }
+  public func position(_ id: JobID) throws(JobError) -> QueuePosition {
+    let entry = try read { (writer) throws(SQLiteError) in try writer.queueEntry(id) }
+    return entry.map { index.position(of: $0.key, type: $0.type) } ?? .none
   }
 
   /// Counters, from memory.
-  public nonisolated func stats() async throws(JobError) -> [TypeStats] { index.withLock { $0.stats } }
+  public func stats() -> [TypeStats] { index.stats }
 
   /// What the last broker left.
   public func recover() throws(JobError) -> Recovery {
+    try read { (writer) throws(SQLiteError) in try writer.recover() }
+  }
+
+  private func read<T>(_ body: (inout Writer) throws(SQLiteError) -> T) throws(JobError) -> T {
     guard writer != nil else { throw JobError(.unavailable, "The store is closed.") }
     // As in `transaction`.
-    do { return try writer!.recover() } catch { throw JobError(error, while: "Cannot read \(path)") }
+    do { return try body(&writer!) } catch { throw JobError(error, while: "Cannot read \(path)") }
   }
 
   /// Writes a compact copy to a new file of mode 0600, on a thread of its own.

@@ -2,7 +2,7 @@ import JobModel
 import JobStore
 import Logging
 
-/// The connection that writes: runs a batch of commands as one transaction.
+/// The connection that writes: runs a batch of commands as one transaction, and reads single jobs.
 struct Writer {
   private let connection: Connection
   private var runner: CommandRunner
@@ -47,6 +47,23 @@ struct Writer {
 
   private static let noRoom = JobError(
     .resourceExhausted, "The disk is full: no new jobs until there is room; those there are can be finished.")
+
+  /// A job with its history.
+  mutating func job(_ id: JobID) throws(SQLiteError) -> Job? {
+    // One snapshot for both tables.
+    try runner.statements(.beginReading).run()
+    defer { connection.rollBack() }
+    var job = try runner.statements(.wholeJobByID).first([.id(id)]) { Job(row: $0, whole: true) }
+    if let sequence = job?.sequence {
+      job?.history = try runner.statements(.history).all([.integer(sequence)]) { AttemptRecord(row: $0) }
+    }
+    return job
+  }
+
+  /// What finds a job's place in the index; nil when there is no such job or it is not pending.
+  mutating func queueEntry(_ id: JobID) throws(SQLiteError) -> QueueEntry? {
+    try runner.job(id).flatMap { $0.status == .pending ? QueueEntry($0) : nil }
+  }
 
   /// What the last broker left.
   mutating func recover() throws(SQLiteError) -> Recovery {

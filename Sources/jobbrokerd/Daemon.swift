@@ -24,8 +24,11 @@ struct Daemon: AsyncParsableCommand {
 
       ENVIRONMENT
         JOBBROKER_SOCKET     the socket, as --socket
-        JOB_STORE_BACKEND    local (also: sqlite), the default; turso (also: libsql) is not built yet
+        JOB_STORE_BACKEND    local (also: sqlite), the default; or turso (also: libsql)
         JOB_STORE_DB_PATH    the database of the local store, as --db
+        TURSO_DATABASE_URL   the libSQL database: libsql://, https:// or http://
+        TURSO_AUTH_TOKEN     its token, if it asks for one
+        TURSO_CA_FILE        certificates (PEM) to trust for it instead of the system's
 
       SIGTERM and SIGINT shut it down: what is under way is answered, and claims stay in force for the next start. \
       Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.
@@ -103,16 +106,17 @@ struct Daemon: AsyncParsableCommand {
     let socket =
       try SocketBinder.fromServiceManager(environment: environment)
       ?? SocketBinder.bind(path: path, mode: socketMode.value)
+    let loop = BrokerLoop()
     let store: any JobStore
     do {
       store = try await makeJobStore(
-        environment: environment, databasePath: db, durability: durability.value, logger: logger)
+        environment: environment, databasePath: db, durability: durability.value, on: loop, logger: logger)
     } catch {
       socket.remove()
       throw error
     }
     let service = BrokerService(
-      store: store, socket: socket, configuration: serverConfiguration,
+      store: store, loop: loop, socket: socket, configuration: serverConfiguration,
       notifier: ServiceNotifier(environment: environment), logger: logger
     ) {
       StandardOutput.line("ready socket=\(socket.path)")

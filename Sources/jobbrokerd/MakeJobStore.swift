@@ -2,28 +2,41 @@ import BrokerServer
 import Glibc
 import JobModel
 import JobStore
+import LibSQLJobStore
 import Logging
 import SQLiteJobStore
 
-/// Opens the store that the environment names: `JOB_STORE_BACKEND` (`local`, the default, or `turso`) and, for the
-/// local one, `JOB_STORE_DB_PATH`, which `databasePath` overrides.
+/// Opens the store that the environment names: `JOB_STORE_BACKEND` (`local`, the default, or `turso`). For the local
+/// one, which runs on the broker's loop, `JOB_STORE_DB_PATH`, which `databasePath` overrides; for the other
+/// `TURSO_DATABASE_URL`, `TURSO_AUTH_TOKEN` and `TURSO_CA_FILE`.
 ///
-/// - Throws: INVALID_ARGUMENT for an unknown backend, UNSUPPORTED for one that is not built yet, and what opening
-///   the store throws.
+/// - Throws: INVALID_ARGUMENT for an unknown backend, for a variable that is missing or makes no sense, and for an
+///   option that the backend does not know; and what opening the store throws.
 func makeJobStore(
-  environment: [String: String], databasePath: String?, durability: Durability, logger: Logger
+  environment: [String: String], databasePath: String?, durability: Durability, on loop: BrokerLoop,
+  logger: Logger
 ) async throws(JobError) -> any JobStore {
   let backend = environment["JOB_STORE_BACKEND"].flatMap { $0.isEmpty ? nil : $0 } ?? "local"
   switch backend {
   case "local", "sqlite":
     let path =
       databasePath ?? environment["JOB_STORE_DB_PATH"] ?? defaultDatabasePath(environment: environment)
-    return try await SQLiteJobStore.open(path: path, durability: durability, logger: logger)
+    return try await SQLiteJobStore.open(path: path, on: loop, durability: durability, logger: logger)
   case "turso", "libsql":
-    throw JobError(
-      .unsupported,
-      "JOB_STORE_BACKEND=\(backend): the libSQL store is not built yet. Use JOB_STORE_BACKEND=local, or leave it out."
-    )
+    guard databasePath == nil else {
+      throw JobError(
+        .invalidArgument, "--db is for the local store; JOB_STORE_BACKEND=\(backend) uses TURSO_DATABASE_URL")
+    }
+    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    guard let url = value("TURSO_DATABASE_URL") else {
+      throw JobError(
+        .invalidArgument,
+        "JOB_STORE_BACKEND=\(backend) needs TURSO_DATABASE_URL, as in libsql://NAME.turso.io or http://127.0.0.1:8080"
+      )
+    }
+    let configuration = try LibSQLConfiguration(
+      url: url, token: value("TURSO_AUTH_TOKEN"), authorities: value("TURSO_CA_FILE"))
+    return try await LibSQLJobStore.open(configuration, logger: logger)
   default:
     throw JobError(
       .invalidArgument, "JOB_STORE_BACKEND=\(backend) is not known. Use local (the default) or turso.")

@@ -73,6 +73,28 @@ import Testing
     #expect(await successor.process.stop() == 0)
   }
 
+  @Test(.enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"))
+  func aSlowDiskHoldsUpOnlyThoseWhoWaitForIt() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let raw = try RawConnection(to: broker.socket)
+    try await raw.greet()
+    try disk.begin(.slow)
+    _ = try await raw.ask(2, .create([NewJob(type: "t")]))
+
+    try disk.begin(.hold)
+    try await raw.write(Request(id: 3, operation: .create([NewJob(type: "t")])))
+    try await until({ disk.isHolding }, { $0 })
+    guard case .pong = try await raw.ask(4, .ping) else {
+      Issue.record("the create was answered, or the ping was not")
+      return
+    }
+    try disk.end(.hold)
+    #expect(try await raw.read()?.id == 3)
+    #expect(await broker.process.stop() == 0)
+  }
+
   @Test func theLogStaysSmallAmongReadersAndShrinksWhenOneThatStayedIsGone() async throws {
     try await withBroker(["--durability", "relaxed"]) { broker in
       let client = try await broker.client()

@@ -135,7 +135,7 @@ import Testing
     let recovery: Recovery
 
     init(of store: SQLiteJobStore, _ ids: [JobID]) async throws {
-      stats = try await store.stats()
+      stats = await store.stats()
       recovery = try await store.recover()
       for id in ids {
         jobs.append(try await store.get(id))

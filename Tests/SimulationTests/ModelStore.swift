@@ -87,6 +87,7 @@ struct ModelStore {
       let gone = old.sorted { $0.sequence < $1.sequence }.prefix(limit)
       for job in gone { remove(job) }
       return .success(.pruned(Array(gone)))
+    case .changes: return .success(.changes(StoreChanges()))
     case .snapshot(let selection, let limit):
       // A watch of types begins with what is unfinished; a watch of ids with the jobs, whatever they are.
       let covered = jobs.values.filter {

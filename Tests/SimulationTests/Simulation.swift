@@ -264,6 +264,7 @@ extension JobModel.Operation {
 extension JobCommand {
   fileprivate var summary: String {
     switch self {
+    case .changes: "changes"
     case .snapshot(let selection, _): "snapshot \(selection.summary)"
     case .reap(let cutoff, let type, let sparing): "reap \(cutoff) \(type ?? "-") sparing \(sparing.sorted())"
     default: "\(self)"

@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 JOBBROKERD=$(realpath "$JOBBROKERD")
 export JOBBROKERD
 
-readonly tests=(parts operations reconnect loop worker memory)
+readonly tests=(parts operations reconnect loop withdraw worker memory)
 readonly sanitize="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all"
 
 say() { printf '== %s\n' "$*"; }
@@ -27,13 +27,13 @@ build() {
   local name=$1
   shift
   say "build: $name"
-  make --silent --jobs=2 BUILD="build/$name" "$@"
+  make --silent --jobs=2 BUILD="build/$name" WERROR=-Werror "$@"
 }
 
 build gcc CC=gcc programs
 if command -v clang >/dev/null; then build clang CC=clang programs; fi
 build asan CC=gcc CFLAGS="$sanitize -fsanitize=address,undefined" programs
-build tsan CC=gcc CFLAGS="$sanitize -fsanitize=thread" build/tsan/test_worker build/tsan/test_loop
+build tsan CC=gcc CFLAGS="$sanitize -fsanitize=thread" build/tsan/test_worker build/tsan/test_withdraw build/tsan/test_loop
 
 say "tests"
 names=("${tests[@]}")
@@ -46,7 +46,7 @@ say "conformance under AddressSanitizer and UBSan"
 BUILD=build/asan ../conformance.py c
 
 say "tests under ThreadSanitizer"
-names=(worker loop)
+names=(worker withdraw loop)
 run_tests tsan
 
 say "tests under valgrind"
@@ -64,7 +64,11 @@ installed=$stage/opt/jobbroker
 export PKG_CONFIG_PATH=$installed/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$stage LD_LIBRARY_PATH=$installed/lib
 read -ra flags <<<"$(pkg-config --cflags --libs jobbroker)"
 [[ $(readelf --dynamic "$installed/lib/libjobbroker.so") == *'soname: [libjobbroker.so.1]'* ]]
-[[ -z $(nm --dynamic --defined-only --format=posix "$installed/lib/libjobbroker.so" | grep --invert-match '^jobbroker_' || true) ]]
+exported() { nm --defined-only --extern-only --format=posix "$@" | cut --delimiter=' ' --fields=1 | sort; }
+shared=$(exported --dynamic "$installed/lib/libjobbroker.so")
+[[ -n $shared && -z $(grep --invert-match '^jobbroker_' <<<"$shared" || true) ]]
+[[ $(exported "$installed/lib/libjobbroker.a" | grep --invert-match '^lib.*:$' | sed '/^$/d') == "$shared" ]]
+[[ $(pkg-config --modversion jobbroker) == "$(sed -n 's/^#define JOBBROKER_VERSION "\(.*\)"$/\1/p' include/jobbroker/types.h)" ]]
 for compiler in g++ clang++; do
   command -v "$compiler" >/dev/null || continue
   for standard in c++11 c++20; do
@@ -79,6 +83,9 @@ export JOBBROKER_SOCKET=$SOCKET
 sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$stage/quickstart.c"
 gcc -std=c11 -Wall -Wextra -Wpedantic -Werror "$stage/quickstart.c" "${flags[@]}" -o "$stage/quickstart"
 "$stage/quickstart" | grep --extended-regexp '^created [0-9a-f-]{36}$'
+read -ra static_flags <<<"$(pkg-config --static --cflags --libs jobbroker)"
+gcc -std=c11 -static "$stage/quickstart.c" "${static_flags[@]}" -o "$stage/quickstart-static"
+env --unset=LD_LIBRARY_PATH "$stage/quickstart-static" | grep --extended-regexp '^created [0-9a-f-]{36}$'
 
 say "the examples"
 build/asan/example_worker ingest >"$stage/worker.log" &

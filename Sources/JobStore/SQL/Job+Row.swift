@@ -18,6 +18,12 @@ extension Job {
       finishedAt: row.optionalTime(22), sequence: row.integer(0))
   }
 
+  /// Whether the job is what creating `new` made, as far as a row tells.
+  public func hasContent(of new: NewJob) -> Bool {
+    type == new.type && metadata == new.metadata && priority == new.priority && maxRetries == new.maxRetries
+      && maxLost == new.maxLost && uniqueKey == new.uniqueKey
+  }
+
   /// The job without metadata and result: how an error shows it.
   public var outline: Job {
     var job = self

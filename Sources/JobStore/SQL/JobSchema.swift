@@ -64,10 +64,8 @@ public enum JobSchema {
     CREATE INDEX jobs_delayed ON jobs (not_before, type, priority)
       WHERE status = 'pending' AND not_before IS NOT NULL
     """,
-    // Lists by status, the jobs in flight, what may be pruned, the counters.
+    // Lists by status and by type, the jobs in flight, what may be pruned, the counters.
     "CREATE INDEX jobs_by_status ON jobs (status, seq, type)",
-    // Lists by type. Neither column ever changes, so only a create pays for it.
-    "CREATE INDEX jobs_by_type ON jobs (type, seq)",
     """
     CREATE UNIQUE INDEX jobs_unfinished_key ON jobs (unique_key)
       WHERE unique_key IS NOT NULL AND status IN ('pending', 'processing')

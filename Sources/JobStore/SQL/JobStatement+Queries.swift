@@ -1,27 +1,33 @@
+import JobModel
+
 /// What creates, finds and claims jobs.
 ///
 /// Queries of pending jobs name their index: without statistics SQLite would rather walk all jobs with a status, and
 /// statistics it would have to gather again and again.
 extension JobStatement {
   /// Which jobs a claim may take, but for paused types: `nextOfType` is the one place that decides.
-  static let claimable = "status = 'pending' AND not_before IS NULL"
+  public static let claimable = "status = 'pending' AND not_before IS NULL"
 
-  static let claimableJobs = "jobs INDEXED BY jobs_claimable"
+  /// Where to look for them.
+  public static let claimableJobs = "jobs INDEXED BY jobs_claimable"
 
   /// Which jobs wait for a moment.
-  static let delayed = "status = 'pending' AND not_before IS NOT NULL"
-  static let delayedJobs = "jobs INDEXED BY jobs_delayed"
+  public static let delayed = "status = 'pending' AND not_before IS NOT NULL"
+  /// Where to look for them.
+  public static let delayedJobs = "jobs INDEXED BY jobs_delayed"
 
   /// The attempts of a deleted job with the id `?1`.
   static let attemptsBeforeSQL = "SELECT attempt FROM deleted_jobs WHERE id = ?1"
 
-  static let insertJobSQL = """
+  /// Inserts a job, or fails when there is one with its id or its unique key. `?11`: in how many attempts its id was
+  /// used before; NULL to look that up.
+  public static let insertNewJob = """
     INSERT INTO jobs (
       id, type, status, priority, metadata, max_retries, max_lost, not_before, requested_not_before, unique_key,
       created_at, updated_at, attempt)
-    VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, coalesce((\(attemptsBeforeSQL)), 0))
-    ON CONFLICT DO NOTHING
+    VALUES (?1, ?2, 'pending', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, coalesce(?11, (\(attemptsBeforeSQL)), 0))
     """
+  static let insertJobSQL = insertNewJob + " ON CONFLICT DO NOTHING"
 
   /// The job as it is, and why its attempt `?2` ended, when that is in its history.
   static let jobWithCauseSQL = """
@@ -58,13 +64,14 @@ extension JobStatement {
     ORDER BY priority DESC, seq LIMIT 1
     """
 
-  /// Takes the job with sequence `?1` at `?2`: lease `?3` ms until `?4`, worker `?5`, `?6`, `?7`.
-  static let claimSQL = """
-    UPDATE jobs SET
-      status = 'processing', attempt = attempt + 1, worker_name = ?5, worker_pid = ?6, worker_uid = ?7,
-      lease_ms = ?3, lease_expires_at = ?4, started_at = ?2, updated_at = ?2
-    WHERE seq = ?1 AND \(claimable)
+  /// What a claim makes of a job, at `?2`: lease `?3` ms until `?4`, worker `?5`, `?6`, `?7`.
+  public static let claimed = """
+    status = 'processing', attempt = attempt + 1, worker_name = ?5, worker_pid = ?6, worker_uid = ?7, \
+    lease_ms = ?3, lease_expires_at = ?4, started_at = ?2, updated_at = ?2
     """
+
+  /// Takes the job with sequence `?1`.
+  static let claimSQL = "UPDATE jobs SET \(claimed) WHERE seq = ?1 AND \(claimable)"
 
   /// Processing jobs last heard from before `?1`, of the type `?2` if it is not NULL.
   static let reapableSQL = """
@@ -96,9 +103,14 @@ extension JobStatement {
     WHERE type = ?1 AND \(delayed) ORDER BY not_before LIMIT ?2
     """
 
-  static let newestOfTypeSQL = """
-    SELECT \(JobColumns.whole) FROM jobs WHERE type = ?3 AND seq < ?1 ORDER BY seq DESC LIMIT ?2
-    """
+  /// One range a status, which SQLite merges as it reads them: an index by type would cost every create.
+  static let newestOfTypeSQL =
+    JobStatus.allCases.map { status in
+      """
+      SELECT \(JobColumns.whole) FROM jobs INDEXED BY jobs_by_status
+      WHERE status = '\(status.rawValue)' AND seq < ?1 AND type = ?3
+      """
+    }.joined(separator: " UNION ALL ") + " ORDER BY seq DESC LIMIT ?2"
 
   static let newestOfStatusSQL = """
     SELECT \(JobColumns.whole) FROM jobs

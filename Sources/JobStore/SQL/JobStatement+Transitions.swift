@@ -137,10 +137,11 @@ extension JobStatement {
     WHERE id = ?1 AND \(isHolder)
     """
 
-  /// Last heard from before `?4`.
-  static let reapSQL = """
-    UPDATE jobs SET
-      status = 'failed', error = ?5, lease_ms = NULL, lease_expires_at = NULL, updated_at = ?3, finished_at = ?3
-    WHERE id = ?1 AND \(isHolder) AND updated_at < ?4
+  /// What the reaper makes of a job, at `?3`: error `?5`.
+  public static let reaped = """
+    status = 'failed', error = ?5, lease_ms = NULL, lease_expires_at = NULL, updated_at = ?3, finished_at = ?3
     """
+
+  /// Last heard from before `?4`.
+  static let reapSQL = "UPDATE jobs SET \(reaped) WHERE id = ?1 AND \(isHolder) AND updated_at < ?4"
 }

@@ -43,6 +43,27 @@ public struct SQLStep: Sendable, Equatable {
   }
 }
 
+extension SQLStep {
+  /// The statement for a filter, asking for one job more than wanted; nil when no job can match.
+  public static func list(_ filter: JobFilter) -> SQLStep? {
+    var values: [SQLValue] = [
+      .integer(filter.cursor ?? .max), .integer(filter.limit + 1), .text(filter.status?.rawValue),
+      .text(filter.type),
+    ]
+    if let prefix = filter.idPrefix, !prefix.isEmpty {
+      guard prefix.utf8.count <= 32,
+        let low = JobID(prefix + String(repeating: "0", count: 32 - prefix.utf8.count)),
+        let high = JobID(prefix + String(repeating: "f", count: 32 - prefix.utf8.count))
+      else { return nil }
+      values += [.id(low), .id(high)]
+      return SQLStep(.newestWithPrefix, values)
+    }
+    if filter.status != nil { return SQLStep(.newestOfStatus, values) }
+    if filter.type != nil { return SQLStep(.newestOfType, [values[0], values[1], values[3]]) }
+    return SQLStep(.newest, [values[0], values[1]])
+  }
+}
+
 /// A row of a result, as a database driver hands it over. Columns count from 0.
 public protocol SQLRow {
   /// Whether the column is NULL.

@@ -23,17 +23,18 @@ extension CommandRunner {
   private mutating func insert(
     _ new: NewJob, at now: Timestamp
   ) throws(SQLiteError) -> Result<CreatedJob, JobError> {
+    let attemptsBefore = try statements(.attemptsBefore).first([.id(new.id)]) { Int($0.integer(0)) } ?? 0
     let notBefore = new.notBefore.flatMap { $0 > now ? $0 : nil }
     let values: [SQLValue] = [
       .id(new.id), .text(new.type), .integer(Int64(new.priority)), .text(new.metadata),
       .integer(new.maxRetries),
       .integer(new.maxLost), .time(notBefore), .time(new.notBefore), .text(new.uniqueKey), .time(now),
+      .integer(attemptsBefore),
     ]
     guard try statements.run(SQLStep(.insertJob, values)) else { return try existing(new) }
-    let attemptsBefore = try statements(.attemptsBefore).first([.id(new.id)]) { Int($0.integer(0)) }
     let job = Job(
       id: new.id, type: new.type, metadata: new.metadata, maxRetries: new.maxRetries, maxLost: new.maxLost,
-      priority: new.priority, notBefore: notBefore, uniqueKey: new.uniqueKey, attempt: attemptsBefore ?? 0,
+      priority: new.priority, notBefore: notBefore, uniqueKey: new.uniqueKey, attempt: attemptsBefore,
       createdAt: now, updatedAt: now, sequence: statements.connection.lastInsertedRow)
     changes.append(.added(QueueEntry(job)))
     return .success(CreatedJob(job: job, created: true))
@@ -61,13 +62,5 @@ extension CommandRunner {
   /// The unfinished job with a unique key.
   mutating func holder(ofUniqueKey key: String) throws(SQLiteError) -> Job? {
     try statements(.jobByUniqueKey).first([.text(key)]) { Job(row: $0, whole: true) }
-  }
-}
-
-extension Job {
-  /// Whether the job is what creating `new` made, as far as a row tells.
-  fileprivate func hasContent(of new: NewJob) -> Bool {
-    type == new.type && metadata == new.metadata && priority == new.priority && maxRetries == new.maxRetries
-      && maxLost == new.maxLost && uniqueKey == new.uniqueKey
   }
 }

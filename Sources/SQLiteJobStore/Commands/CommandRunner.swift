@@ -67,6 +67,8 @@ struct CommandRunner {
     case .prune(let cutoff, let status, let type, let limit):
       return try prune(before: cutoff, status: status, type: type, limit: limit)
     case .snapshot(let selection, let limit): return try snapshot(selection, limit: limit)
+    // The database has no other users.
+    case .changes: return .success(.changes(StoreChanges()))
     }
   }
 

@@ -1,50 +1,59 @@
 import CSQLite
 import JobModel
-import Synchronization
 
-/// Makes committed transactions durable, on a thread of its own, while the writer runs the next ones.
+/// Makes committed transactions durable.
 ///
-/// The writer commits with `synchronous=NORMAL` and this actor then syncs the write-ahead log. Together that is
+/// The writer commits with `synchronous=NORMAL` and the write-ahead log is synced here. Together that is
 /// `synchronous=FULL`: in WAL mode SQLite's only difference between the two is one sync of the log after the commit
 /// frame is written, and that is the sync made here, of the same file through the same VFS. All else it does in
 /// NORMAL too: it syncs the header of a log that starts anew before the first commit in it, the log before a
 /// checkpoint copies from it, and the database before the log is written over. So a transaction that is in the log
 /// when the sync begins is durable when it ends; one that a checkpoint has moved on meanwhile is durable already.
 /// (https://sqlite.org/pragma.html#pragma_synchronous, https://sqlite.org/wal.html)
-actor LogSync {
-  /// Where the disk is waited for.
-  nonisolated let thread: DedicatedThread
-  private var log: LogFile?
-  /// The writer's count that is known to be durable.
-  private var durable = 0
-  private let committed: CommitCount
+///
+/// A quick disk is waited for where the store runs, a slow one on a thread of its own, so that it holds up none but
+/// those who wait for it.
+final class LogSync {
+  /// How long a sync may usually take for the disk to be quick: waking another thread and being woken costs a good
+  /// part of that, and the next transaction as much.
+  private static let quick: Duration = .milliseconds(1)
 
-  init(log: LogFile, committed: CommitCount) {
+  private var log: LogFile?
+  private let waiter: DiskWaiter
+  /// What a sync usually takes: an average that forgets.
+  private var usual: Duration = .zero
+
+  init(log: LogFile) {
     self.log = log
-    self.committed = committed
-    thread = DedicatedThread()
+    waiter = DiskWaiter(log: log)
   }
 
-  nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
-
-  /// Makes every transaction durable that was counted before the call.
-  ///
-  /// - Throws: UNKNOWN_OUTCOME. It must not be tried again: a second fsync may report success for pages that the
-  ///   kernel has dropped.
-  func sync() throws(JobError) {
-    if let failure = committed.failure { throw failure }
-    let target = committed.value
-    guard let log, durable < target else { return }
-    let code = log.sync()
-    guard code == SQLITE_OK else {
-      let failure = JobError(.unknownOutcome, "The write-ahead log could not be synced (SQLite \(code)).")
-      committed.fail(failure)
-      throw failure
-    }
-    durable = target
+  /// Makes durable what is in the log; returns SQLite's result code.
+  func sync(isolation: isolated (any Actor)? = #isolation) async -> Int32 {
+    let outcome = usual < Self.quick ? log?.sync() : await waiter.sync()
+    guard let outcome else { return SQLITE_OK }
+    usual = usual * 7 / 8 + outcome.duration / 8
+    return outcome.code
   }
 
   /// Lets go of the log, whose connection is about to close.
+  func close(isolation: isolated (any Actor)? = #isolation) async {
+    log = nil
+    await waiter.close()
+  }
+}
+
+/// Waits for a slow disk, on a thread of its own.
+private actor DiskWaiter {
+  private let thread = DedicatedThread()
+  private var log: LogFile?
+
+  init(log: LogFile) { self.log = log }
+
+  nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+  func sync() -> LogFile.SyncOutcome? { log?.sync() }
+
   func close() { log = nil }
 }
 
@@ -57,6 +66,12 @@ actor LogSync {
 struct LogFile: @unchecked Sendable {
   private let file: UnsafeMutablePointer<sqlite3_file>
 
+  /// What came of a sync: SQLite's result code, and how long it took.
+  struct SyncOutcome: Sendable {
+    let code: Int32
+    let duration: Duration
+  }
+
   /// The log of a connection that is in WAL mode; syncs it once.
   init(_ connection: Connection) throws(SQLiteError) {
     var file: UnsafeMutablePointer<sqlite3_file>?
@@ -65,40 +80,16 @@ struct LogFile: @unchecked Sendable {
       throw SQLiteError(code: SQLITE_MISUSE, message: "the database has no write-ahead log")
     }
     self.file = file
-    let synced = sync()
+    let synced = sync().code
     guard synced == SQLITE_OK else {
       throw SQLiteError(code: synced, message: "cannot sync the write-ahead log")
     }
   }
 
-  /// Makes what is in the log durable; returns SQLite's result code.
-  func sync() -> Int32 {
-    file.pointee.pMethods.pointee.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
-  }
-}
-
-/// How many transactions have written to the log, and whether it can still be trusted. Shared by the writer and
-/// `LogSync`.
-final class CommitCount: Sendable {
-  private let count = Atomic<Int>(0)
-  private let firstFailure = Mutex<JobError?>(nil)
-  private let hasFailed = Atomic<Bool>(false)
-
-  /// Transactions so far.
-  var value: Int { count.load(ordering: .acquiring) }
-
-  /// Counts one.
-  func increment() { count.add(1, ordering: .releasing) }
-
-  /// Why nothing may be called durable any more. A failed write or sync of either thread counts for both: the
-  /// kernel reports it once, and the other would be told that all is well.
-  var failure: JobError? {
-    hasFailed.load(ordering: .acquiring) ? firstFailure.withLock { $0 } : nil
-  }
-
-  /// Notes a failure; the first one stays.
-  func fail(_ error: JobError) {
-    firstFailure.withLock { if $0 == nil { $0 = error } }
-    hasFailed.store(true, ordering: .releasing)
+  /// Makes what is in the log durable.
+  func sync() -> SyncOutcome {
+    let started = ContinuousClock.now
+    let code = file.pointee.pMethods.pointee.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
+    return SyncOutcome(code: code, duration: ContinuousClock.now - started)
   }
 }

@@ -57,6 +57,9 @@ struct QueueIndex: Sendable {
     return QueuePosition(overall: overall, inType: inType)
   }
 
+  /// Whether there is any job of a type, pending or not.
+  func hasJobs(ofType type: String) -> Bool { types[type] != nil }
+
   /// Counters of all types, in alphabetical order.
   var stats: [TypeStats] {
     Set(types.keys).union(pausedTypes).sorted().map { type in

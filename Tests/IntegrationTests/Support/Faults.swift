@@ -48,6 +48,10 @@ struct BrokenDisk {
     case sync
     /// write(2) and its like return EIO.
     case write
+    /// fdatasync(2) takes 20 ms.
+    case slow
+    /// fdatasync(2) does not return before this has ended.
+    case hold
   }
 
   private let directory: TemporaryDirectory
@@ -73,29 +77,46 @@ struct BrokenDisk {
     try Data().write(to: URL(fileURLWithPath: directory.file(fault.rawValue)))
   }
 
+  /// It is whole again.
+  func end(_ fault: Fault) throws { try FileManager.default.removeItem(atPath: directory.file(fault.rawValue)) }
+
+  /// Whether a call is held up.
+  var isHolding: Bool { FileManager.default.fileExists(atPath: directory.file("held")) }
+
   private static let source = """
     #define _GNU_SOURCE
     #include <dlfcn.h>
     #include <errno.h>
+    #include <fcntl.h>
     #include <stdio.h>
     #include <stdlib.h>
     #include <string.h>
     #include <unistd.h>
 
-    static int fails(int fd, const char *fault) {
+    static int has(int fd, const char *fault) {
       char path[4096], link[64];
       snprintf(path, sizeof path, "%s/%s", getenv("FAULTS"), fault);
       if (access(path, F_OK) != 0) return 0;
       snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
       ssize_t length = readlink(link, path, sizeof path);
-      if (length < 4 || memcmp(path + length - 4, "-wal", 4) != 0) return 0;
+      return length >= 4 && memcmp(path + length - 4, "-wal", 4) == 0;
+    }
+
+    static int fails(int fd, const char *fault) {
       errno = EIO;
-      return 1;
+      return has(fd, fault);
+    }
+
+    static void wait(int fd) {
+      char path[4096];
+      snprintf(path, sizeof path, "%s/held", getenv("FAULTS"));
+      if (has(fd, "slow")) usleep(20000);
+      for (; has(fd, "hold"); usleep(1000)) close(open(path, O_CREAT | O_WRONLY, 0600));
     }
 
     #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
     int fsync(int fd) { return fails(fd, "sync") ? -1 : REAL(fsync)(fd); }
-    int fdatasync(int fd) { return fails(fd, "sync") ? -1 : REAL(fdatasync)(fd); }
+    int fdatasync(int fd) { wait(fd); return fails(fd, "sync") ? -1 : REAL(fdatasync)(fd); }
     ssize_t write(int fd, const void *p, size_t n) { return fails(fd, "write") ? -1 : REAL(write)(fd, p, n); }
     ssize_t pwrite(int fd, const void *p, size_t n, off_t at) {
       return fails(fd, "write") ? -1 : REAL(pwrite)(fd, p, n, at);

@@ -124,6 +124,8 @@ Jobbroker__Request *say_again(struct jb_arena *arena, const Jobbroker__Request *
         arena, &(struct jb_hello){hello->protocol_version, hello->client, hello->worker_name, hello->read_only});
   } else if (message->operation_case == JOBBROKER__REQUEST__OPERATION_UNWATCH) {
     if (message->unwatch->has_watch_id) again = jb_message_unwatch(arena, message->unwatch->watch_id);
+  } else if (message->operation_case == JOBBROKER__REQUEST__OPERATION_WITHDRAW) {
+    if (message->withdraw->has_claim_id) again = jb_message_withdraw(arena, message->withdraw->claim_id);
   } else if (to_request(arena, message, &request)) {
     again = jb_message_make(arena, &request);
   }

@@ -4,73 +4,12 @@
 #include <string.h>
 
 #include "adapter.h"
-#include "jobbroker.h"
+#include "telling.h"
 
-#define M "{\"big\":9007199254740993,\"nested\":{\"list\":[1,null,true,\"x\"]},\"text\":\"žluťoučký 🎧 \\\"q\\\" \\\\\"}"
+#define METADATA \
+  "{\"big\":9007199254740993,\"nested\":{\"list\":[1,null,true,\"x\"]},\"text\":\"žluťoučký 🎧 \\\"q\\\" \\\\\"}"
 
-enum { LIMIT_MS = 30000, NAMES = 16 };
-
-/* --------------------------------------------------------------------------------------------- what is told */
-
-static struct {
-  jobbroker_id id;
-  const char *name;
-} names[NAMES];
-static size_t name_count;
-
-static jobbroker_id named(const char *name) {
-  jobbroker_id id = jobbroker_id_make();
-  names[name_count].id = id;
-  names[name_count++].name = name;
-  return id;
-}
-
-static const char *name_of(jobbroker_id id) {
-  for (size_t i = 0; i < name_count; i++) {
-    if (jobbroker_id_equal(names[i].id, id)) return names[i].name;
-  }
-  return "unknown";
-}
-
-/* A member with a text, in the order of keys, hence with the comma before it. */
-static void print_member(const char *key, const char *text) {
-  if (!text) return;
-  printf(",\"%s\":", key);
-  print_text(stdout, text);
-}
-
-static void print_job(const jobbroker_job *job, bool whole) {
-  printf("{\"attempt\":%" PRIu32, job->attempt);
-  print_member("error", job->error);
-  printf(",\"lost_count\":%" PRIu32, job->lost_count);
-  if (whole && job->metadata) printf(",\"metadata\":%s", job->metadata);
-  print_member("name", name_of(job->id));
-  printf(",\"priority\":%" PRId32 ",\"progress\":", job->priority);
-  print_number(stdout, job->progress);
-  if (whole && job->result) printf(",\"result\":%s", job->result);
-  printf(",\"retry_count\":%" PRIu32, job->retry_count);
-  print_member("stage", job->stage);
-  print_member("status", jobbroker_status_name(job->status));
-  print_member("type", job->type);
-  print_member("worker", job->worker ? job->worker->name : NULL);
-  printf("}");
-}
-
-static void end_line(const char *step) {
-  printf(",\"step\":\"%s\"}\n", step);
-  fflush(stdout);
-}
-
-static void tell_job(const char *step, const jobbroker_job *job, bool whole) {
-  printf("{\"job\":");
-  print_job(job, whole);
-  end_line(step);
-}
-
-static void tell_names(const char *step, const char *all) {
-  printf("{\"names\":[%s]", all);
-  end_line(step);
-}
+enum { LIMIT_MS = 30000 };
 
 /* ---------------------------------------------------------------------------------------------- what is done */
 
@@ -199,12 +138,6 @@ static void get(jobbroker_client *client, jobbroker_id id) {
   }
   fflush(stdout);
   jobbroker_reply_free(reply);
-}
-
-/* Adds a job's name to those of a line. */
-static void add_name(char *all, size_t size, jobbroker_id id) {
-  size_t used = strlen(all);
-  snprintf(all + used, size - used, "%s\"%s\"", used ? "," : "", name_of(id));
 }
 
 static void list(jobbroker_client *client, jobbroker_filter filter) {
@@ -340,7 +273,7 @@ int scenario(const char *socket) {
 
   jobbroker_id first = named("first");
   jobbroker_new_job job = new_job(first, "ingest");
-  job.metadata = M;
+  job.metadata = METADATA;
   create(producer, "create", &job, 1);
   create(producer, "create again", &job, 1);
   job.metadata = "{}";

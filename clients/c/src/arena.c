@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JB_MINIMUM_CHUNK = 512, JB_NEXT_CHUNK = 64 << 10 };
+/* The first chunk does for most messages; each further one is twice as large as the one before, because zeroing more than
+ * is used costs more than the message. */
+enum { JB_MINIMUM_CHUNK = 1024, JB_MAXIMUM_CHUNK = 64 << 10 };
 
 struct jb_chunk {
   struct jb_chunk *next;
@@ -22,7 +24,7 @@ static void leave(void *arena, void *piece) {
 void jb_arena_init(struct jb_arena *arena, size_t size, size_t limit) {
   *arena = (struct jb_arena){
       .allocator = {.alloc = allocate, .free = leave, .allocator_data = arena},
-      .first_size = size < JB_MINIMUM_CHUNK ? JB_MINIMUM_CHUNK : size,
+      .next_size = size < JB_MINIMUM_CHUNK ? JB_MINIMUM_CHUNK : size,
       .allowance = limit,
   };
 }
@@ -37,14 +39,14 @@ void jb_arena_free(struct jb_arena *arena) {
 }
 
 static bool add_chunk(struct jb_arena *arena, size_t needed) {
-  size_t size = arena->chunks ? JB_NEXT_CHUNK : arena->first_size;
-  if (size < needed) size = needed;
+  size_t size = arena->next_size < needed ? needed : arena->next_size;
   /* calloc, because every piece has to be zero. */
   struct jb_chunk *chunk = calloc(1, sizeof *chunk + size);
   if (!chunk) {
     arena->starved = true;
     return false;
   }
+  arena->next_size = 2 * size < JB_MAXIMUM_CHUNK ? 2 * size : JB_MAXIMUM_CHUNK;
   chunk->next = arena->chunks;
   arena->chunks = chunk;
   arena->cursor = chunk->bytes;

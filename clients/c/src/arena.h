@@ -18,7 +18,7 @@ struct jb_arena {
   struct jb_chunk *chunks;
   char *cursor;
   char *end;
-  size_t first_size;
+  size_t next_size;
   size_t allowance;
   /* Whether more than the limit was wanted. */
   bool exhausted;

@@ -37,7 +37,8 @@ static void greet(jobbroker_client *client) {
   client->greeting_ends = jb_now() + JB_PATIENCE_MS;
   jb_wake_at(client, client->greeting_ends);
   if (message) {
-    jb_transmit(client, message, JB_HELLO_ID);
+    message->id = JB_HELLO_ID;
+    jb_transmit(client, message, jobbroker__request__get_packed_size(message));
   } else {
     jb_lost(client, jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory"));
   }

@@ -231,6 +231,17 @@ Jobbroker__Request *jb_message_unwatch(struct jb_arena *arena, uint64_t watch) {
   return message;
 }
 
+Jobbroker__Request *jb_message_withdraw(struct jb_arena *arena, uint64_t claim) {
+  JB_MAKE(Jobbroker__Request, jobbroker__request__init, message);
+  JB_MAKE(Jobbroker__Withdraw, jobbroker__withdraw__init, member);
+  message->has_id = 1;
+  message->operation_case = JOBBROKER__REQUEST__OPERATION_WITHDRAW;
+  message->withdraw = member;
+  member->has_claim_id = 1;
+  member->claim_id = claim;
+  return message;
+}
+
 bool jb_operation_is_known(jobbroker_operation operation) {
   return operation >= JOBBROKER_PING && operation <= JOBBROKER_BACKUP && (int)operation != JB_UNWATCH;
 }
@@ -250,8 +261,9 @@ bool jb_is_repeatable(const Jobbroker__Request *message) {
     case JOBBROKER__REQUEST__OPERATION_REAP:
     case JOBBROKER__REQUEST__OPERATION_PRUNE:
     case JOBBROKER__REQUEST__OPERATION_BACKUP:
-    /* It means something on the connection of its watch only. */
-    case JOBBROKER__REQUEST__OPERATION_UNWATCH: return false;
+    /* They mean something on the connection of their watch or claim only. */
+    case JOBBROKER__REQUEST__OPERATION_UNWATCH:
+    case JOBBROKER__REQUEST__OPERATION_WITHDRAW: return false;
     /* The others change nothing (the reads), name a state to be in (cancel, pause, resume), bring their ids (create), or
      * are given up with their connection (claim). */
     default: return true;

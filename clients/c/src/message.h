@@ -26,6 +26,7 @@ struct jb_hello {
 Jobbroker__Request *jb_message_make(struct jb_arena *arena, const jobbroker_request *request);
 Jobbroker__Request *jb_message_hello(struct jb_arena *arena, const struct jb_hello *hello);
 Jobbroker__Request *jb_message_unwatch(struct jb_arena *arena, uint64_t watch);
+Jobbroker__Request *jb_message_withdraw(struct jb_arena *arena, uint64_t claim);
 
 /* Whether there is an operation of this number. */
 bool jb_operation_is_known(jobbroker_operation operation);

@@ -1,5 +1,7 @@
 #include "jobbroker/types.h"
 
+const char *jobbroker_version(void) { return JOBBROKER_VERSION; }
+
 const char *jobbroker_code_name(jobbroker_code code) {
   switch (code) {
     case JOBBROKER_OK: return "OK";

@@ -1,5 +1,5 @@
-/* A client from within. It is in four parts: client.c makes and ends it, calls.c has the requests, connection.c the
- * connection, loop.c waits. */
+/* A client from within: client.c makes and ends it, connection.c has its connection, loop.c waits; its requests go out in
+ * sending.c and come back in receiving.c, or do not (interruptions.c). */
 #ifndef JB_SESSION_H
 #define JB_SESSION_H
 
@@ -35,6 +35,8 @@ struct jb_call {
   struct jb_arena arena;
   /* Kept, because it may have to be sent again. */
   Jobbroker__Request *message;
+  /* Of the message, packed. */
+  size_t size;
   jobbroker_callback *callback;
   void *context;
   /* When it has waited too long. */
@@ -46,6 +48,8 @@ struct jb_call {
   bool repeatable;
   /* Whether it is sent and not answered. */
   bool sent;
+  /* Of a claim: it is not to wait any longer. */
+  bool withdrawn;
   /* Of a watch: whether its first answer has come. */
   bool open;
   /* Nobody wants the answer; it is still counted, and jobs that come with it are given back. */
@@ -113,22 +117,29 @@ struct jobbroker_client {
   struct jb_loop loop;
 };
 
-/* ---------------------------------------------------------------------------------------------------- calls.c */
+/* -------------------------------------------------------------------------------------------------- sending.c */
 
 /* Sends what is in line, as far as the connection and its limit allow. */
 void jb_send_queue(jobbroker_client *client);
-/* Takes a frame's body; false: the connection is gone. */
-bool jb_receive(jobbroker_client *client, const uint8_t *body, size_t count);
-/* The connection is gone: what was under way goes back into line, or ends. Without `repeats` it all ends. */
-void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, bool repeats);
 /* Begins the watches anew. */
 void jb_watches_again(jobbroker_client *client);
+/* Writes a message of this size into what goes out next; false: no memory, and the connection is as good as lost, which
+ * the next read finds out: no callback is called from here. */
+bool jb_transmit(jobbroker_client *client, const Jobbroker__Request *message, size_t size);
+
+/* ------------------------------------------------------------------------------------------------ receiving.c */
+
+/* Takes a frame's body; false: the connection is gone. */
+bool jb_receive(jobbroker_client *client, const uint8_t *body, size_t count);
+
+/* -------------------------------------------------------------------------------------------- interruptions.c */
+
+/* The connection is gone: what was under way goes back into line, or ends. Without `repeats` it all ends. */
+void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, bool repeats);
 /* Ends what has waited too long, and says when the next one will have. */
 int64_t jb_calls_expire(jobbroker_client *client, int64_t now);
 /* Ends all calls. */
 void jb_calls_end(jobbroker_client *client, jobbroker_reply *reason);
-/* Writes a message into what goes out next; false: no memory, and the connection is gone. */
-bool jb_transmit(jobbroker_client *client, Jobbroker__Request *message, uint64_t id);
 
 /* ----------------------------------------------------------------------------------------------- connection.c */
 

@@ -67,6 +67,14 @@ static bool next_field(const uint8_t **cursor, const uint8_t *end, struct field 
   return true;
 }
 
+static const ProtobufCFieldDescriptor *known_field(const ProtobufCMessageDescriptor *descriptor, uint32_t number) {
+  /* Numbers run from 1 without a gap unless a field was removed, and the fields are sorted by them. */
+  if (number <= descriptor->n_fields && descriptor->fields[number - 1].id == number) {
+    return &descriptor->fields[number - 1];
+  }
+  return protobuf_c_message_descriptor_get_field(descriptor, number);
+}
+
 static unsigned wire_type(ProtobufCType type) {
   switch (type) {
     case PROTOBUF_C_TYPE_STRING:
@@ -145,7 +153,7 @@ static enum jb_wire check_message(struct check *check, struct level *level,
     if (!next_field(&next, level->end, &field)) {
       return refuse(check, JB_WIRE_MALFORMED, level->outer, level->field, "is not a protobuf message");
     }
-    const ProtobufCFieldDescriptor *known = protobuf_c_message_descriptor_get_field(descriptor, field.number);
+    const ProtobufCFieldDescriptor *known = known_field(descriptor, field.number);
     if (known) {
       enum jb_wire verdict = check_field(check, level, &field, known);
       if (verdict != JB_WIRE_SOUND) return verdict;

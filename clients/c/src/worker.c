@@ -122,7 +122,9 @@ static void start(struct jobbroker_worker *worker, jobbroker_reply *claimed, con
       task->report = (struct jb_report){0};
       task->next_beat = jb_after(jb_now(), worker->lease_ms / 3);
       task->rests_until = 0;
-      task->phase = JB_READY_TO_RUN;
+      /* What came while its claim was being taken back is given back. */
+      task->outcome = JOBBROKER_HAND_BACK;
+      task->phase = worker->stopping ? JB_HANDLED : JB_READY_TO_RUN;
       pthread_cond_signal(&worker->ready);
     }
     pthread_mutex_unlock(&worker->mutex);
@@ -191,6 +193,8 @@ static void cut_short(struct jobbroker_worker *worker) {
     pthread_mutex_unlock(&worker->mutex);
     if (is_news) jb_task_wake_handler(task);
   }
+  if (worker->claiming) jobbroker_forget(worker->client, worker->claim_ticket);
+  worker->claiming = false;
   worker->grace_ends = JB_NEVER;
 }
 
@@ -201,9 +205,7 @@ static int64_t stop(struct jobbroker_worker *worker, int64_t now) {
   if (!worker->stopping) {
     worker->stopping = true;
     worker->grace_ends = jb_after(now, worker->grace_ms);
-    /* Jobs that it still gets go back by themselves. */
-    if (worker->claiming) jobbroker_forget(worker->client, worker->claim_ticket);
-    worker->claiming = false;
+    if (worker->claiming) jobbroker_withdraw(worker->client, worker->claim_ticket);
   }
   if (stops > 1 || worker->failure || worker->grace_ends <= now) cut_short(worker);
   return worker->grace_ends;
@@ -230,7 +232,7 @@ static void work(struct jobbroker_worker *worker) {
     until = earlier(until, jb_finish(worker, now));
     until = earlier(until, jb_keep(worker, now));
     until = earlier(until, claim(worker, now));
-    if (worker->stopping && free_places(worker) == worker->concurrency) return;
+    if (worker->stopping && !worker->claiming && free_places(worker) == worker->concurrency) return;
     wait_for_news(worker, until);
   }
 }

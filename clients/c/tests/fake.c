@@ -108,6 +108,33 @@ void fake_job(int connection, uint64_t id, Jobbroker__Status status) {
   fake_write(connection, &response);
 }
 
+void fake_claimed(int connection, uint64_t id, bool has_job) {
+  uint8_t bytes[16] = {1};
+  Jobbroker__Job job = JOBBROKER__JOB__INIT, *jobs[] = {&job};
+  Jobbroker__Claimed claimed = JOBBROKER__CLAIMED__INIT;
+  Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
+  job.has_id = job.has_status = job.has_attempt = 1;
+  job.id = (ProtobufCBinaryData){sizeof bytes, bytes};
+  job.type = "t";
+  job.status = JOBBROKER__STATUS__PROCESSING;
+  job.attempt = FAKE_ATTEMPT;
+  claimed.n_jobs = has_job;
+  claimed.jobs = jobs;
+  response.id = id;
+  response.reply_case = JOBBROKER__RESPONSE__REPLY_CLAIMED;
+  response.claimed = &claimed;
+  fake_write(connection, &response);
+}
+
+void fake_done(int connection, uint64_t id) {
+  Jobbroker__Done done = JOBBROKER__DONE__INIT;
+  Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
+  response.id = id;
+  response.reply_case = JOBBROKER__RESPONSE__REPLY_DONE;
+  response.done = &done;
+  fake_write(connection, &response);
+}
+
 void fake_error(int connection, uint64_t id, Jobbroker__ErrorCode code) {
   Jobbroker__Error error = JOBBROKER__ERROR__INIT;
   Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
@@ -120,15 +147,19 @@ void fake_error(int connection, uint64_t id, Jobbroker__ErrorCode code) {
   fake_write(connection, &response);
 }
 
+void fake_pong(int connection, uint64_t id) {
+  Jobbroker__Pong pong = JOBBROKER__PONG__INIT;
+  Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
+  response.id = id;
+  response.reply_case = JOBBROKER__RESPONSE__REPLY_PONG;
+  response.pong = &pong;
+  fake_write(connection, &response);
+}
+
 void fake_serve_pings(int connection) {
   Jobbroker__Request *request;
   while ((request = fake_read(connection))) {
-    Jobbroker__Pong pong = JOBBROKER__PONG__INIT;
-    Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
-    response.id = request->id;
-    response.reply_case = JOBBROKER__RESPONSE__REPLY_PONG;
-    response.pong = &pong;
-    fake_write(connection, &response);
+    fake_pong(connection, request->id);
     jobbroker__request__free_unpacked(request, NULL);
   }
 }

@@ -3,6 +3,7 @@
 #define FAKE_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,8 +40,20 @@ void fake_welcome(int connection, uint32_t max_in_flight);
 /* Answers a request with a sound job, in this status. */
 void fake_job(int connection, uint64_t id, Jobbroker__Status status);
 
+/* The attempt under which fake_claimed gives its job. */
+enum { FAKE_ATTEMPT = 7 };
+
+/* Answers a claim with a job, or with none. */
+void fake_claimed(int connection, uint64_t id, bool has_job);
+
+/* Answers a request that is answered with nothing but that it is done. */
+void fake_done(int connection, uint64_t id);
+
 /* Answers a request with an error. */
 void fake_error(int connection, uint64_t id, Jobbroker__ErrorCode code);
+
+/* Answers a ping. */
+void fake_pong(int connection, uint64_t id);
 
 /* Answers every ping, until the client closes. */
 void fake_serve_pings(int connection);

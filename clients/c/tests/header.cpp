@@ -1,6 +1,8 @@
 // The header as C++ sees it.
 #include <jobbroker.h>
 
+#include <cstring>
+
 static jobbroker_outcome handle(jobbroker_task *task, void *) {
   return jobbroker_task_cancelled(task) ? JOBBROKER_HAND_BACK : JOBBROKER_DONE;
 }
@@ -20,5 +22,5 @@ int main() {
                jobbroker_call(client, &request, 1, nullptr) == JOBBROKER_UNAVAILABLE;
   jobbroker_free(client);
   jobbroker_worker_free(jobbroker_worker_new(&options, nullptr, handle, nullptr));
-  return right ? 0 : 1;
+  return right && std::strcmp(jobbroker_version(), JOBBROKER_VERSION) == 0 ? 0 : 1;
 }

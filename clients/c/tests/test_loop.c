@@ -118,25 +118,6 @@ static void what_is_unanswered_ends_with_the_client(void) {
   jobbroker_reply_free(removed);
 }
 
-static void a_job_of_a_forgotten_claim_goes_back(void) {
-  jobbroker_client *forgetful = open_client(broker.socket), *other = open_client(broker.socket);
-  const char *type = "forgotten";
-  jobbroker_request claim = {.operation = JOBBROKER_CLAIM, .claim = {&type, 1, 1, LIMIT_MS, 0}};
-  jobbroker_reply *claimed = NULL;
-  uint64_t ticket;
-  CHECK_CODE(forgetful, JOBBROKER_OK, jobbroker_connect(forgetful, LIMIT_MS));
-  CHECK_CODE(forgetful, JOBBROKER_OK, jobbroker_send(forgetful, &claim, LIMIT_MS, keep_reply, &claimed, &ticket));
-  CHECK_CODE(forgetful, JOBBROKER_OK, jobbroker_ping(forgetful, LIMIT_MS));
-  jobbroker_forget(forgetful, ticket);
-  jobbroker_forget(forgetful, ticket + 1000);
-  jobbroker_id id = create_job(other, type);
-  while (status_of(other, id) != JOBBROKER_PROCESSING) continue;
-  while (status_of(other, id) == JOBBROKER_PROCESSING) jobbroker_wait(forgetful, 10);
-  CHECK(claim_job(other, type, NULL) == 2 && !claimed);
-  jobbroker_free(forgetful);
-  jobbroker_free(other);
-}
-
 /* The last of what a watch told. */
 struct seen {
   int snapshots, interruptions;
@@ -293,7 +274,6 @@ int main(void) {
   RUN(a_timeout_makes_the_descriptor_readable);
   RUN(a_callback_may_send_but_not_block);
   RUN(what_is_unanswered_ends_with_the_client);
-  RUN(a_job_of_a_forgotten_claim_goes_back);
   RUN(a_watch_goes_on_over_connections_until_it_is_forgotten);
   RUN(a_watch_that_is_refused_says_so);
   broker_end(&broker);

@@ -153,12 +153,7 @@ static void refuses_then_loses_a_claim(int connection, int number) {
   } else {
     CHECK(request->claim->wait_ms < first_wait && request->claim->n_types == 2);
     CHECK(strcmp(request->claim->types[1], "b") == 0);
-    Jobbroker__Claimed none = JOBBROKER__CLAIMED__INIT;
-    Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
-    response.id = request->id;
-    response.reply_case = JOBBROKER__RESPONSE__REPLY_CLAIMED;
-    response.claimed = &none;
-    fake_write(connection, &response);
+    fake_claimed(connection, request->id, false);
     fake_serve_pings(connection);
   }
   jobbroker__request__free_unpacked(request, NULL);

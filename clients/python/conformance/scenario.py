@@ -159,8 +159,8 @@ class Scenario:
             processing=counts.processing,
         )
         self.claimed("claim", self.holder.claim(["ingest"]))
-        (worker,) = (entry for entry in producer.workers() if entry.worker.name == "holder")
-        self.line("workers", names=[self.name(held.id) for held in worker.holds])
+        (holder,) = (entry for entry in producer.workers() if entry.worker.name == "holder")
+        self.line("workers", names=[self.name(held.id) for held in holder.holds])
 
     def restart(self) -> None:
         producer, holder = self.producer, self.holder

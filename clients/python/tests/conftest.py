@@ -23,7 +23,8 @@ QUICK = Backoff(initial=0.005, maximum=0.05)
 
 @pytest.fixture(autouse=True)
 def time_limit() -> Iterator[None]:
-    # Nothing less ends a thread that waits for ever.
+    # Nothing less ends a thread that waits for ever. pytest keeps sys.stderr for itself.
+    assert sys.__stderr__ is not None
     faulthandler.dump_traceback_later(TIME_LIMIT, exit=True, file=sys.__stderr__)
     yield
     faulthandler.cancel_dump_traceback_later()

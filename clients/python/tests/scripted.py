@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from types import TracebackType
+from typing import Any
 
 from jobbroker._core.frames import PREFIX, frame
 from jobbroker._proto import jobbroker_pb2 as pb
 
-JOB = {"id": bytes(range(16)), "type": "ingest", "status": pb.PENDING, "created_at": 1, "updated_at": 1}
+JOB: dict[str, Any] = {"id": bytes(range(16)), "type": "ingest", "status": pb.PENDING, "created_at": 1, "updated_at": 1}
 
 
 class ScriptedBroker:

@@ -57,11 +57,43 @@ def test_a_cancelled_claim_gives_back_what_still_comes(folder: str) -> None:
             claim.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await claim
+            withdrawal = await asyncio.to_thread(connection.next, "withdraw")
+            assert withdrawal.withdraw.claim_id == request.id
             connection.reply(request, claimed=pb.Claimed(jobs=[pb.Job(**JOB, attempt=3)]))
             release = await asyncio.to_thread(connection.next, "release")
             assert (release.release.id, release.release.attempt) == (JOB["id"], 3)
             await client.close()
             connection.close()
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_claim_takes_no_job_any_more(broker: Broker) -> None:
+    async def main() -> None:
+        async with AsyncClient(broker.socket_path) as client:
+            claim = asyncio.create_task(client.claim(wait=60))
+            while (await client.stats()).waiting_claims == 0:
+                pass
+            claim.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await claim
+            while (await client.stats()).waiting_claims > 0:
+                pass
+            created = (await client.create("ingest")).job
+            assert [(job.id, job.attempt) for job in await client.claim()] == [(created.id, 1)]
+
+    asyncio.run(main())
+
+
+def test_waiting_for_the_end_of_a_job(broker: Broker) -> None:
+    async def main() -> None:
+        async with AsyncClient(broker.socket_path) as client:
+            job = (await client.create("ingest")).job
+            with pytest.raises(TimeoutError):
+                await client.finished(job.id, timeout=0.01)
+            waiting = asyncio.create_task(client.finished(job.id))
+            await client.complete(job.id, {"a": 1})
+            assert (await waiting).result == {"a": 1}
 
     asyncio.run(main())
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -202,6 +205,44 @@ def test_a_waiting_call_ends_when_the_client_is_closed(broker: Broker) -> None:
         client.close()
         with pytest.raises(Unavailable, match="closed"):
             claim.result()
+
+
+def test_waiting_for_the_end_of_a_job(broker: Broker) -> None:
+    with Client(broker.socket_path) as client, ThreadPoolExecutor(1) as threads:
+        job = client.create("ingest").job
+        with pytest.raises(TimeoutError):
+            client.finished(job.id, timeout=0.01)
+        waiting = threads.submit(client.finished, job.id, timeout=30)
+        client.complete(job.id, {"a": 1})
+        assert waiting.result().result == {"a": 1}
+        assert client.finished(job.id).status is JobStatus.COMPLETE
+        client.delete(job.id)
+        with pytest.raises(NotFound):
+            client.finished(job.id)
+
+
+def test_an_interrupted_claim_takes_no_job_any_more(broker: Broker) -> None:
+    program = """
+import sys
+from jobbroker import Client
+
+client = Client(sys.argv[1])
+try:
+    client.claim(wait=60)
+except KeyboardInterrupt:
+    sys.stdin.read()  # keeps the connection
+"""
+    with Client(broker.socket_path) as client:
+        arguments = [sys.executable, "-c", program, broker.socket_path]
+        with subprocess.Popen(arguments, stdin=subprocess.PIPE) as process:
+            while client.stats().waiting_claims == 0:
+                pass
+            process.send_signal(signal.SIGINT)
+            while client.stats().waiting_claims > 0:
+                pass
+            job = client.create("ingest").job
+            assert [(claimed.id, claimed.attempt) for claimed in client.claim()] == [(job.id, 1)]
+            process.communicate()
 
 
 def test_a_call_ends_when_the_broker_takes_too_long(folder: str) -> None:

@@ -49,7 +49,8 @@ def test_nothing_is_lost_or_doubled_while_the_broker_crashes_again_and_again(bro
             broker.kill()
             broker.start()
         stop.set()
-        assert client.stats().types[0].pending == sum(producer.result() for producer in producers)
+        made = sum(producer.result() for producer in producers)
+        assert client.stats().types[0].pending == made
 
 
 def test_a_holder_keeps_its_job_over_a_crash_and_completes_it_once(broker: Broker) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -16,7 +16,7 @@ from jobbroker._proto import jobbroker_pb2 as pb
 from jobbroker.models import NewJob, Revocation
 from jobbroker.options import Options
 
-JOB = {"id": bytes(range(16)), "type": "ingest", "status": pb.PROCESSING, "attempt": 1}
+JOB: dict[str, Any] = {"id": bytes(range(16)), "type": "ingest", "status": pb.PROCESSING, "attempt": 1}
 
 
 class Bench:
@@ -38,7 +38,7 @@ class Bench:
         self.session.open()
         self._sent = FrameReader()
 
-    def connect(self, **welcome: int) -> Bench:
+    def connect(self, **welcome: Any) -> Bench:
         assert self.session.wants_dial
         self.session.connected()
         (hello,) = self.sent()
@@ -73,7 +73,7 @@ def raised(call: Call[Any]) -> JobBrokerError:
     return info.value
 
 
-REPEATABLE = {
+REPEATABLE: dict[str, Callable[[], Call[Any]]] = {
     "ping": lambda: calls.ping(),
     "create": lambda: calls.create([NewJob("ingest")]),
     "get": lambda: calls.get(new_job_id()),
@@ -85,7 +85,7 @@ REPEATABLE = {
     "cancel": lambda: calls.cancel(new_job_id()),
     "pause": lambda: calls.pause("ingest"),
 }
-NOT_REPEATABLE = {
+NOT_REPEATABLE: dict[str, Callable[[], Call[Any]]] = {
     "update": lambda: calls.update(new_job_id(), progress=5),
     "complete": lambda: calls.complete(new_job_id(), None, None),
     "fail": lambda: calls.fail(new_job_id(), "e", False, None),
@@ -178,8 +178,56 @@ def test_the_jobs_of_a_claim_whose_caller_has_gone_are_given_back(answered: bool
     bench.reply(request, claimed=pb.Claimed(jobs=[pb.Job(**JOB)]))
     if answered:
         bench.session.abandon(claim, "gone")
-    (release,) = bench.sent()
+    release = bench.sent()[-1]
     assert (release.release.id, release.release.attempt) == (JOB["id"], 1)
+
+
+@pytest.mark.parametrize("gone", ["the caller", "its time"])
+def test_a_waiting_claim_whose_caller_has_gone_is_withdrawn(gone: str) -> None:
+    bench = Bench().connect()
+    claim = bench.submit(calls.claim([], 1, 60, 30))
+    (request,) = bench.sent()
+    if gone == "the caller":
+        bench.session.abandon(claim, "gone")
+    else:
+        bench.session.expire(claim)
+    assert [sent.withdraw.claim_id for sent in bench.sent()] == [request.id]
+
+
+def test_a_withdrawal_goes_before_what_is_in_line() -> None:
+    bench = Bench().connect(max_in_flight=2)
+    claim, _, waiting = (bench.submit(call) for call in (calls.claim([], 1, 60, 30), calls.ping(), calls.ping()))
+    _, ping = bench.sent()
+    bench.session.abandon(claim, "gone")
+    bench.reply(ping, pong=pb.Pong())
+    assert [request.WhichOneof("operation") for request in bench.sent()] == ["withdraw"]
+    assert not waiting.is_done
+
+
+def test_a_claim_that_is_to_wait_no_longer_is_done_with_what_it_found() -> None:
+    bench = Bench().connect()
+    claim = bench.submit(calls.claim([], 1, 60, 30))
+    (request,) = bench.sent()
+    bench.session.withdraw(claim)
+    assert not claim.is_done
+    bench.reply(request, claimed=pb.Claimed(jobs=[pb.Job(**JOB)]))
+    assert [job.attempt for job in claim.result()] == [1]
+    bench.session.withdraw(claim)
+    assert [sent.WhichOneof("operation") for sent in bench.sent()] == ["withdraw"]
+
+
+def test_a_withdrawn_claim_is_not_made_again() -> None:
+    bench = Bench().connect()
+    drained, lost = (bench.submit(calls.claim([], 1, 60, 30)) for _ in range(2))
+    (request, _) = bench.sent()
+    for claim in (drained, lost):
+        bench.session.withdraw(claim)
+    bench.reply(request, error=pb.Error(code=pb.UNAVAILABLE, message="draining"))
+    bench.session.lost("gone")
+    assert isinstance(raised(drained), Unavailable) and isinstance(raised(lost), Unavailable)
+    queued = bench.submit(calls.claim([], 1, 60, 30))
+    bench.session.withdraw(queued)
+    assert queued.result() == ()
 
 
 def test_an_abandoned_request_that_was_not_sent_never_is() -> None:
@@ -266,7 +314,7 @@ def test_a_held_claim_is_heartbeat_every_third_of_its_lease() -> None:
         bench.sleep_until_timer()
         assert bench.now == started + 10 * beat
         (request,) = bench.sent()
-        assert request.update == pb.Update(id=JOB["id"], attempt=1)  # type: ignore[arg-type]
+        assert request.update == pb.Update(id=JOB["id"], attempt=1)
         bench.reply(request, job=pb.Job(**JOB))
 
 
@@ -296,7 +344,7 @@ def test_a_new_connection_begins_with_the_heartbeats_and_carries_the_lost_report
 
 def test_a_revoked_claim_is_over_even_if_the_notice_came_first() -> None:
     bench = Bench().connect()
-    revoked = pb.Revoked(id=JOB["id"], attempt=1, status=pb.CANCELLED, reason="cancelled")  # type: ignore[arg-type]
+    revoked = pb.Revoked(id=JOB["id"], attempt=1, status=pb.CANCELLED, reason="cancelled")
     bench.session.received(frame(pb.Response(id=0, revoked=revoked).SerializeToString()))
     held = Held(bench)
     assert [revocation.reason for revocation in held.over] == ["cancelled"]

@@ -70,7 +70,7 @@ def test_a_reader_that_waits_ends_with_the_watch_or_the_client(broker: Broker) -
 
 def test_a_slow_reader_is_told_so_and_gets_a_new_snapshot(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watches, "CAPACITY", 2)
-    job = pb.Job(**JOB)  # type: ignore[arg-type]
+    job = pb.Job(**JOB)
     with ScriptedBroker(folder) as broker, ThreadPoolExecutor() as threads:
         connecting = threads.submit(Client, broker.socket_path)
         connection = broker.welcome()

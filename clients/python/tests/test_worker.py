@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +16,7 @@ from typing import Any
 import process_handlers
 import pytest
 from conftest import QUICK, Broker
+from scripted import JOB, ScriptedBroker
 
 from jobbroker import (
     Changed,
@@ -27,6 +31,7 @@ from jobbroker import (
     Snapshot,
     Worker,
 )
+from jobbroker._proto import jobbroker_pb2 as pb
 
 
 @pytest.fixture
@@ -287,6 +292,64 @@ def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, cl
         staged(client, job, "waiting")
         worker.stop()
         go.set()
+    done, left = client.get(job.id), client.get(other.id)
+    assert done is not None and done.result == {"done": True}
+    assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
+
+
+def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(folder: str) -> None:
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
+        worker = Worker(broker.socket_path)
+        worker.handler()(lambda context: pytest.fail("it takes no new jobs"))
+        run = threads.submit(worker.run)
+        connection = broker.welcome()
+        claim = connection.next("claim")
+        worker.stop()
+        withdrawal = connection.next("withdraw")
+        assert withdrawal.withdraw.claim_id == claim.id
+        connection.reply(claim, claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "status": pb.PROCESSING}, attempt=2)]))
+        connection.reply(withdrawal, done=pb.Done())
+        release = connection.next("release")
+        assert (release.release.id, release.release.attempt) == (JOB["id"], 2)
+        assert not run.done()
+        connection.reply(release, job=pb.Job(**JOB, attempt=2))
+        run.result()
+        connection.close()
+
+
+PROGRAM = """
+import sys
+from jobbroker import Worker
+
+class TellingWorker(Worker):
+    def stop(self):
+        super().stop()
+        print("stopping", flush=True)
+
+worker = TellingWorker(sys.argv[1])
+
+@worker.handler("a")
+def handler(context):
+    context.report(stage="waiting")
+    sys.stdin.read()
+    return {"done": True}
+
+worker.run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_finishes_the_current_job_and_ends_the_program_well(
+    broker: Broker, client: Client, number: signal.Signals
+) -> None:
+    job, other = (client.create("a").job for _ in range(2))
+    arguments = [sys.executable, "-c", PROGRAM, broker.socket_path]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        staged(client, job, "waiting")
+        program.send_signal(number)
+        assert program.stdout is not None and program.stdout.readline() == "stopping\n"
+        program.communicate()
+    assert program.returncode == 0
     done, left = client.get(job.id), client.get(other.id)
     assert done is not None and done.result == {"done": True}
     assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)

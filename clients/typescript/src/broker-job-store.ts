@@ -3,7 +3,7 @@ import { JobBrokerError } from "./errors.js";
 import { errorText } from "./error-text.js";
 import type { HeldClaim } from "./held-claim.js";
 import type { Job, JobStatus, JsonObject } from "./job.js";
-import { parseJobId } from "./job-id.js";
+import { formatJobId, parseJobId } from "./job-id.js";
 import type { ClientOptions } from "./options.js";
 
 /** A job as the users of a BrokerJobStore see it. */
@@ -150,9 +150,13 @@ export class BrokerJobStore {
 
   /** Makes a call about a job, under the attempt that is remembered for it. */
   private async about(jobId: string, call: (attempt: number | undefined) => Promise<Job>): Promise<void> {
-    if (parseJobId(jobId) === undefined) throw new JobBrokerError("NOT_FOUND", `Job ${jobId} not found`);
-    const claim = this.claims.get(jobId);
-    const job = await call(claim?.attempt);
+    const id = parseJobId(jobId);
+    if (id === undefined) throw notFound(jobId);
+    // However the caller writes the id, its fence must be found.
+    const claim = this.claims.get(formatJobId(id));
+    const job = await call(claim?.attempt).catch((error: unknown) => {
+      throw error instanceof JobBrokerError && error.code === "NOT_FOUND" ? notFound(jobId) : error;
+    });
     // No more to be kept across a lost connection.
     if (job.status !== "processing") claim?.drop();
   }
@@ -172,6 +176,11 @@ export class BrokerJobStore {
 
 /** Jobs of one page of a list, at most (proto/PROTOCOL.md). */
 const pageSize = 1000;
+
+/** In the words of the stores that this one replaces. */
+function notFound(jobId: string): JobBrokerError {
+  return new JobBrokerError("NOT_FOUND", `Job ${jobId} not found`);
+}
 
 function storedJob(job: Job): StoredJob {
   const stored: StoredJob = {

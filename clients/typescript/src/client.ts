@@ -6,6 +6,7 @@ import type {
 } from "./job.js";
 import { settingsFrom } from "./options.js";
 import type { ClientOptions, Settings } from "./options.js";
+import type { Treatment } from "./pending.js";
 import type { Reply } from "./replies.js";
 import {
   wireClaim, wireDuration, wireFilter, wireId, wireNewJob, wireObject, wireStatus, wireUpdate,
@@ -17,8 +18,8 @@ import { Watch } from "./watch.js";
 /** How to make a call. */
 export interface CallOptions {
   /**
-   * Ends the call at once, rejected with the signal's reason. What was sent may still be carried out, but a job that
-   * still comes with an aborted claim is given back.
+   * Ends the call at once, rejected with the signal's reason. What was sent may still be carried out, but an aborted
+   * claim is withdrawn, and a job that still comes with it is given back.
    */
   signal?: AbortSignal;
 }
@@ -283,10 +284,16 @@ export class Client {
     return this.session.settings;
   }
 
+  /** @internal A claim that ends, with what it has found, when the signal is aborted. */
+  async claimUntil(signal: AbortSignal, request: ClaimRequest): Promise<Job[]> {
+    if (signal.aborted) return [];
+    return (await this.call("claimed", { claim: wireClaim(request) }, { waitsUntil: signal })).jobs;
+  }
+
   private async call<Kind extends Reply["kind"]>(
-    kind: Kind, operation: Operation, options: CallOptions,
+    kind: Kind, operation: Operation, { signal, waitsUntil }: Treatment,
   ): Promise<Reply & { kind: Kind }> {
-    const reply = await this.session.call(operation, { signal: options.signal });
+    const reply = await this.session.call(operation, { signal, waitsUntil });
     if (reply.kind !== kind) throw unexpectedReply();
     return reply as Reply & { kind: Kind };
   }

@@ -11,7 +11,7 @@ export function newJobId(): string {
   return formatJobId(newJobIdBytes());
 }
 
-/** The same, as its 16 bytes. */
+/** @internal The same, as its 16 bytes. */
 export function newJobIdBytes(): Buffer {
   if (used === pool.length) {
     randomFillSync(pool);
@@ -25,13 +25,13 @@ export function newJobIdBytes(): Buffer {
   return bytes;
 }
 
-/** The 16 bytes of a UUID's text, in either case, with or without dashes; undefined when it is none. */
+/** @internal The 16 bytes of a UUID's text, in either case, with or without dashes; undefined when it is none. */
 export function parseJobId(text: string): Buffer | undefined {
   const digits = text.replaceAll("-", "");
   return /^[0-9a-fA-F]{32}$/.test(digits) ? Buffer.from(digits, "hex") : undefined;
 }
 
-/** The usual text of a UUID, in lower case. */
+/** @internal The usual text of a UUID, in lower case. */
 export function formatJobId(bytes: Buffer): string {
   const hex = bytes.toString("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;

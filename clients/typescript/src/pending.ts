@@ -8,6 +8,8 @@ import { encodeRequest } from "./wire/codec.js";
 export interface Treatment {
   /** Ends the call; the promise is rejected with the signal's reason. */
   signal?: AbortSignal;
+  /** Ends the wait of a claim, not the call: the claim is answered with what it has found. */
+  waitsUntil?: AbortSignal;
   /** Before those in line. */
   first?: boolean;
   /** Whether it is sent again when its connection is lost; default: when that is safe. */
@@ -24,15 +26,16 @@ export class PendingRequest {
   stage: "queued" | "sent" | "parked" = "queued";
   /** The caller has gone; the reply is still counted, and a job that comes with it is given back. */
   isAbandoned = false;
-  readonly isRepeated: boolean;
+  /** Whether it is sent again when its connection is lost. */
+  isRepeated: boolean;
   /** How long the caller waits for the reply, and when that time is over (`performance.now()`), in milliseconds. */
   readonly patienceMs: number;
-  readonly expiry: number;
+  expiry: number;
   /** Whether sending it twice comes to the same as once. */
   private readonly isSafe: boolean;
   private readonly waitEnds: number | undefined;
   private frame: Buffer | undefined;
-  private onAbort: (() => void) | undefined;
+  private readonly watched: [AbortSignal, () => void][] = [];
 
   constructor(
     readonly id: number, readonly operation: Operation, private readonly treatment: Treatment,
@@ -63,16 +66,25 @@ export class PendingRequest {
     return { claim: { ...this.operation.claim, wait_ms: Math.max(0, Math.ceil(this.waitEnds - performance.now())) } };
   }
 
-  /** Calls `abandon` when the caller has gone. */
-  watchCaller(abandon: (request: PendingRequest, reason: unknown) => void): void {
-    const { signal } = this.treatment;
-    if (signal === undefined) return;
-    this.onAbort = () => abandon(this, signal.reason);
-    signal.addEventListener("abort", this.onAbort, { once: true });
+  /** Whether it is a claim that the broker may keep waiting. */
+  get mayWait(): boolean {
+    return this.waitEnds !== undefined;
+  }
+
+  /** Calls `abandon` when the caller has gone, `endWait` when it wants what a claim has found. */
+  watchCaller(abandon: (reason: unknown) => void, endWait: () => void): void {
+    const { signal, waitsUntil } = this.treatment;
+    if (signal) this.onAbort(signal, () => abandon(signal.reason));
+    if (waitsUntil) this.onAbort(waitsUntil, endWait);
+  }
+
+  private onAbort(signal: AbortSignal, listener: () => void): void {
+    signal.addEventListener("abort", listener, { once: true });
+    this.watched.push([signal, listener]);
   }
 
   private settle(): void {
-    if (this.onAbort) this.treatment.signal?.removeEventListener("abort", this.onAbort);
+    for (const [signal, listener] of this.watched) signal.removeEventListener("abort", listener);
   }
 
   /** Hands over the reply. */

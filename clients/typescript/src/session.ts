@@ -73,7 +73,7 @@ export class Session {
       if (this.ending) throw this.ending;
       const { requestTimeoutMs } = this.settings;
       const request = new PendingRequest(this.newId(), operation, treatment, requestTimeoutMs, resolve, reject);
-      request.watchCaller((abandoned, reason) => this.abandon(abandoned, reason));
+      request.watchCaller((reason) => this.abandon(request, reason), () => this.endWait(request));
       this.pending.set(request.id, request);
       (treatment.first ? this.urgent : this.line).add(request.id);
       this.sendLine();
@@ -99,9 +99,29 @@ export class Session {
   /** The caller of a request has gone, or has waited too long. */
   private abandon(request: PendingRequest, reason: unknown): void {
     if (request.isAbandoned) return;
-    if (request.stage === "sent") request.isAbandoned = true;
-    else this.forget(request.id);
+    if (request.stage === "sent") {
+      request.isAbandoned = true;
+      if (request.mayWait) this.withdraw(request);
+    } else {
+      this.forget(request.id);
+    }
     request.fail(reason);
+  }
+
+  /** A claim is to wait no longer; it is answered with what it has found, mostly nothing. */
+  private endWait(request: PendingRequest): void {
+    request.isRepeated = false;
+    if (request.stage === "sent") {
+      request.expiry = performance.now() + this.settings.requestTimeoutMs;
+      this.withdraw(request);
+    } else {
+      this.forget(request.id);
+      request.finish({ kind: "claimed", jobs: [] });
+    }
+  }
+
+  private withdraw(request: PendingRequest): void {
+    this.post({ withdraw: { claim_id: request.id } }, { first: true, repeated: false });
   }
 
   private forget(id: number): void {
@@ -174,7 +194,7 @@ export class Session {
   /** Whether a draining broker refused a claim whose caller still waits. */
   private mustWaitOn(request: PendingRequest, reply: Reply): boolean {
     return reply.kind === "error" && reply.error.code === "UNAVAILABLE" && request.operation.claim !== undefined
-      && this.settings.reconnects && !request.isAbandoned;
+      && this.settings.reconnects && request.isRepeated && !request.isAbandoned;
   }
 
   private park(request: PendingRequest): void {

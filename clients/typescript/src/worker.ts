@@ -133,7 +133,11 @@ export class Worker {
       if (signal.aborted) return [];
     }
     const maxJobs = Math.min(concurrency - this.running.size, claimBatch);
-    return this.client.claim({ types, maxJobs, leaseMs, waitMs: claimWaitMs }, { signal });
+    const jobs = await this.client.claimUntil(signal, { types, maxJobs, leaseMs, waitMs: claimWaitMs });
+    if (!signal.aborted) return jobs;
+    // They came while the claim was withdrawn. Waited for: the client may be closed as soon as the worker has ended.
+    await Promise.all(jobs.map(({ id, attempt }) => this.client.release(id, { attempt })));
+    return [];
   }
 
   private start(job: Job): void {

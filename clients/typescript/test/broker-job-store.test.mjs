@@ -188,6 +188,7 @@ describe("beyond the store it replaces", () => {
       await assert.rejects(store.update(jobId, { progress: 1 }), { code: "STALE_CLAIM" });
       await assert.rejects(store.complete(jobId, { late: true }), { code: "STALE_CLAIM" });
       await assert.rejects(store.fail(jobId, "late"), { code: "STALE_CLAIM" });
+      await assert.rejects(store.complete(jobId.toUpperCase(), {}), { code: "STALE_CLAIM" });
     }
     await client.complete(jobId, { right: true }, { attempt: 2 });
     assert.deepEqual((await store.get(jobId)).result, { right: true });

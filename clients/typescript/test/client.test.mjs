@@ -2,6 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Client, ClaimRevoked, JobBrokerError, newJobId } from "jobbroker";
 import { Broker, limit, until } from "./support/broker.mjs";
+import { fakeBroker } from "./support/fake-broker.mjs";
+
+const processing = {
+  id: Buffer.from("0193a5f0c2007abc8def0123456789ab", "hex"), type: "ingest", status: "PROCESSING", attempt: 3,
+};
 
 async function connected(test, options) {
   const broker = await Broker.start(test);
@@ -255,7 +260,7 @@ describe("claims", () => {
 });
 
 describe("aborted calls", () => {
-  it("return at once, and a job that still comes with a claim is given back", limit, async (test) => {
+  it("return at once, and a claim is withdrawn: it takes no job any more", limit, async (test) => {
     const { broker, client } = await connected(test);
     const worker = await broker.connect();
     const controller = new AbortController();
@@ -263,10 +268,43 @@ describe("aborted calls", () => {
     await until(async () => (await client.stats()).waitingClaims === 1);
     controller.abort(new Error("enough"));
     await assert.rejects(claimed, { message: "enough" });
+    await until(async () => (await client.stats()).waitingClaims === 0);
     const { job: { id } } = await client.create({ type: "ingest" });
-    await until(async () => (await client.get(id)).history.length === 1);
-    assert.deepEqual((await client.get(id)).history[0].cause, "released");
-    assert.equal((await client.claim())[0].id, id);
+    assert.deepEqual((await client.claim()).map((job) => [job.id, job.attempt]), [[id, 1]]);
+  });
+
+  it("give back a job that comes while a claim is withdrawn", limit, async (test) => {
+    const controller = new AbortController();
+    let givenBack;
+    const released = new Promise((resolve) => { givenBack = resolve; });
+    let claim;
+    const peer = await fakeBroker(test, (request, broker) => {
+      if (request.claim) {
+        claim = request.id;
+        controller.abort();
+      } else if (request.withdraw) {
+        assert.equal(request.withdraw.claim_id, claim);
+        broker.send({ id: claim, claimed: { jobs: [processing] } });
+        broker.send({ id: request.id, done: {} });
+      } else {
+        givenBack(request.release);
+      }
+    });
+    const client = await Client.connect({ socketPath: peer.socketPath });
+    test.after(() => client.close());
+    await assert.rejects(client.claim({ waitMs: 60_000 }, { signal: controller.signal }), { name: "AbortError" });
+    const { id, attempt } = await released;
+    assert.deepEqual([Buffer.from(id), attempt], [processing.id, 3]);
+  });
+
+  it("that nobody answered in time withdraw a claim, too", limit, async (test) => {
+    let withdrawn;
+    const claim = new Promise((resolve) => { withdrawn = resolve; });
+    const peer = await fakeBroker(test, (request) => request.withdraw && withdrawn(request.withdraw.claim_id));
+    const client = await Client.connect({ socketPath: peer.socketPath, requestTimeoutMs: 20 });
+    test.after(() => client.close());
+    await assert.rejects(client.claim({ waitMs: 1 }), { code: "UNAVAILABLE", message: /no reply within 21 ms/ });
+    assert.equal(await claim, 2);
   });
 
   it("that were aborted before are not sent", limit, async (test) => {

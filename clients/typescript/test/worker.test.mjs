@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, it } from "node:test";
-import { PermanentFailure, RetryableFailure, Worker } from "jobbroker";
+import { Client, PermanentFailure, RetryableFailure, Worker } from "jobbroker";
 import { Broker, limit, until } from "./support/broker.mjs";
+import { fakeBroker } from "./support/fake-broker.mjs";
 import { Proxy } from "./support/proxy.mjs";
 
 /** A broker, a client for the worker, one for everybody else. */
@@ -159,6 +160,47 @@ describe("stopping", () => {
     process.kill(process.pid, "SIGTERM");
     await other;
     assert.equal(process.listenerCount("SIGTERM"), 0, "the process can be ended again");
+  });
+
+  it("withdraws the claim, so that no job is taken for nobody", limit, async (test) => {
+    const { broker, client, observer } = await set(test);
+    const { worker } = work(broker, client, {}, () => {});
+    await until(async () => (await observer.stats()).waitingClaims === 1);
+    await worker.stop();
+    assert.equal((await observer.stats()).waitingClaims, 0);
+    const { job } = await observer.create({ type: "ingest" });
+    assert.equal((await observer.get(job.id)).attempt, 0);
+  });
+
+  it("has given back what came meanwhile when it is over", limit, async (test) => {
+    const id = Buffer.from("0193a5f0c2007abc8def0123456789ab", "hex");
+    const seen = [];
+    let claim;
+    let worker;
+    const peer = await fakeBroker(test, (request, broker) => {
+      seen.push(Object.keys(request).find((name) => name !== "id"));
+      if (request.claim) {
+        claim = request.id;
+        void worker.stop();
+      } else if (request.withdraw) {
+        broker.send({ id: claim, claimed: { jobs: [{ id, status: "PROCESSING", attempt: 1 }] } });
+      } else {
+        broker.send({ id: request.id, job: { id, status: "PENDING" } });
+      }
+    });
+    const client = await Client.connect({ socketPath: peer.socketPath });
+    test.after(() => client.close());
+    worker = new Worker(client, {}, () => assert.fail("it takes no new jobs"));
+    await worker.run();
+    assert.deepEqual(seen, ["claim", "withdraw", "release"]);
+  });
+
+  it("does not wait for a broker that is away", limit, async (test) => {
+    const { broker, client } = await set(test);
+    const { worker } = work(broker, client, {}, () => {});
+    await until(async () => (await client.stats()).waitingClaims === 1);
+    await broker.kill();
+    await worker.stop();
   });
 
   it("without having run is at once", limit, async (test) => {

@@ -79,20 +79,26 @@ JOBBROKER_API jobbroker_code jobbroker_send(jobbroker_client *client, const jobb
                                             uint64_t *ticket);
 
 /* Ends a watch, or the interest in a request: its callback will not be called any more. A request that is on its way is
- * not called back by that, but jobs that a claim still gets are given back at once. Without effect on a ticket that is
- * done with. */
+ * not called back by that; but a claim is withdrawn, and jobs that it still gets are given back at once. Without effect
+ * on a ticket that is done with. */
 JOBBROKER_API void jobbroker_forget(jobbroker_client *client, uint64_t ticket);
 
+/* Ends the wait of a claim: it is answered soon, with no job unless one was just on its way, which is yours then; or with
+ * UNAVAILABLE if it has not been sent. So nothing that was claimed gets lost. Without effect on other tickets. */
+JOBBROKER_API void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket);
+
 /* A descriptor that can be read (POLLIN) when there is something for jobbroker_process to do, timeouts and
- * reconnecting included. It is the same for the life of the client, over all its connections. Don't read from it, and
- * don't close it. -1: the system has no descriptors left. */
+ * reconnecting included. It is the same for the life of the client, over all its connections, so ask for it once. It stays
+ * readable while something is left to do, so wait for it level-triggered (not EPOLLET). Don't read from it, and don't close
+ * it. -1: the system has no descriptors left. */
 JOBBROKER_API int jobbroker_fd(jobbroker_client *client);
 
 /* Does what can be done without waiting: connects, sends, receives, calls back. What it returns is not OK when the
  * client has ended for good, because the broker will not have it; all its requests have failed then. */
 JOBBROKER_API jobbroker_code jobbroker_process(jobbroker_client *client);
 
-/* Waits until there is something to do, or for `timeout_ms`, and does it: for loops that wait for nothing else. */
+/* Waits until there is something to do, a signal handler has run, or `timeout_ms` are over; then does as
+ * jobbroker_process: for loops that wait for nothing else. */
 JOBBROKER_API jobbroker_code jobbroker_wait(jobbroker_client *client, int timeout_ms);
 
 /* What happens without having been asked for. */

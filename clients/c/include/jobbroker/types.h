@@ -16,8 +16,11 @@
 extern "C" {
 #endif
 
-/* The version of this library. */
+/* The version of these headers. */
 #define JOBBROKER_VERSION "1.0.0"
+
+/* The version of the library that the program runs with: "1.0.0". A constant. */
+JOBBROKER_API const char *jobbroker_version(void);
 
 /* How a call ended. The values are those of the protocol; what each asks of the caller is in README.md. */
 typedef enum jobbroker_code {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from .models import Changed, Deleted, Snapshot, WatchEvent
 from .options import Backoff, Options, default_socket_path, program_name
 
 
@@ -48,3 +49,12 @@ class ClientBase:
 
     def _begin(self) -> None:
         """What making a client does beyond that."""
+
+
+def tells_the_end(event: WatchEvent) -> bool:
+    """Whether the watch of one job has nothing more to wait for: the job has finished, or there is none."""
+    if isinstance(event, Snapshot):
+        return all(job.status.is_finished for job in event.jobs)
+    if isinstance(event, Changed):
+        return event.job.status.is_finished
+    return isinstance(event, Deleted)

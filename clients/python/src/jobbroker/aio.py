@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ._async_watch import AsyncWatch
-from ._base import ClientBase
+from ._base import ClientBase, tells_the_end
 from ._core import calls
 from ._core.call import Call
 from ._core.session import Session
@@ -39,7 +39,7 @@ class AsyncClient(ClientBase):
     ``await connect()``.
 
     Behaves as :class:`Client`, whose methods say more about arguments, replies and errors. A caller whose task is
-    cancelled loses nothing: the jobs of a claim whose caller has gone are given back at once.
+    cancelled loses nothing: its claim is withdrawn, and jobs that still come are given back at once.
     """
 
     _tasks: AsyncSession | None = None
@@ -96,6 +96,10 @@ class AsyncClient(ClientBase):
 
     async def _run(self, call: Call[T]) -> T:
         return await self._connection.run(call)
+
+    def _withdraw(self, claim: Call[Any]) -> None:
+        tasks = self._connection
+        tasks.do(lambda: tasks.session.withdraw(claim))
 
     # ------------------------------------------------------------------------------------------ producing
 
@@ -173,6 +177,26 @@ class AsyncClient(ClientBase):
     def watch(self, *, ids: Iterable[JobId] = (), types: Iterable[str] = ()) -> AsyncWatch:
         """Follows jobs, of these ids and these types, or all: a snapshot, then every change."""
         return AsyncWatch(self._connection, calls.watch(ids, types))
+
+    async def finished(self, job_id: JobId, *, timeout: float | None = None) -> Job:
+        """Waits until a job is complete, failed or cancelled.
+
+        :param timeout: how many seconds at most; None: for ever.
+        :return: the job, with its result.
+        :raises NotFound: there is no such job, or it was deleted.
+        :raises TimeoutError: it did not finish in that time.
+        """
+        try:
+            await asyncio.wait_for(self._until_finished(job_id), timeout)
+        except asyncio.TimeoutError:
+            # The built-in one only from Python 3.11 on.
+            raise TimeoutError(f"job {job_id} did not finish within {timeout} s") from None
+        return await self._run(calls.get(job_id))
+
+    async def _until_finished(self, job_id: JobId) -> None:
+        async with self.watch(ids=[job_id]) as watch:
+            while not tells_the_end(await watch.next()):
+                pass
 
     # ------------------------------------------------------------------------------------------ working
 

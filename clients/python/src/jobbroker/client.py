@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ._base import ClientBase
+from ._base import ClientBase, tells_the_end
 from ._core import calls
 from ._core.call import Call
 from ._core.session import Session
@@ -165,6 +165,20 @@ class Client(ClientBase):
     def watch(self, *, ids: Iterable[JobId] = (), types: Iterable[str] = ()) -> Watch:
         """Follows jobs, of these ids and these types, or all: a snapshot, then every change."""
         return Watch(self._threads, calls.watch(ids, types))
+
+    def finished(self, job_id: JobId, *, timeout: float | None = None) -> Job:
+        """Waits until a job is complete, failed or cancelled.
+
+        :param timeout: how many seconds at most; None: for ever.
+        :return: the job, with its result.
+        :raises NotFound: there is no such job, or it was deleted.
+        :raises TimeoutError: it did not finish in that time.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.watch(ids=[job_id]) as watch:
+            while not tells_the_end(watch.next(None if deadline is None else deadline - time.monotonic())):
+                pass
+        return self._run(calls.get(job_id))
 
     # ------------------------------------------------------------------------------------------ working
 

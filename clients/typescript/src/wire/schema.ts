@@ -32,6 +32,7 @@ export interface Request {
   resume?: Resume;
   prune?: Prune;
   backup?: Backup;
+  withdraw?: Withdraw;
 }
 export interface Response {
   id?: Integer;
@@ -161,6 +162,9 @@ export interface Claim {
   max_jobs?: number;
   wait_ms?: Integer;
   lease_ms?: Integer;
+}
+export interface Withdraw {
+  claim_id?: Integer;
 }
 export interface Reap {
   timeout_ms?: Integer;
@@ -328,6 +332,7 @@ export const messages: Record<string, readonly FieldSchema[]> = {
     { number: 22, name: "resume", kind: "message", type: "Resume", oneof: "operation" },
     { number: 23, name: "prune", kind: "message", type: "Prune", oneof: "operation" },
     { number: 24, name: "backup", kind: "message", type: "Backup", oneof: "operation" },
+    { number: 25, name: "withdraw", kind: "message", type: "Withdraw", oneof: "operation" },
   ],
   Response: [
     { number: 1, name: "id", kind: "uint64" },
@@ -457,6 +462,9 @@ export const messages: Record<string, readonly FieldSchema[]> = {
     { number: 2, name: "max_jobs", kind: "uint32" },
     { number: 3, name: "wait_ms", kind: "uint64" },
     { number: 4, name: "lease_ms", kind: "uint64" },
+  ],
+  Withdraw: [
+    { number: 1, name: "claim_id", kind: "uint64" },
   ],
   Reap: [
     { number: 1, name: "timeout_ms", kind: "uint64" },

@@ -64,6 +64,7 @@ class Call(Generic[T]):
         """Makes a value of that reply."""
         self.repeatable = repeatable
         self.resend = repeatable and resend
+        """Whether it is sent again when nobody knows whether the first one arrived."""
         self.wait = wait
         """Seconds for which the broker may keep it waiting."""
         self.id = 0

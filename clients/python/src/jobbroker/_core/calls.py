@@ -236,6 +236,12 @@ def claim(types: Iterable[str], max_jobs: int, wait: float, lease: float) -> Cal
     )
 
 
+def withdraw(claim_id: int) -> Call[None]:
+    # Its claim ends with the connection.
+    request = pb.Request(withdraw=pb.Withdraw(claim_id=claim_id))
+    return Call("withdraw", request, "done", lambda _: None, repeatable=True, resend=False)
+
+
 @_checked
 def reap(timeout: float, type: str | None) -> Call[int]:
     return _count("reap", pb.Request(reap=pb.Reap(timeout_ms=milliseconds(timeout), type=type)))

@@ -233,14 +233,28 @@ class Session:
         return None
 
     def abandon(self, call: Call[Any], reason: str) -> None:
-        """Nobody waits for a call any more. What a claim brought, or still brings, is given back."""
+        """Nobody waits for a call any more. A claim waits no longer, and what it brought, or still brings, is given
+        back."""
         if call.is_done:
             if isinstance(call.outcome, pb.Response):
                 self._give_back(call.outcome)
             return
         if call.stage is not Stage.SENT:
             self._pending.pop(call.id, None)
+        elif call.wait_ends is not None:
+            self.submit(calls.withdraw(call.id), first=True)
         call.finish(call.interruption(reason))
+
+    def withdraw(self, claim: Call[Any]) -> None:
+        """A claim is to wait no longer; it is done with what it has found, mostly nothing."""
+        if claim.is_done:
+            return
+        claim.resend = False
+        if claim.stage is Stage.SENT:
+            self.submit(calls.withdraw(claim.id), first=True)
+        else:
+            self._pending.pop(claim.id, None)
+            claim.finish(pb.Response(claimed=pb.Claimed()))
 
     def expire(self, call: Call[Any]) -> None:
         """A call's deadline has passed."""
@@ -337,7 +351,7 @@ class Session:
         elif kind == "error":
             error = readable_error(response.error)
             draining = isinstance(error, Unavailable) and call.name == "claim"
-            if draining and self.options.reconnect and not call.is_done:
+            if draining and self.options.reconnect and call.resend and not call.is_done:
                 self._park(call)
             else:
                 call.finish(error)

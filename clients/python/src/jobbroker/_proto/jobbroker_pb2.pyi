@@ -339,7 +339,7 @@ class Release(_message.Message):
     def __init__(self, id: _Optional[bytes] = ..., attempt: _Optional[int] = ..., delay_ms: _Optional[int] = ...) -> None: ...
 
 class Request(_message.Message):
-    __slots__ = ["backup", "cancel", "claim", "complete", "create", "delete", "fail", "get", "hello", "id", "list", "pause", "ping", "position", "prune", "reap", "release", "resume", "retry", "stats", "unwatch", "update", "watch", "workers"]
+    __slots__ = ["backup", "cancel", "claim", "complete", "create", "delete", "fail", "get", "hello", "id", "list", "pause", "ping", "position", "prune", "reap", "release", "resume", "retry", "stats", "unwatch", "update", "watch", "withdraw", "workers"]
     BACKUP_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
@@ -363,6 +363,7 @@ class Request(_message.Message):
     UNWATCH_FIELD_NUMBER: _ClassVar[int]
     UPDATE_FIELD_NUMBER: _ClassVar[int]
     WATCH_FIELD_NUMBER: _ClassVar[int]
+    WITHDRAW_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     backup: Backup
     cancel: Cancel
@@ -387,8 +388,9 @@ class Request(_message.Message):
     unwatch: Unwatch
     update: Update
     watch: Watch
+    withdraw: Withdraw
     workers: ListWorkers
-    def __init__(self, id: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create: _Optional[_Union[Create, _Mapping]] = ..., get: _Optional[_Union[Get, _Mapping]] = ..., list: _Optional[_Union[List, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., complete: _Optional[_Union[Complete, _Mapping]] = ..., fail: _Optional[_Union[Fail, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ..., delete: _Optional[_Union[Delete, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., reap: _Optional[_Union[Reap, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., unwatch: _Optional[_Union[Unwatch, _Mapping]] = ..., stats: _Optional[_Union[GetStats, _Mapping]] = ..., workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., pause: _Optional[_Union[Pause, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., backup: _Optional[_Union[Backup, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., create: _Optional[_Union[Create, _Mapping]] = ..., get: _Optional[_Union[Get, _Mapping]] = ..., list: _Optional[_Union[List, _Mapping]] = ..., update: _Optional[_Union[Update, _Mapping]] = ..., complete: _Optional[_Union[Complete, _Mapping]] = ..., fail: _Optional[_Union[Fail, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., retry: _Optional[_Union[Retry, _Mapping]] = ..., delete: _Optional[_Union[Delete, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., reap: _Optional[_Union[Reap, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ..., unwatch: _Optional[_Union[Unwatch, _Mapping]] = ..., stats: _Optional[_Union[GetStats, _Mapping]] = ..., workers: _Optional[_Union[ListWorkers, _Mapping]] = ..., pause: _Optional[_Union[Pause, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., prune: _Optional[_Union[Prune, _Mapping]] = ..., backup: _Optional[_Union[Backup, _Mapping]] = ..., withdraw: _Optional[_Union[Withdraw, _Mapping]] = ...) -> None: ...
 
 class Response(_message.Message):
     __slots__ = ["claimed", "count", "created", "done", "error", "event", "id", "job", "jobs", "pong", "position", "revoked", "snapshot", "stats", "welcome", "workers"]
@@ -554,6 +556,12 @@ class Welcome(_message.Message):
     protocol_version: int
     server: str
     def __init__(self, protocol_version: _Optional[int] = ..., server: _Optional[str] = ..., max_frame: _Optional[int] = ..., max_in_flight: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Withdraw(_message.Message):
+    __slots__ = ["claim_id"]
+    CLAIM_ID_FIELD_NUMBER: _ClassVar[int]
+    claim_id: int
+    def __init__(self, claim_id: _Optional[int] = ...) -> None: ...
 
 class WorkerList(_message.Message):
     __slots__ = ["workers"]

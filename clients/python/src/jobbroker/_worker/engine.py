@@ -4,6 +4,7 @@ no handler can keep it from its heartbeats."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Awaitable, Mapping
@@ -113,9 +114,8 @@ class Engine:
             await self._unless_stopped(_first(*self._running))
             return
         free = min(self._concurrency - len(self._running), _CLAIM_BATCH)
-        claim = self._client.claim(self._types, max_jobs=free, wait=_CLAIM_WAIT, lease=self._lease)
         try:
-            jobs = await self._unless_stopped(claim)
+            jobs = await self._next_jobs(free)
         except JobBrokerError as error:
             if isinstance(error, _HOPELESS) or self._client.is_closed:
                 raise
@@ -125,10 +125,29 @@ class Engine:
             await self._unless_stopped(asyncio.sleep(delay))
             return
         self._failures = 0
-        for job in jobs or ():
+        for job in jobs:
             task = self._loop.create_task(self._work_on(job))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    async def _next_jobs(self, count: int) -> tuple[Job, ...]:
+        """Waits for jobs; none when the worker was stopped first."""
+        call = calls.claim(self._types, count, _CLAIM_WAIT, self._lease)
+        claim = self._loop.create_task(self._client._run(call))
+        stopping = self._loop.create_task(self._stopping.wait())
+        await _first(claim, stopping)
+        stopping.cancel()
+        if claim.done():
+            return claim.result()
+        self._client._withdraw(call)
+        # For the client is closed soon, and jobs that are on their way must not be lost with it.
+        await asyncio.wait({claim}, timeout=self._client.options.timeout)
+        if not claim.done():
+            claim.cancel()
+        with contextlib.suppress(JobBrokerError, asyncio.CancelledError):
+            for job in await claim:
+                await self._client.release(job.id, attempt=job.attempt)
+        return ()
 
     async def _unless_stopped(self, work: Awaitable[T]) -> T | None:
         """Waits for something; None when the worker was stopped first."""
@@ -139,7 +158,6 @@ class Engine:
         if task.done():
             return task.result()
         task.cancel()
-        # What it was about to do is undone before it ends: a claim gives back what comes late.
         await asyncio.wait({task})
         return None
 

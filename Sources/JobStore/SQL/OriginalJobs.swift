@@ -1,0 +1,110 @@
+import JobModel
+
+/// A database that the store JobBroker grew out of has made: one table, `audio_prep_jobs`, with ISO dates.
+///
+/// Its jobs are adopted in the order of their creation, and nothing of them is lost:
+/// - An id that is not the text of a UUID gets one derived from its text; the text stays in `original_ids`.
+/// - Metadata or a result that is no JSON object becomes one: `{"value": …}` around other JSON, `{"text": "…"}`
+///   around what is no JSON.
+/// - A job that is processing keeps its status, as attempt 1, with a lease from now: its worker can't report any
+///   more, so it will be found lost and come back to the queue.
+/// - A status that is not known becomes `failed`, with an error that names it.
+public enum OriginalJobs {
+  /// The name of the table.
+  public static let table = "audio_prep_jobs"
+
+  /// The columns by which it is known.
+  public static let columns: Set<String> = [
+    "jobId", "type", "status", "progress", "stage", "metadata", "result", "error", "retryCount", "createdAt",
+    "updatedAt",
+  ]
+
+  /// Moves the table out of the way of the view of the same name.
+  public static let setAside = "ALTER TABLE \(table) RENAME TO original_jobs"
+
+  /// The rows with the texts of their ids, in the order in which they are adopted.
+  public static func ids(in table: String) -> String {
+    "SELECT rowid, CAST(jobId AS TEXT) FROM \(table) ORDER BY createdAt, rowid"
+  }
+
+  /// Which ids the jobs get, in the order of `ids`. Text that is no UUID, or the same UUID in another spelling, gives
+  /// way to one derived from it.
+  public static func newIDs(of texts: some Sequence<String>) -> [JobID] {
+    var taken: Set<JobID> = []
+    return texts.map { text in
+      let parsed = JobID(text).flatMap { taken.contains($0) ? nil : $0 }
+      let id = parsed ?? JobID(derivedFrom: text)
+      taken.insert(id)
+      return id
+    }
+  }
+
+  /// Copies rows of `original_jobs` at `?3`; a job that is processing gets a lease of `?4` ms.
+  ///
+  /// - Parameters:
+  ///   - source: What to select from, `original_jobs` among it.
+  ///   - id: An expression for the new id.
+  ///   - place: An expression for the row's place in the order.
+  public static func insert(from source: String, id: String, place: String) -> String {
+    """
+    WITH original AS (
+      SELECT
+        \(id) AS id, \(place) AS place,
+        coalesce(nullif(CAST(type AS TEXT), ''), 'unknown') AS type,
+        CASE status WHEN 'completed' THEN 'complete' WHEN 'canceled' THEN 'cancelled' ELSE status END AS status,
+        min(max(coalesce(CAST(progress AS REAL), 0.0), 0.0), 100.0) AS progress,
+        CAST(stage AS TEXT) AS stage, CAST(metadata AS TEXT) AS metadata, CAST(result AS TEXT) AS result,
+        CAST(error AS TEXT) AS error, max(coalesce(CAST(retryCount AS INTEGER), 0), 0) AS retry_count,
+        coalesce(\(milliseconds("createdAt")), \(milliseconds("updatedAt")), ?3) AS created_at,
+        coalesce(\(milliseconds("updatedAt")), \(milliseconds("createdAt")), ?3) AS updated_at
+      FROM \(source)),
+    checked AS (
+      SELECT *, status IN ('pending', 'processing', 'complete', 'failed', 'cancelled') IS TRUE AS is_known
+      FROM original)
+    INSERT INTO jobs (
+      id, type, status, priority, progress, stage, error, retry_count, max_retries, max_lost, attempt, lease_ms,
+      lease_expires_at, created_at, updated_at, started_at, finished_at, result, metadata)
+    SELECT
+      id, type, CASE WHEN is_known THEN status ELSE 'failed' END, 0, progress, stage,
+      CASE WHEN is_known THEN error
+        ELSE coalesce(error || '; ', '') || 'Adopted with the unknown status ' || coalesce(quote(status), 'NULL') END,
+      retry_count, \(NewJob.defaultMaxRetries), \(NewJob.defaultMaxLost), status IS 'processing',
+      CASE WHEN status IS 'processing' THEN ?4 END, CASE WHEN status IS 'processing' THEN ?3 + ?4 END,
+      created_at, updated_at, CASE WHEN status IS 'processing' THEN updated_at END,
+      CASE WHEN NOT is_known OR status NOT IN ('pending', 'processing') THEN updated_at END,
+      \(object("result", ifNull: "NULL")), \(object("metadata", ifNull: "'{}'"))
+    FROM checked ORDER BY place
+    """
+  }
+
+  /// A column with an ISO date as milliseconds since the Unix epoch; NULL when SQLite can't read it. SQLite counts
+  /// days to the millisecond, so rounding restores it exactly.
+  private static func milliseconds(_ column: String) -> String {
+    "CAST(round((julianday(\(column)) - 2440587.5) * 86400000) AS INTEGER)"
+  }
+
+  /// A column as a JSON object.
+  private static func object(_ column: String, ifNull: String) -> String {
+    """
+    CASE
+      WHEN \(column) IS NULL THEN \(ifNull)
+      WHEN NOT json_valid(\(column)) THEN json_object('text', \(column))
+      WHEN json_type(\(column)) = 'object' THEN \(column)
+      ELSE json_object('value', json(\(column))) END
+    """
+  }
+}
+
+extension JobID {
+  /// The id of a job whose original id is no UUID: always the same for the same text. A UUID of version 8, for
+  /// vendors' own schemes (RFC 9562 §5.8), around the 128-bit FNV-1a hash of the text.
+  public init(derivedFrom text: String) {
+    let prime: UInt128 = (1 << 88) + 0x13B
+    var hash: UInt128 = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D
+    for byte in text.utf8 { hash = (hash ^ UInt128(byte)) &* prime }
+    let high = UInt64(truncatingIfNeeded: hash >> 64)
+    let low = UInt64(truncatingIfNeeded: hash)
+    self.init(
+      high: high & 0xFFFF_FFFF_FFFF_0FFF | 0x8000, low: low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000)
+  }
+}

@@ -1,0 +1,94 @@
+import JobModel
+import JobStore
+
+/// Commands about many jobs.
+extension CommandPlanner {
+  /// Chooses the silent jobs, keeps their attempts, fails them, reads them.
+  mutating func reap(
+    _ cutoff: Timestamp, _ type: String?, _ sparing: [JobID], _ command: Int
+  ) -> CommandPlan {
+    let which: [SQLValue] = [
+      .time(cutoff), .text(type), .text(JSONWriter.array(sparing.lazy.map(\.hexadecimal))),
+    ]
+    let end = transaction.values(
+      [.null, .null, .time(now), .null, .text(Transition.reapedError)], command: command)
+    let chosen = transaction.change(
+      LibSQLStatement.chooseSilent, transaction.values(which, command: command))
+    let kept = transaction.change(LibSQLStatement.recordReapedAttempts, end, after: [chosen])
+    let failed = transaction.change(LibSQLStatement.reapChosen, end, after: [kept])
+    let read = transaction.read(LibSQLStatement.chosenJobs, transaction.values([], command: command))
+    return CommandPlan { (outcome) throws(JobError) in
+      try outcome.check([chosen, kept, failed])
+      return .reaped(try outcome.rows(read).compactMap { Job(row: $0, whole: false) })
+    }
+  }
+
+  mutating func prune(
+    _ cutoff: Timestamp, _ status: JobStatus?, _ type: String?, _ limit: Int, _ command: Int
+  ) -> CommandPlan {
+    let statuses = (status.map { [$0] } ?? JobStatus.allCases).filter(\.isFinished).map(\.rawValue)
+    let which: [SQLValue] = [
+      .text(JSONWriter.array(statuses)), .time(cutoff), .text(type), .integer(limit),
+    ]
+    let steps = deleteChosen(LibSQLStatement.chooseFinished, which, command)
+    return CommandPlan { (outcome) throws(JobError) in
+      try outcome.check(steps.changes)
+      return .pruned(try steps.deleted(outcome, command))
+    }
+  }
+
+  struct DeleteSteps: Sendable {
+    let changes: [Int]
+    let read: Int
+
+    /// The jobs as they were. Of a repeated transaction only the journal remembers them.
+    func deleted(_ outcome: TransactionOutcome, _ command: Int) throws(JobError) -> [Job] {
+      if outcome.isRepeated {
+        let gone = Timestamp(milliseconds: 0)
+        return outcome.changed(by: command).map {
+          Job(id: $0.id, type: $0.type, attempt: $0.attempt, createdAt: gone, updatedAt: gone)
+        }
+      }
+      return try outcome.rows(read).compactMap { Job(row: $0, whole: false)?.outline }
+    }
+  }
+
+  /// Chooses jobs, reads them, deletes them.
+  mutating func deleteChosen(_ choice: String, _ values: [SQLValue], _ command: Int) -> DeleteSteps {
+    let chosen = transaction.change(choice, transaction.values(values, command: command))
+    let read = transaction.read(LibSQLStatement.chosenJobs, transaction.values([], command: command))
+    let deleted = transaction.change(
+      LibSQLStatement.deleteChosen, transaction.values([], command: command), after: [chosen])
+    return DeleteSteps(changes: [chosen, deleted], read: read)
+  }
+
+  /// The unfinished jobs that the watch covers, and those it names, in order of creation.
+  mutating func snapshot(_ selection: WatchSelection, _ limit: Int) -> CommandPlan {
+    var reads: [Int] = []
+    func read(_ statement: JobStatement, _ values: [SQLValue]) {
+      reads.append(transaction.read(statement.sql, values))
+    }
+    for id in selection.ids { read(.jobByID, [.id(id)]) }
+    // One more than may be told, to know whether there is more.
+    let bound = SQLValue.integer(limit + 1)
+    if selection.ids.isEmpty, selection.types.isEmpty {
+      read(.processingJobs, [.null, bound])
+      read(.pendingJobs, [bound])
+    }
+    for type in selection.types {
+      read(.processingJobs, [.text(type), bound])
+      read(.readyJobsOfType, [.text(type), bound])
+      read(.delayedJobsOfType, [.text(type), bound])
+    }
+    return CommandPlan { [reads] (outcome) throws(JobError) in
+      var jobs: [JobID: Job] = [:]
+      for read in reads {
+        for row in try outcome.rows(read) {
+          if let job = Job(row: row, whole: false) { jobs[job.id] = job }
+        }
+      }
+      let ordered = jobs.values.sorted { $0.sequence < $1.sequence }
+      return .snapshot(Array(ordered.prefix(limit)), truncated: ordered.count > limit)
+    }
+  }
+}

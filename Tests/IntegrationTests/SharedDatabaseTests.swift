@@ -1,0 +1,212 @@
+import Foundation
+import JobBrokerClient
+import JobModel
+import LibSQLTestSupport
+import Synchronization
+import Testing
+
+/// Which jobs were claimed, and how many were completed.
+private final class Tally: Sendable {
+  private struct State {
+    var claims: [ClaimToken] = []
+    var completed = 0
+  }
+
+  private let state = Mutex(State())
+  private let finish: AsyncStream<Void>.Continuation
+  private let finished: AsyncStream<Void>
+  private let count: Int
+
+  init(until count: Int) {
+    self.count = count
+    (finished, finish) = AsyncStream.makeStream()
+  }
+
+  var claims: [ClaimToken] { state.withLock { $0.claims } }
+
+  func claimed(_ job: Job) { state.withLock { $0.claims.append(job.claim) } }
+
+  func completed() {
+    let isLast = state.withLock { state in
+      state.completed += 1
+      return state.completed == count
+    }
+    if isLast { finish.finish() }
+  }
+
+  func full() async { for await _ in finished {} }
+}
+
+/// Several brokers on one libSQL database.
+@Suite struct SharedDatabaseTests {
+  @Test func everyJobIsClaimedOnceAmongFourBrokersAndSixteenWorkers() async throws {
+    let count = ProcessInfo.processInfo.environment["JOBBROKER_SHARED_JOBS"].flatMap(Int.init) ?? 800
+    try await withBrokers(4) { brokers, _ in
+      let tally = Tally(until: count)
+      var clients: [JobBrokerClient] = []
+      for broker in brokers {
+        for _ in 0..<4 { clients.append(try await broker.client(reconnects: false)) }
+      }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for client in clients {
+          group.addTask {
+            while let jobs = try? await client.claim(ClaimRequest(types: ["t"], wait: .seconds(60))) {
+              for job in jobs {
+                tally.claimed(job)
+                _ = try await client.complete(job.id, result: "{}", attempt: job.attempt)
+                tally.completed()
+              }
+            }
+          }
+        }
+        for producer in 0..<4 {
+          let client = try await brokers[producer].client()
+          group.addTask {
+            for _ in 0..<(count / 4) { _ = try await client.create(NewJob(type: "t")) }
+            await client.close()
+          }
+        }
+        await tally.full()
+        for client in clients { await client.close() }
+        try await group.waitForAll()
+      }
+      let all = tally.claims
+      #expect(all.count == count)
+      #expect(Set(all.map(\.id)).count == count)
+      #expect(all.allSatisfy { $0.attempt == 1 })
+      let stats = try await brokers[0].client().stats()
+      #expect(stats.types.first?.counts[.complete] == count)
+    }
+  }
+
+  @Test func changesAndCancellationsReachTheOtherBroker() async throws {
+    try await withBrokers(2) { brokers, _ in
+      let (here, there) = (try await brokers[0].client(), try await brokers[1].client())
+      let watch = try await here.watch(WatchSelection(types: ["t"]))
+      let id = try await there.create(NewJob(type: "t")).job.id
+      // Claimed by a worker that was waiting already, at the other broker.
+      let job = try #require(try await here.claim(ClaimRequest(types: ["t"], wait: .seconds(60))).first)
+      #expect(job.id == id)
+      let revocations = here.revocations(of: job.claim)
+      _ = try await there.cancel(id)
+      let revocation = await revocations.first { _ in true }
+      #expect(revocation?.status == .cancelled)
+      await expect(.staleClaim) { _ = try await here.complete(id, attempt: 1) }
+      let other = try await there.create(NewJob(type: "t")).job.id
+      _ = try await there.complete(other, result: #"{"r":1}"#)
+      _ = try await there.delete(other)
+      for try await event in watch {
+        if event == .deleted(other) { break }
+      }
+    }
+  }
+
+  @Test func aJobThatIsCreatedElsewhereWakesAWaitingClaim() async throws {
+    try await withBrokers(2) { brokers, _ in
+      let (here, there) = (try await brokers[0].client(), try await brokers[1].client())
+      async let claimed = here.claim(ClaimRequest(types: ["t"], wait: .seconds(60)))
+      while try await here.stats().waitingClaims == 0 {}
+      let job = NewJob(type: "t", notBefore: .now + .milliseconds(300))
+      _ = try await there.create(job)
+      #expect(try await claimed.map(\.id) == [job.id])
+      async let resumed = here.claim(ClaimRequest(types: ["paused"], wait: .seconds(60)))
+      try await there.pause(type: "paused")
+      let waiting = try await there.create(NewJob(type: "paused")).job.id
+      try await there.resume(type: "paused")
+      #expect(try await resumed.map(\.id) == [waiting])
+    }
+  }
+
+  @Test func theClaimsOfAKilledBrokerAreTakenOver() async throws {
+    try await withBrokers(2) { brokers, _ in
+      let (doomed, other) = (
+        try await brokers[0].client(reconnects: false), try await brokers[1].client()
+      )
+      let id = try await doomed.create(NewJob(type: "t")).job.id
+      #expect(try await doomed.claim(ClaimRequest(lease: .seconds(1))).map(\.id) == [id])
+      await brokers[0].process.stop(SIGKILL)
+      let again = try #require(try await other.claim(ClaimRequest(wait: .seconds(60))).first)
+      #expect(again.claim == ClaimToken(id: id, attempt: 2))
+      #expect(again.lostCount == 1)
+      await expect(.staleClaim) { _ = try await other.complete(id, attempt: 1) }
+      _ = try await other.complete(id, attempt: 2)
+    }
+  }
+
+  @Test func aRestartedBrokerKnowsItsWorkersAgain() async throws {
+    try await withBrokers(1) { brokers, server in
+      let id = try await brokers[0].client().create(NewJob(type: "t")).job.id
+      _ = try await brokers[0].client().claim(ClaimRequest(types: ["t"]))
+      await brokers[0].process.stop(SIGKILL)
+      let next = try await BrokerProcess.sharing(server, in: brokers[0].directory)
+      let client = try await next.client(name: "holder")
+      _ = try await client.update(id, JobUpdate(progress: 50), attempt: 1)
+      #expect(try await client.workers().flatMap(\.holds).map(\.claim) == [ClaimToken(id: id, attempt: 1)])
+      _ = try await client.complete(id, attempt: 1)
+      await next.process.stop()
+    }
+  }
+
+  @Test func aDatabaseThatIsAwayIsWaitedFor() async throws {
+    let server = try await SQLServer.start()
+    let broker = try await BrokerProcess.sharing(server)
+    let client = try await broker.client()
+    let id = try await client.create(NewJob(type: "t")).job.id
+    _ = try await client.claim(ClaimRequest(types: ["t"]))
+    await server.stop()
+    await expect(.unavailable) { _ = try await client.create(NewJob(type: "t")) }
+    await expect(.unavailable) { _ = try await client.get(id) }
+    let again = try await server.restarted()
+    #expect(try await client.complete(id, attempt: 1).status == .complete)
+    #expect(await broker.process.stop() == 0)
+    await again.stop()
+  }
+
+  @Test(arguments: [
+    ([:], "TURSO_DATABASE_URL"), (["TURSO_DATABASE_URL": "nonsense"], "TURSO_DATABASE_URL"),
+    (["TURSO_DATABASE_URL": "http://127.0.0.1:1"], "TURSO_DATABASE_URL"),
+    (["TURSO_DATABASE_URL": "http://127.0.0.1:1", "TURSO_AUTH_TOKEN": "hunter2 x"], "TURSO_AUTH_TOKEN"),
+    (["TURSO_DATABASE_URL": "https://127.0.0.1:1", "TURSO_CA_FILE": "/nonexistent"], "TURSO_CA_FILE"),
+  ])
+  func aBrokerThatCanNotStartSaysWhichVariableToLookAt(
+    _ environment: [String: String], _ variable: String
+  ) async throws {
+    let directory = TemporaryDirectory()
+    let settings = ["JOB_STORE_BACKEND": "turso", "TURSO_DATABASE_URL": ""].merging(environment) { $1 }
+    let process = try ChildProcess(
+      Products.jobbrokerd, ["--socket", directory.file("broker.sock")], environment: settings)
+    #expect(await process.waitForExit() == 1)
+    let errors = await process.allErrors()
+    #expect(errors.contains(variable))
+    #expect(!errors.contains("hunter2"))
+  }
+}
+
+extension BrokerProcess {
+  /// Starts a broker on a database server.
+  static func sharing(
+    _ server: SQLServer, in directory: TemporaryDirectory = TemporaryDirectory()
+  ) async throws -> BrokerProcess {
+    let process = try ChildProcess(
+      Products.jobbrokerd, ["--socket", directory.file("broker.sock")],
+      environment: ["JOB_STORE_BACKEND": "turso", "TURSO_DATABASE_URL": server.url])
+    _ = try await process.line(beginning: "ready socket=")
+    return BrokerProcess(process: process, directory: directory)
+  }
+}
+
+/// Starts brokers on a database server for one test, and ends all of them afterwards.
+private func withBrokers(
+  _ count: Int, _ body: ([BrokerProcess], SQLServer) async throws -> Void
+) async throws {
+  let server = try await SQLServer.start()
+  var brokers: [BrokerProcess] = []
+  let outcome: Result<Void, any Error>
+  do {
+    for _ in 0..<count { brokers.append(try await BrokerProcess.sharing(server)) }
+    outcome = .success(try await body(brokers, server))
+  } catch { outcome = .failure(error) }
+  for broker in brokers { await broker.process.stop() }
+  await server.stop()
+  try outcome.get()
+}

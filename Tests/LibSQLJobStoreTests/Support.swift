@@ -1,0 +1,69 @@
+import JobModel
+import JobStore
+import LibSQLJobStore
+import LibSQLTestSupport
+import Logging
+import Testing
+
+/// Runs a test against a real server of its own.
+func withServer(_ arguments: [String] = [], _ body: (SQLServer) async throws -> Void) async throws {
+  let server = try await SQLServer.start(arguments)
+  let outcome: Result<Void, any Error>
+  do { outcome = .success(try await body(server)) } catch { outcome = .failure(error) }
+  await server.stop()
+  try outcome.get()
+}
+
+/// Runs a test against a server that is reached through a gateway.
+func withGateway(
+  before target: String, plan: @escaping Gateway.Plan, _ body: (Gateway) async throws -> Void
+) async throws {
+  let gateway = try await Gateway.start(before: target, plan: plan)
+  let outcome: Result<Void, any Error>
+  do { outcome = .success(try await body(gateway)) } catch { outcome = .failure(error) }
+  try await gateway.stop()
+  try outcome.get()
+}
+
+/// Opens a store that says nothing.
+func open(
+  _ url: String, token: String? = nil, authorities: String? = nil,
+  _ change: (inout LibSQLConfiguration) -> Void = { _ in }
+) async throws -> LibSQLJobStore {
+  var configuration = try LibSQLConfiguration(url: url, token: token, authorities: authorities)
+  change(&configuration)
+  return try await LibSQLJobStore.open(
+    configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+}
+
+/// The error that `body` must throw.
+@discardableResult
+func error(
+  _ code: JobError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void
+) async -> JobError? {
+  do {
+    try await body()
+    Issue.record("no \(code.rawValue)", sourceLocation: sourceLocation)
+  } catch let error as JobError {
+    #expect(error.code == code, "\(error)", sourceLocation: sourceLocation)
+    return error
+  } catch {
+    Issue.record(error, sourceLocation: sourceLocation)
+  }
+  return nil
+}
+
+let worker = WorkerIdentity(name: "w", pid: 1, uid: 1)
+
+extension JobStore {
+  func claim(_ maxJobs: Int = 1, types: [String] = []) async throws -> [Job] {
+    let reply = try await commit(.claim(types: types, maxJobs: maxJobs, lease: .seconds(30), worker: worker))
+    guard case .claimed(let jobs) = reply else { return [] }
+    return jobs
+  }
+
+  func changes() async throws -> StoreChanges {
+    guard case .changes(let changes) = try await commit(.changes) else { return StoreChanges() }
+    return changes
+  }
+}

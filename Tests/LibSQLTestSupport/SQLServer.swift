@@ -1,0 +1,107 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// A real sqld on a free port of this host, with a database of its own.
+public final class SQLServer: Sendable {
+  /// Why there is no server.
+  public struct NotStarted: Error, CustomStringConvertible {
+    /// In words.
+    public let description: String
+  }
+
+  /// Where it listens.
+  public let port: Int
+  private let process: Process
+  private let directory: DataDirectory
+
+  private init(port: Int, process: Process, directory: DataDirectory) {
+    self.port = port
+    self.process = process
+    self.directory = directory
+  }
+
+  /// Where it is; `make test` fetches it.
+  private static let program: String = {
+    if let path = ProcessInfo.processInfo.environment["JOBBROKER_SQLD"] { return path }
+    return URL(fileURLWithPath: #filePath).appending(path: "../../../.build/tools/sqld-0.24.32")
+      .standardized
+      .path
+  }()
+
+  /// Starts a server and waits until it answers. With the directory of an earlier one it takes over its database.
+  public static func start(
+    in directory: DataDirectory? = nil, port: Int? = nil, _ arguments: [String] = []
+  ) async throws -> SQLServer {
+    guard FileManager.default.isExecutableFile(atPath: program) else {
+      throw NotStarted(description: "no sqld at \(program): run scripts/sqld.sh")
+    }
+    let directory = try directory ?? DataDirectory()
+    // sqld can't say which port it was given, so one that was free a moment ago is tried, and another if it is gone.
+    for _ in 0..<10 {
+      let port = try port ?? freePort()
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: program)
+      process.arguments =
+        ["--no-welcome", "--db-path", directory / "data", "--http-listen-addr", "127.0.0.1:\(port)"]
+        + arguments
+      process.standardInput = FileHandle.nullDevice
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      if await answers(port: port, process) {
+        return SQLServer(port: port, process: process, directory: directory)
+      }
+      process.terminate()
+      process.waitUntilExit()
+    }
+    throw NotStarted(description: "sqld did not come up")
+  }
+
+  /// Its address.
+  public var url: String { "http://127.0.0.1:\(port)" }
+
+  /// Ends it as kill −9 does.
+  public func stop() async {
+    kill(process.processIdentifier, SIGKILL)
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async { [process] in
+        process.waitUntilExit()
+        continuation.resume()
+      }
+    }
+  }
+
+  /// Starts another in its place.
+  public func restarted() async throws -> SQLServer { try await SQLServer.start(in: directory, port: port) }
+
+  /// A port that nobody listens on.
+  public static func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let done = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+      }
+    }
+    guard done else { throw NotStarted(description: "no free port") }
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+
+  /// Connects until somebody listens; false when the process ends first.
+  private static func answers(port: Int, _ process: Process) async -> Bool {
+    let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    while process.isRunning {
+      if let channel = try? await bootstrap.connect(host: "127.0.0.1", port: port).get() {
+        try? await channel.close()
+        return process.isRunning
+      }
+      await Task.yield()
+    }
+    return false
+  }
+}
