@@ -49,7 +49,9 @@ void log_drop_unsynced(fault_vfs *vfs, int file, sqlite3_file *real) {
   real->pMethods->xFileSize(real, &length);
   for (size_t i = 0; i < vfs->count; i++) {
     const fault_vfs_entry *entry = &vfs->entries[i];
-    if (entry->file == file && entry->kind == FAULT_VFS_SYNC) durable = (size_t)entry->offset;
+    if (entry->file == file && entry->kind == FAULT_VFS_SYNC && (size_t)entry->offset > durable) {
+      durable = (size_t)entry->offset;
+    }
   }
   real->pMethods->xTruncate(real, 0);
   for (size_t i = 0; i < vfs->count; i++) {

@@ -37,14 +37,15 @@ final class FaultVFS: Sendable {
 
   func end(_ fault: Fault) { fault_vfs_fail(handle, fault.kind, 0, 0, false) }
 
-  /// Stops the next sync half-way.
-  func holdSync() -> HeldSync {
-    let hold = HeldSync()
+  /// Stops the next sync half-way, until `hold` is told to release it. `hold` must live until then or `endHold`.
+  func begin(_ hold: HeldSync) {
     fault_vfs_hold_sync(
-      handle, { Unmanaged<HeldSync>.fromOpaque($0!).takeRetainedValue().stop() },
-      Unmanaged.passRetained(hold).toOpaque())
-    return hold
+      handle, { Unmanaged<HeldSync>.fromOpaque($0!).takeUnretainedValue().stop() },
+      Unmanaged.passUnretained(hold).toOpaque())
   }
+
+  /// A sync that has not begun yet will not be stopped.
+  func endHold() { fault_vfs_hold_sync(handle, nil, nil) }
 }
 
 /// Calls that fail.
@@ -68,7 +69,7 @@ final class HeldSync: Sendable {
   private let continuation: AsyncStream<Void>.Continuation
   private let gate = DispatchSemaphore(value: 0)
 
-  fileprivate init() { (events, continuation) = AsyncStream.makeStream() }
+  init() { (events, continuation) = AsyncStream.makeStream() }
 
   fileprivate func stop() {
     continuation.yield()

@@ -84,8 +84,11 @@ struct PowerCut {
     var files: [Int32: Int] = [:]
     var names = 0
     for entry in log[..<moment] {
-      if entry.kind == FAULT_VFS_SYNC { files[entry.file] = Int(entry.offset) }
-      if entry.kind == FAULT_VFS_SYNC_NAMES { names = Int(entry.offset) }
+      // Of two syncs at a time, the one that ends first may have begun last.
+      if entry.kind == FAULT_VFS_SYNC {
+        files[entry.file] = max(files[entry.file] ?? 0, Int(entry.offset))
+      }
+      if entry.kind == FAULT_VFS_SYNC_NAMES { names = max(names, Int(entry.offset)) }
     }
     return (files, names)
   }

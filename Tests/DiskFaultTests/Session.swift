@@ -57,13 +57,22 @@ final class Session {
   /// As `sync`, with what `body` does while the disk is busy.
   func sync(meanwhile body: () async throws -> Void) async throws {
     let count = transactions
-    let hold = vfs.holdSync()
+    let hold = HeldSync()
+    vfs.begin(hold)
     let syncing = Task { [store] () async -> Result<Void, JobError> in
       defer { hold.giveUp() }
       do throws(JobError) { return .success(try await store.sync()) } catch { return .failure(error) }
     }
     await hold.hasBegun()
-    try await body()
+    // When there was nothing to sync, no other sync may be stopped in its place: nobody would release it.
+    vfs.endHold()
+    do {
+      try await body()
+    } catch {
+      hold.release()
+      _ = await syncing.value
+      throw error
+    }
     hold.release()
     try await syncing.value.get()
     promises.append((vfs.count, count))
@@ -72,7 +81,9 @@ final class Session {
   /// The states that a power cut at a moment may leave: nothing acknowledged is missing, nothing is half done.
   func allowed(at moment: Int) -> ClosedRange<Int> {
     let promised = promises.last { $0.moment <= moment }?.transactions ?? 0
-    return promised...(begun.lastIndex { $0 < moment }.map { $0 + 1 } ?? 0)
+    let begun = begun.lastIndex { $0 < moment }.map { $0 + 1 } ?? 0
+    // One that changed nothing is promised as soon as it begins.
+    return promised...max(promised, begun)
   }
 
   /// What the database holds now.
