@@ -44,7 +44,7 @@ public actor SQLiteJobStore: JobStore {
     logger = options.logger
     self.thread = thread
     self.reader = reader
-    logSync = LogSync(log: opened.log)
+    logSync = LogSync(log: opened.log, quick: options.quickSync)
     index = opened.index
     reserve = opened.reserve
     writer = opened.writer

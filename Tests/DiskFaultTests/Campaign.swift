@@ -49,16 +49,20 @@ struct Campaign {
       case .databaseSync: vfs.ignoreSyncs(of: SQLITE_OPEN_MAIN_DB)
       case .ourSync, nil: break
       }
+      let waitsElsewhere = random.chance(50)
       let session = try await Session(
         in: directory, on: vfs, clock: clock, durability: omission == .ourSync ? .relaxed : .full,
-        checkpointFrames: Int32(20 + random.below(120)))
-      try await Self.work(session, clock, &random)
+        checkpointFrames: Int32(20 + random.below(120)), waitsElsewhere: waitsElsewhere)
+      try await Self.work(session, clock, overlapping: waitsElsewhere, &random)
       await session.close()
       remains = try await cut(session, "seed \(seed), life \(life)", &random)
     }
   }
 
-  private static func work(_ session: Session, _ clock: Clock, _ random: inout SeededRandom) async throws {
+  /// - Parameter overlapping: Whether transactions are made during syncs.
+  private static func work(
+    _ session: Session, _ clock: Clock, overlapping: Bool, _ random: inout SeededRandom
+  ) async throws {
     var load = Load(
       random: SeededRandom(seed: random.next()), jobs: try await session.store.list(limit: 1000))
     func transaction() async throws {
@@ -69,7 +73,7 @@ struct Campaign {
       try await transaction()
       switch random.below(10) {
       case ..<5: try await session.sync()
-      case ..<8:
+      case ..<8 where overlapping:
         let more = random.below(3)
         try await session.sync { for _ in 0..<more { try await transaction() } }
       default: break

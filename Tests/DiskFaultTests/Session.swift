@@ -22,15 +22,16 @@ final class Session {
 
   init(
     in directory: TemporaryDirectory, on vfs: FaultVFS, clock: Clock, durability: Durability = .full,
-    checkpointFrames: Int32
+    checkpointFrames: Int32, waitsElsewhere: Bool
   ) async throws {
     self.directory = directory
     self.vfs = vfs
     self.clock = clock
     store = try await .open(
       .tested(
-        directory.database, vfs: vfs, clock: clock, durability: durability, checkpointFrames: checkpointFrames
-      ))
+        directory.database, vfs: vfs, clock: clock, durability: durability,
+        checkpointFrames: checkpointFrames,
+        waitsElsewhere: waitsElsewhere))
     let reader = try StateReader(directory.database)
     self.reader = reader
     states = [try reader.state()]
@@ -54,7 +55,7 @@ final class Session {
     promises.append((vfs.count, count))
   }
 
-  /// As `sync`, with what `body` does while the disk is busy.
+  /// As `sync`, with what `body` does while the disk is busy: for a store that waits for it elsewhere.
   func sync(meanwhile body: () async throws -> Void) async throws {
     let count = transactions
     let hold = HeldSync()
@@ -109,13 +110,15 @@ final class Clock: Sendable {
 
 extension OpenOptions {
   /// As a broker would, but with nothing left to chance.
+  ///
+  /// - Parameter waitsElsewhere: Whether the store's thread goes on during a sync, as with a slow disk.
   static func tested(
     _ path: String, vfs: FaultVFS, clock: Clock = Clock(), durability: Durability = .full,
-    checkpointFrames: Int32 = 2000
+    checkpointFrames: Int32 = 2000, waitsElsewhere: Bool = false
   ) -> OpenOptions {
     OpenOptions(
       path: path, durability: durability, retryPolicy: .init(), clock: { clock.now }, random: { 0.5 },
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, vfs: vfs.name,
-      checkpointFrames: checkpointFrames)
+      checkpointFrames: checkpointFrames, quickSync: waitsElsewhere ? .zero : .seconds(3600))
   }
 }

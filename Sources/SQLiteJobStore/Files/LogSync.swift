@@ -14,23 +14,22 @@ import JobModel
 /// A quick disk is waited for where the store runs, a slow one on a thread of its own, so that it holds up none but
 /// those who wait for it.
 final class LogSync {
-  /// How long a sync may usually take for the disk to be quick: waking another thread and being woken costs a good
-  /// part of that, and the next transaction as much.
-  private static let quick: Duration = .milliseconds(1)
-
+  private let quick: Duration
   private var log: LogFile?
   private let waiter: DiskWaiter
   /// What a sync usually takes: an average that forgets.
   private var usual: Duration = .zero
 
-  init(log: LogFile) {
+  /// - Parameter quick: what a sync of a quick disk takes at most.
+  init(log: LogFile, quick: Duration) {
+    self.quick = quick
     self.log = log
     waiter = DiskWaiter(log: log)
   }
 
   /// Makes durable what is in the log; returns SQLite's result code.
   func sync(isolation: isolated (any Actor)? = #isolation) async -> Int32 {
-    let outcome = usual < Self.quick ? log?.sync() : await waiter.sync()
+    let outcome = usual < quick ? log?.sync() : await waiter.sync()
     guard let outcome else { return SQLITE_OK }
     usual = usual * 7 / 8 + outcome.duration / 8
     return outcome.code
