@@ -127,8 +127,8 @@ let package = Package(
     .testTarget(
       name: "IntegrationTests",
       dependencies: [
-        "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport", "CSQLite",
-        "jobbrokerd", "jobctl", nioCore, nioPosix,
+        "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport",
+        "CSQLite", "jobbrokerd", "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),

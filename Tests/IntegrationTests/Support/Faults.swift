@@ -78,7 +78,9 @@ struct BrokenDisk {
   }
 
   /// It is whole again.
-  func end(_ fault: Fault) throws { try FileManager.default.removeItem(atPath: directory.file(fault.rawValue)) }
+  func end(_ fault: Fault) throws {
+    try FileManager.default.removeItem(atPath: directory.file(fault.rawValue))
+  }
 
   /// Whether a call is held up.
   var isHolding: Bool { FileManager.default.fileExists(atPath: directory.file("held")) }
