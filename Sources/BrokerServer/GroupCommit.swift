@@ -97,7 +97,10 @@ final class GroupCommit {
     case .failure(let error) where error.code == .unknownOutcome:
       delegate?.executed(batch, batch.map { _ in .failure(error) })
       fail(error)
-    case .failure(let error): delegate?.executed(batch, batch.map { _ in .failure(error) })
+    case .failure(let error):
+      delegate?.executed(batch, batch.map { _ in .failure(error) })
+      // No sync follows that would let the refusals go.
+      if !isSyncing { delegate?.durable(commits) }
     }
     if !waiting.isEmpty { schedule() }
   }

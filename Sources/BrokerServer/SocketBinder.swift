@@ -16,10 +16,22 @@ public struct SocketBinder: Sendable {
 
   /// Locks and binds.
   ///
-  /// - Parameter mode: Permissions of the socket, as in chmod(2).
-  /// - Throws: UNAVAILABLE when another broker holds the socket, INVALID_ARGUMENT when the path can't be used.
-  public static func bind(path: String, mode: UInt32 = 0o600) throws(JobError) -> SocketBinder {
+  /// - Parameters:
+  ///   - mode: Permissions of the socket, as in chmod(2).
+  ///   - inOwnDirectory: Whether its directory must be this user's, and writable for nobody else. Who can write there
+  ///     can put a socket of his own in the place of ours; a path that everybody can guess needs that.
+  /// - Throws: UNAVAILABLE when another broker holds the socket, INVALID_ARGUMENT when the path can't be used,
+  ///   PERMISSION_DENIED when the directory is not our own.
+  public static func bind(
+    path: String, mode: UInt32 = 0o600, inOwnDirectory: Bool = false
+  ) throws(JobError) -> SocketBinder {
     try makePrivateDirectory(parent(of: path))
+    guard !inOwnDirectory || isOwn(parent(of: path)) else {
+      throw JobError(
+        .permissionDenied,
+        "\(parent(of: path)) belongs to another user, or others may write there. Remove it, or choose a --socket."
+      )
+    }
     let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard lock >= 0 else { throw failure("open the lock file", path + ".lock") }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
@@ -111,6 +123,13 @@ public func makePrivateDirectory(_ path: String) throws(JobError) {
   if path.isEmpty || stat(path, &status) == 0 { return }
   try makePrivateDirectory(parent(of: path))
   guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw failure("make the directory", path) }
+}
+
+/// Whether this is a directory, no link to one, that only this user may write in.
+private func isOwn(_ path: String) -> Bool {
+  var status = stat()
+  return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && status.st_uid == geteuid()
+    && status.st_mode & 0o022 == 0
 }
 
 private func parent(of path: String) -> String {

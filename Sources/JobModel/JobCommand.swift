@@ -28,7 +28,7 @@ public enum JobCommand: Sendable, Equatable {
   /// Fails the jobs that are processing and were last heard from before `cutoff`, except `sparing`: jobs that the
   /// caller knows, by a clock that can't jump, to be alive.
   case reap(before: Timestamp, type: String?, sparing: [JobID])
-  /// Lets the jobs whose `notBefore` has come be claimed.
+  /// Lets jobs whose `notBefore` has come be claimed, the earliest first; when there are many, a part of them.
   case promote
   /// Stops claims of a type.
   case pause(type: String)

@@ -8,6 +8,9 @@ import Logging
 /// This actor's thread writes, reads single jobs, makes commits durable and makes the checkpoints. Lists, backups and
 /// a slow disk have threads of their own, so that nobody else waits for them.
 public actor SQLiteJobStore: JobStore {
+  /// How long a transaction waits for another process that writes.
+  private static let patience: Duration = .seconds(5)
+
   /// `sqlite:` and the path of the database.
   public nonisolated let name: String
 
@@ -61,26 +64,33 @@ public actor SQLiteJobStore: JobStore {
 
   /// Runs the commands as one transaction, and then a checkpoint when it is time for one.
   ///
-  /// - Throws: UNKNOWN_OUTCOME when a write failed, and ever after; UNAVAILABLE when another process is writing or
-  ///   the disk is full.
-  public func execute(_ commands: [JobCommand]) throws(JobError) -> [Result<JobReply, JobError>] {
-    if let failure { throw failure }
+  /// - Throws: UNKNOWN_OUTCOME when a write failed, and ever after; UNAVAILABLE when another process goes on writing
+  ///   or the disk is full.
+  public func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
+    let deadline = ContinuousClock.now + Self.patience
+    while true {
+      if let failure { throw failure }
+      do throws(SQLiteError) {
+        return try attempt(commands)
+      } catch {
+        guard error.isBusy, ContinuousClock.now < deadline else { throw ended(by: error) }
+      }
+      // SQLite's own way to wait would hold the thread, and a broker's sockets with it.
+      try? await Task.sleep(for: .milliseconds(5))
+    }
+  }
+
+  private func attempt(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
     if !reserve.isHeld, commands.contains(where: \.isCreate) { reserve.restore() }
     do throws(SQLiteError) {
       return try transaction(commands)
     } catch {
-      guard error.isFull else { throw ended(by: error) }
+      guard error.isFull else { throw error }
     }
     // SQLite writes the frame that makes a transaction count last, so this one has not happened. The reserve makes
     // room to run what it holds but for new jobs.
     reserve.release()
-    do throws(SQLiteError) {
-      return try transaction(commands)
-    } catch {
-      throw error.isFull
-        ? JobError(.unavailable, "The disk is full: nothing was done; make room and repeat it.")
-        : ended(by: error)
-    }
+    return try transaction(commands)
   }
 
   private func transaction(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
@@ -102,8 +112,11 @@ public actor SQLiteJobStore: JobStore {
   }
 
   /// What to tell of a transaction that SQLite ended. Nothing can be relied on after a failed write, so it is the
-  /// last unless the database was only busy.
+  /// last unless the disk was only full or the database busy.
   private func ended(by error: SQLiteError) -> JobError {
+    if error.isFull {
+      return JobError(.unavailable, "The disk is full: nothing was done; make room and repeat it.")
+    }
     if error.isBusy { return JobError(error, while: "Another process is writing to \(path)") }
     let failure = JobError(.unknownOutcome, "A transaction failed: \(error).")
     self.failure = self.failure ?? failure

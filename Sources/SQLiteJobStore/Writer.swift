@@ -10,10 +10,10 @@ struct Writer {
 
   init(_ connection: Connection, statements: StatementCache, options: OpenOptions) {
     self.connection = connection
+    connection.setBusyTimeout(milliseconds: 0)  // The store waits, without its thread.
     runner = CommandRunner(statements: statements, retryPolicy: options.retryPolicy, random: options.random)
     checkpointer = Checkpointer(
-      connection, frames: options.checkpointFrames, busyTimeout: OpenedDatabase.busyTimeout,
-      logger: options.logger)
+      connection, frames: options.checkpointFrames, logger: options.logger)
   }
 
   /// What the last transaction changed.

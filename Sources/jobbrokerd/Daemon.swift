@@ -103,9 +103,10 @@ struct Daemon: AsyncParsableCommand {
   private func serve(logger: Logger) async throws {
     let environment = SystemEnvironment.variables
     let path = socket ?? DefaultPath.socket(environment: environment, uid: currentUser())
+    let isUsualPath = socket == nil && environment["JOBBROKER_SOCKET"]?.isEmpty ?? true
     let socket =
       try SocketBinder.fromServiceManager(environment: environment)
-      ?? SocketBinder.bind(path: path, mode: socketMode.value)
+      ?? SocketBinder.bind(path: path, mode: socketMode.value, inOwnDirectory: isUsualPath)
     let loop = BrokerLoop()
     let store: any JobStore
     do {

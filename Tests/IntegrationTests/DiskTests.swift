@@ -95,6 +95,21 @@ import Testing
     #expect(await broker.process.stop() == 0)
   }
 
+  @Test func anotherProcessThatWritesHoldsUpOnlyChangesAndIsNamed() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client(reconnects: false)
+      let writer = try Outsider(broker.database, "BEGIN IMMEDIATE", readOnly: false)
+      async let refused = expect(.unavailable) { _ = try await client.create(NewJob(type: "t")) }
+      // The broker serves on while the create waits.
+      while try await client.stats().uptime < .seconds(1) {}
+      #expect(await refused?.message.contains("Another process is writing") == true)
+      #expect(try await client.list().jobs.isEmpty)
+      async let patient = client.create(NewJob(type: "t"))
+      withExtendedLifetime(consume writer) {}
+      #expect(try await patient.created)
+    }
+  }
+
   @Test func theLogStaysSmallAmongReadersAndShrinksWhenOneThatStayedIsGone() async throws {
     try await withBroker(["--durability", "relaxed"]) { broker in
       let client = try await broker.client()
@@ -118,7 +133,7 @@ import Testing
       #expect(await readers.stop() > 100, "there were hardly any")
       #expect(longest > 4 << 20 && longest < 80 << 20, "\(longest >> 20) MiB")
       do {
-        let staying = try Reader(broker.database)
+        let staying = try Outsider(broker.database)
         try await write(megabytes: 150)
         #expect(try length() > 64 << 20, "the reader kept nothing")
         withExtendedLifetime(staying) {}
@@ -139,8 +154,8 @@ private final class EndlessReaders: Sendable {
     self.counts = counts
     Thread.detachNewThread { [self] in
       var count = 0
-      var current = try? Reader(path)
-      while !isStopping.load(ordering: .acquiring), let next = try? Reader(path) {
+      var current = try? Outsider(path)
+      while !isStopping.load(ordering: .acquiring), let next = try? Outsider(path) {
         current = next
         count += 1
       }
@@ -157,15 +172,17 @@ private final class EndlessReaders: Sendable {
   }
 }
 
-/// Somebody who reads the database in one transaction for as long as this exists.
-private final class Reader {
+/// Somebody who has the database in one transaction for as long as this exists.
+private final class Outsider {
   private var database: OpaquePointer?
 
-  init(_ path: String) throws {
-    try #require(sqlite3_open_v2(path, &database, SQLITE_OPEN_READONLY, nil) == SQLITE_OK)
-    try #require(
-      sqlite3_exec(database, "BEGIN; SELECT count(*) FROM audio_prep_jobs LIMIT 1", nil, nil, nil)
-        == SQLITE_OK)
+  init(
+    _ path: String, _ statements: String = "BEGIN; SELECT count(*) FROM audio_prep_jobs LIMIT 1",
+    readOnly: Bool = true
+  ) throws {
+    let flags = readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE
+    try #require(sqlite3_open_v2(path, &database, flags, nil) == SQLITE_OK)
+    try #require(sqlite3_exec(database, statements, nil, nil, nil) == SQLITE_OK)
   }
 
   deinit { sqlite3_close(database) }

@@ -79,9 +79,11 @@ extension JobStatement {
     WHERE status = 'processing' AND updated_at < ?1 AND (?2 IS NULL OR type = ?2) ORDER BY seq
     """
 
-  static let dueSQL = """
-    SELECT type, count(*) FROM \(delayedJobs) WHERE \(delayed) AND not_before <= ?1 GROUP BY type
-    """
+  /// The first `?2` jobs that are due at `?1`.
+  static let firstDue =
+    "FROM \(delayedJobs) WHERE \(delayed) AND not_before <= ?1 ORDER BY not_before LIMIT ?2"
+
+  static let dueSQL = "SELECT type, count(*) FROM (SELECT type \(firstDue)) GROUP BY type"
 
   /// Jobs of the status `?1`, of the type `?2` if it is not NULL, the oldest first.
   static let oldestSQL = """

@@ -95,7 +95,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .reap: Self.reapSQL
     case .due: Self.dueSQL
     case .promote:
-      "UPDATE \(Self.delayedJobs) SET not_before = NULL WHERE \(Self.delayed) AND not_before <= ?1"
+      "UPDATE jobs SET not_before = NULL WHERE seq IN (SELECT seq \(Self.firstDue))"
     case .nextDue: "SELECT min(not_before) FROM \(Self.delayedJobs) WHERE \(Self.delayed)"
     case .oldest: Self.oldestSQL
     case .pause: "INSERT INTO paused_types (type) VALUES (?1) ON CONFLICT DO NOTHING"

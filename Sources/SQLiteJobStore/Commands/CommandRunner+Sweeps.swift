@@ -35,10 +35,14 @@ extension CommandRunner {
     return .success(.reaped(reaped))
   }
 
-  /// `JobCommand.promote`.
+  /// Jobs that one `promote` lets go, so that others get their turn between.
+  private static let promotedAtOnce = 1000
+
+  /// `JobCommand.promote`: when more are due, the next one is due already.
   mutating func promote(at now: Timestamp) throws(SQLiteError) -> Result<JobReply, JobError> {
-    let due = try statements(.due).all([.time(now)]) { ($0.text(0), Int($0.integer(1))) }
-    if !due.isEmpty { _ = try statements.run(SQLStep(.promote, [.time(now)])) }
+    let first: [SQLValue] = [.time(now), .integer(Self.promotedAtOnce)]
+    let due = try statements(.due).all(first) { ($0.text(0), Int($0.integer(1))) }
+    if !due.isEmpty { _ = try statements.run(SQLStep(.promote, first)) }
     let next = try statements(.nextDue).first([]) { $0.optionalTime(0) }
     return .success(.promoted(Dictionary(uniqueKeysWithValues: due), nextDue: next))
   }

@@ -15,16 +15,12 @@ struct Checkpointer {
   private let logger: Logger
   private let log: LogLength
   private var nextAt: Int32
-  private let busyTimeout: Int32
 
-  /// - Parameters:
-  ///   - frames: Frames (pages) in the log that make a checkpoint worth it.
-  ///   - busyTimeout: The connection's, in milliseconds, to return to.
-  init(_ connection: Connection, frames: Int32, busyTimeout: Int32, logger: Logger) {
+  /// - Parameter frames: Frames (pages) in the log that make a checkpoint worth it.
+  init(_ connection: Connection, frames: Int32, logger: Logger) {
     self.connection = connection
     self.frames = frames
     nextAt = frames
-    self.busyTimeout = busyTimeout
     self.logger = logger
     log = LogLength()
     sqlite3_wal_hook(
@@ -55,7 +51,7 @@ struct Checkpointer {
     nextAt = log.before + frames
     let waits = log.before >= Self.manyFrames
     if waits { connection.setBusyTimeout(milliseconds: Self.patience) }
-    defer { if waits { connection.setBusyTimeout(milliseconds: busyTimeout) } }
+    defer { if waits { connection.setBusyTimeout(milliseconds: 0) } }
     let mode = waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE
     let code = sqlite3_wal_checkpoint_v2(connection.handle, "main", mode, nil, nil)
     guard code != SQLITE_OK else { return }

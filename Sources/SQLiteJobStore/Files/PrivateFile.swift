@@ -18,10 +18,14 @@ enum PrivateFile {
     let flags = O_RDWR | O_CREAT | O_CLOEXEC | (exclusively ? O_EXCL : 0)
     let descriptor = Glibc.open(path, flags, 0o600)
     if descriptor < 0 {
-      throw errno == EEXIST
-        ? JobError(.alreadyExists, "\(path) exists already; choose another.") : .system("Cannot open \(path)")
+      throw errno == EEXIST ? exists(path) : .system("Cannot open \(path)")
     }
     return descriptor
+  }
+
+  /// ALREADY_EXISTS.
+  static func exists(_ path: String) -> JobError {
+    JobError(.alreadyExists, "\(path) exists already; choose another.")
   }
 
   /// Makes an empty file with mode 0600 if there is none.
