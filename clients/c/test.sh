@@ -56,6 +56,7 @@ run_tests gcc valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-
 
 say "what is installed"
 stage=$(mktemp --directory /tmp/jb-c-XXXXXX)
+# shellcheck source=clients/c/broker.sh
 source ./broker.sh
 start_broker
 trap 'stop_broker; rm -rf "$stage"' EXIT

@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${JOBBROKERD:?is not set: the path of the daemon}"
 make --silent build/bench
+# shellcheck source=clients/c/broker.sh
 source ./broker.sh
 start_broker
 build/bench "$SOCKET" create "${CREATES:-20000}"
