@@ -7,7 +7,7 @@ extension BrokerCore {
     switch (submission.purpose, result) {
     case (.claim(let claim), _):
       finish(claim, result, now)
-      claimReturned(at: now)
+      claimReturned()
     case (.request(let key, let isFenced), .success(let reply)):
       absorb(reply, from: key.connection, isFenced: isFenced, now)
       respond(key, reply.wireReply)

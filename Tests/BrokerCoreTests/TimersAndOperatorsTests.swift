@@ -207,6 +207,18 @@ struct OperatorTests {
     #expect(bench.replies(to: second) == [.count(0)])
   }
 
+  @Test("reaping goes by the moment it was asked for, however long it waits for a claim")
+  mutating func reapWaits() {
+    bench.hold(1, on: client, lease: .seconds(600))
+    bench.advance(by: .seconds(40))
+    bench.ask(.claim(ClaimRequest()), on: client)
+    let cutoff = bench.now.wall - .seconds(60) + .milliseconds(1)
+    bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
+    bench.advance(by: .seconds(40))
+    bench.finishEmpty()
+    #expect(bench.commands.last == .reap(before: cutoff, type: nil, sparing: [.number(1)]))
+  }
+
   @Test("reaping spares whose update is still at the store")
   mutating func reapBehindUpdate() {
     bench.hold(1, on: client, lease: .seconds(600))

@@ -27,6 +27,8 @@ final class Auditor {
   /// When the store ran the claims.
   private var claimedAt: [ClaimToken: Duration] = [:]
   private var noLossBefore: Duration = .zero
+  /// Claims that the core takes back, until it asks the store to: a report that comes meanwhile is too late.
+  private var ending: Set<ClaimToken> = []
   /// Jobs that somebody was told exist, or are finished, and that nobody has deleted or retried since.
   private var acknowledged: Set<JobID> = []
   private var finished: [JobID: JobStatus] = [:]
@@ -44,7 +46,9 @@ final class Auditor {
     switch operation {
     case .claim(let request): openClaims[key] = request
     case .update(let id, let attempt, let update) where update.isReport:
-      guard var term = terms[id], attempt == nil || term.claim.attempt == attempt else { return }
+      guard var term = terms[id], attempt == nil || term.claim.attempt == attempt,
+        !ending.contains(term.claim)
+      else { return }
       term.heard = now.steady
       term.deadline = now.steady + term.lease
       if attempt != nil, key.connection.number >= term.holder?.number ?? 0 { term.holder = key.connection }
@@ -57,16 +61,22 @@ final class Auditor {
     }
   }
 
-  func submitted(_ command: JobCommand, at now: Moment) {
+  /// The core decided to take a claim back, now or, when it is behind a reap, in an earlier tick.
+  func ranOut(_ claim: ClaimToken, at now: Moment) {
+    guard ending.insert(claim).inserted else { return }
+    saw("claim ran out")
+    guard let term = terms[claim.id], term.claim == claim else {
+      return violation("a claim was taken back that was not in force: \(claim)")
+    }
+    if term.deadline > now.steady { violation("a claim was taken back before its time: \(claim)") }
+    if now.steady < noLossBefore { violation("a claim was taken back before queued heartbeats were heard") }
+  }
+
+  func submitted(_ command: JobCommand) {
     switch command {
     case .lose(let claim):
-      saw("claim ran out")
-      guard let term = terms[claim.id], term.claim == claim else {
-        return violation("a claim was taken back that was not in force: \(claim)")
-      }
-      if term.deadline > now.steady { violation("a claim was taken back before its time: \(claim)") }
-      if now.steady < noLossBefore { violation("a claim was taken back before queued heartbeats were heard") }
-      terms[claim.id] = nil
+      if ending.remove(claim) == nil { violation("a claim was taken back that had not run out: \(claim)") }
+      if terms[claim.id]?.claim == claim { terms[claim.id] = nil }
     case .release(let id, let attempt?, _, _?):
       saw("undelivered claim given back")
       if terms[id]?.claim.attempt == attempt { terms[id] = nil }
@@ -159,6 +169,7 @@ final class Auditor {
     openClaims = [:]
     reaping = []
     terms = [:]
+    ending = []
     if afterPowerCut {
       // Claims may be undone: their workers went down with the host.
       issued = Set(

@@ -161,7 +161,19 @@ final class SimulatedBroker {
       auditor.stoodStill(until: now.steady, tolerance: core.configuration.stallTolerance)
     }
     core.tick(at: clock(now), scheduled: fault == .stallsHidden ? clock(now).steady : wanted)
+    for claim in lossesDecided { auditor.ranOut(claim, at: now) }
     carryOut(.input, at: now)
+  }
+
+  /// The claims that the core has decided to take back and the store has not been asked about.
+  private var lossesDecided: [ClaimToken] {
+    let submitted = core.actions.compactMap {
+      if case .submit(let submission) = $0 { submission } else { nil }
+    }
+    let heldBack = core.heldBack.compactMap {
+      if case .submission(let submission) = $0 { submission } else { nil }
+    }
+    return (submitted + heldBack).compactMap { if case .lose(let claim) = $0.command { claim } else { nil } }
   }
 
   /// The process is killed and started again. A power cut takes what is not on the disk, too.
@@ -210,7 +222,7 @@ final class SimulatedBroker {
       switch action {
       case .submit(let submission):
         if fault == .lossesDropped, case .lose = submission.command { continue }
-        auditor.submitted(submission.command, at: now)
+        auditor.submitted(submission.command)
         waiting.append(submission)
       case .query(let key, let query): queries.append((key, query))
       case .close(let id): auditor.violation("the broker closed connection \(id.number)")
