@@ -57,11 +57,13 @@ struct PowerCut {
     var contents: [Int32: [UInt8]] = [:]
     var names: [String: Int32] = [:]
     var settled: Set<String> = []
+    // They were there from the start, though the log has them from when they were first opened.
+    for entry in log where entry.kind == FAULT_VFS_FOUND {
+      names[String(cString: entry.name)] = entry.file
+      contents[entry.file] = Array(UnsafeBufferPointer(start: entry.bytes, count: entry.length))
+    }
     for (index, entry) in log[..<moment].enumerated() {
       switch entry.kind {
-      case FAULT_VFS_FOUND:
-        names[String(cString: entry.name)] = entry.file
-        contents[entry.file] = Array(UnsafeBufferPointer(start: entry.bytes, count: entry.length))
       case FAULT_VFS_OPEN, FAULT_VFS_DELETE:
         let name = String(cString: entry.name)
         if index >= durableNames, !settled.contains(name), !happens(index) { settled.insert(name) }
