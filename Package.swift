@@ -122,7 +122,8 @@ let package = Package(
       name: "DiskFaultTests", dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS", "TrustSupport"],
       swiftSettings: strict),
     .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
-    .testTarget(name: "SimulationTests", dependencies: ["BrokerCore", "TrustSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["BrokerCore", "TrustSupport"], swiftSettings: strict),
     .testTarget(name: "BrokerServerTests", dependencies: ["BrokerServer"], swiftSettings: strict),
     .testTarget(
       name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),
