@@ -40,6 +40,10 @@ test-clients: ## Test the C, Python and TypeScript clients, and that all four do
 	@for product in jobbrokerd jobctl ConformanceAdapter; do swift build --quiet --product $$product; done
 	@bin=$$(swift build --show-bin-path); JOBBROKERD=$$bin/jobbrokerd JOBCTL=$$bin/jobctl clients/test.py
 
+.PHONY: trust
+trust: ## Put every promise to the test at full size, in about an hour (TRUST_SIZE=short to try it)
+	@scripts/trust.sh
+
 .PHONY: demo
 demo: ## Prepare real sound files through a real broker that gets killed (under a minute after the build)
 	@scripts/setup.sh demo

@@ -96,6 +96,9 @@ let package = Package(
       name: "ConformanceAdapter", dependencies: ["JobBrokerClient", "JobProtocol", "VectorSupport"],
       path: "Tests/ConformanceAdapter", swiftSettings: strict),
 
+    // How a campaign is sized, and says what came of it.
+    .target(name: "TrustSupport", path: "Tests/TrustSupport", swiftSettings: strict),
+
     // Stands between SQLite and its files, keeps a log of what it does to them, and can fail.
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
 
@@ -116,10 +119,11 @@ let package = Package(
       dependencies: ["LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", nioCore, logging],
       swiftSettings: strict),
     .testTarget(
-      name: "DiskFaultTests", dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS"],
+      name: "DiskFaultTests", dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS", "TrustSupport"],
       swiftSettings: strict),
     .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
-    .testTarget(name: "SimulationTests", dependencies: ["BrokerCore"], swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["BrokerCore", "TrustSupport"], swiftSettings: strict),
     .testTarget(name: "BrokerServerTests", dependencies: ["BrokerServer"], swiftSettings: strict),
     .testTarget(
       name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),
@@ -128,7 +132,7 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport",
-        "CSQLite", "jobbrokerd", "jobctl", nioCore, nioPosix,
+        "TrustSupport", "CSQLite", "jobbrokerd", "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),

@@ -99,6 +99,7 @@ struct OpenedDatabase {
     do {
       let connection = try Connection(path: options.path, vfs: options.vfs)
       connection.setBusyTimeout(milliseconds: busyTimeout)
+      connection.setCheckpointAtClose(false)  // Until `close` knows that the log is good.
       for pragma in pragmas { try connection.run(pragma) }
       return connection
     } catch { throw JobError(error, while: "Cannot open \(options.path)") }

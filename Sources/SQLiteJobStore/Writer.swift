@@ -16,6 +16,9 @@ struct Writer {
       connection, frames: options.checkpointFrames, logger: options.logger)
   }
 
+  /// Closing leaves all in the database, and no log.
+  func checkpointAtClose() { connection.setCheckpointAtClose(true) }
+
   /// What the last transaction changed.
   var changes: [QueueChange] { runner.changes }
 

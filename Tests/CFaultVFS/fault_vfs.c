@@ -146,7 +146,12 @@ static int identify(fault_vfs *vfs, const char *path, sqlite3_file *real) {
     return file;
   }
   unsigned char *bytes = malloc((size_t)size);
-  if (!bytes || real->pMethods->xRead(real, bytes, (int)size, 0) != SQLITE_OK) abort();
+  if (!bytes) abort();
+  // The system's VFS gives less than 128 KiB at a time.
+  for (sqlite3_int64 done = 0; done < size; done += 65536) {
+    int part = size - done < 65536 ? (int)(size - done) : 65536;
+    if (real->pMethods->xRead(real, bytes + done, part, done) != SQLITE_OK) abort();
+  }
   log_append(vfs, (fault_vfs_entry){FAULT_VFS_FOUND, file, path, 0, (size_t)size, bytes});
   free(bytes);
   return file;

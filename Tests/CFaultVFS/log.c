@@ -43,6 +43,15 @@ void log_forget(fault_vfs *vfs, named_file *name) {
   *name = vfs->names[--vfs->names_count];
 }
 
+// The system's VFS takes less than 128 KiB at a time, which SQLite never exceeds.
+static void write_all(sqlite3_file *real, const unsigned char *bytes, size_t length, sqlite3_int64 offset) {
+  for (size_t done = 0; done < length;) {
+    size_t part = length - done < 65536 ? length - done : 65536;
+    if (real->pMethods->xWrite(real, bytes + done, (int)part, offset + (sqlite3_int64)done) != SQLITE_OK) abort();
+    done += part;
+  }
+}
+
 void log_drop_unsynced(fault_vfs *vfs, int file, sqlite3_file *real) {
   sqlite3_int64 length = 0;
   size_t durable = 0;
@@ -58,7 +67,7 @@ void log_drop_unsynced(fault_vfs *vfs, int file, sqlite3_file *real) {
     const fault_vfs_entry *entry = &vfs->entries[i];
     if (entry->file != file) continue;
     if (entry->kind == FAULT_VFS_FOUND || (entry->kind == FAULT_VFS_WRITE && i < durable)) {
-      real->pMethods->xWrite(real, entry->bytes, (int)entry->length, entry->offset);
+      write_all(real, entry->bytes, entry->length, entry->offset);
     } else if (entry->kind == FAULT_VFS_TRUNCATE && i < durable) {
       real->pMethods->xTruncate(real, entry->offset);
     }

@@ -1,12 +1,11 @@
-import Foundation
 import Testing
+import TrustSupport
 
 /// Cuts the power at any moment. `JOBBROKER_POWER_CUT_IMAGES` says how often, `JOBBROKER_POWER_CUT_SEED` where to
 /// begin.
 @Suite(.serialized) struct PowerCutTests {
-  private static let environment = ProcessInfo.processInfo.environment
-  private static let images = environment["JOBBROKER_POWER_CUT_IMAGES"].flatMap(Int.init) ?? 240
-  private static let seed = environment["JOBBROKER_POWER_CUT_SEED"].flatMap(UInt64.init) ?? 1
+  private static let images = CampaignSize.number("JOBBROKER_POWER_CUT_IMAGES", short: 240)
+  private static let seed = CampaignSize.seed("JOBBROKER_POWER_CUT_SEED", short: 1)
 
   @Test func `a power cut loses nothing that was acknowledged and leaves nothing half done`() async throws {
     var campaign = Campaign()
@@ -16,10 +15,13 @@ import Testing
       seed += 1
     }
     let tally = campaign.tally
-    print(
-      "trust | no power cut loses what was acknowledged | \(tally.images) crash images, "
-        + "\(tally.checkpoints) checkpoints, seeds \(Self.seed)–\(seed - 1) | \(tally.acknowledgedCreates) creates, "
-        + "\(tally.acknowledgedFinishes) finishes | \(tally.violations.count)")
+    CampaignOutcome(
+      promise: "a power cut loses nothing acknowledged",
+      done: "unsynced writes missing, torn, reordered; \(tally.checkpoints) checkpoints",
+      count: "\(tally.images) crash images, \(tally.acknowledgedCreates) creates, "
+        + "\(tally.acknowledgedFinishes) finishes",
+      violations: tally.violations.count, seed: "\(Self.seed)–\(seed - 1)"
+    ).report()
     #expect(tally.violations.isEmpty, "\(tally.violations.prefix(10).joined(separator: "\n"))")
     #expect(tally.checkpoints > 10)
     #expect(tally.acknowledgedFinishes > Self.images)
@@ -35,9 +37,11 @@ import Testing
       seed += 1
     }
     let tally = campaign.tally
-    print(
-      "trust | (control) without \(omission) something is lost | \(tally.images) crash images | "
-        + "\(tally.violations.first ?? "nothing is") | \(tally.violations.isEmpty ? 1 : 0)")
+    CampaignOutcome(
+      promise: "(control) a sync left out is noticed", done: "left out: \(omission)",
+      count: "within \(tally.images) crash images", violations: tally.violations.isEmpty ? 1 : 0,
+      seed: "\(Self.seed)–\(seed - 1)"
+    ).report()
     #expect(!tally.violations.isEmpty)
   }
 }

@@ -21,4 +21,13 @@ final class TemporaryDirectory: Sendable {
       try Data(bytes).write(to: URL(fileURLWithPath: path + "/" + name))
     }
   }
+
+  /// The database and its log as they are.
+  func read() throws -> DiskImage {
+    var image: DiskImage = [:]
+    for name in ["jobs.db", "jobs.db-wal"] {
+      image[name] = Array(try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)))
+    }
+    return image
+  }
 }

@@ -35,6 +35,7 @@ enum Restart {
 
   static func found(in directory: TemporaryDirectory) async throws -> Found {
     let vfs = FaultVFS()
+    defer { withExtendedLifetime(vfs) {} }
     let store = try await SQLiteJobStore.open(.tested(directory.database, vfs: vfs))
     let found: Found
     do {

@@ -109,7 +109,7 @@ final class Auditor {
         handedOver.insert(claim)
         terms[claim.id] = Term(
           claim: claim, lease: lease.term, deadline: now.steady + broker.core.configuration.retryDelay,
-          heard: lease.heard, holder: nil)
+          heard: lease.heard, holder: lease.holder)
       }
       return
     }

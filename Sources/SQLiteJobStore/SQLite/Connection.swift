@@ -53,6 +53,11 @@ final class Connection {
   /// The key of the row that was inserted last.
   var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(handle) }
 
+  /// Whether the last connection makes a checkpoint when it closes, as SQLite does unless told otherwise.
+  func setCheckpointAtClose(_ makesOne: Bool) {
+    _ = csqlite_set_checkpoint_at_close(handle, makesOne ? 1 : 0)
+  }
+
   /// How long a statement waits for another connection's lock.
   func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
 }

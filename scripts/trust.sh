@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs every campaign that puts a promise of the broker to the test, and prints what came of them as a table. Each is
+# a test of `make test` at a larger size, and prints its own line of the table: `trust | promise | what was done |
+# how often | violations | seed`. Fails if a campaign fails, is broken off or says nothing.
+#
+#   TRUST_SIZE=full    the sizes below (the default)
+#   TRUST_SIZE=short   the sizes of `make test`, to try it
+#   scripts/trust.sh [NAME...]   only these campaigns
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly size=${TRUST_SIZE:-full}
+[[ $size == full || $size == short ]] || {
+  echo "trust: TRUST_SIZE is full or short, not $size" >&2
+  exit 2
+}
+# Optimised, for the simulation is five times as fast so; in a folder of its own, for the builds would undo each other.
+readonly build=(--configuration release -Xswiftc -enable-testing --scratch-path .build/trust)
+readonly wanted=("$@")
+logs=.build/trust/campaigns
+table=()
+failed=()
+
+# campaign NAME TEST [VARIABLE=VALUE...]: runs the tests that match TEST, in the full size with these variables.
+campaign() {
+  local name=$1 test=$2 log="$logs/$1.log" started=$SECONDS
+  shift 2
+  ((${#wanted[@]} == 0)) || [[ " ${wanted[*]} " == *" $name "* ]] || return 0
+  [[ $size == full ]] || set --
+  printf '== %s %s\n' "$name" "$*"
+  local line lines=()
+  if ! env "$@" swift test --skip-build --disable-xctest "${build[@]}" --filter "$test" >"$log" 2>&1 </dev/null; then
+    failed+=("$name: see $log")
+    grep '^✘' "$log" || tail -n 20 "$log"
+  fi
+  mapfile -t lines < <(sed -n 's/^trust | //p' "$log")
+  ((${#lines[@]} > 0)) || failed+=("$name: it says nothing, see $log")
+  for line in "${lines[@]}"; do
+    table+=("$line")
+    [[ $(cut -d '|' -f 4 <<<"$line") == ' 0 ' ]] || failed+=("$name: ${line%% |*}: a violation")
+  done
+  printf '   %d s\n' $((SECONDS - started))
+}
+
+scripts/setup.sh test
+swift build --build-tests "${build[@]}"
+mkdir -p "$logs"
+
+campaign simulation SimulationTests JOBBROKER_SIMULATION_SEEDS=1000000
+campaign power-cut PowerCutTests JOBBROKER_POWER_CUT_IMAGES=10000
+campaign disk-faults FaultSweepTests JOBBROKER_FAULTS_EVERY=1
+campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2000
+
+printf '\n'
+{
+  echo 'promise | what was done | how often | violations | seed'
+  ((${#table[@]} == 0)) || printf '%s\n' "${table[@]}"
+} | column -t -s '|'
+((${#failed[@]} == 0)) || {
+  printf '\nFAILED %s\n' "${failed[@]}" >&2
+  exit 1
+}
