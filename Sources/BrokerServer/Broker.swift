@@ -19,7 +19,6 @@ final class Broker {
   private var core: BrokerCore
   private var connections: [ConnectionID: Connection] = [:]
   private var connectionsOfUser: [UInt32: Int] = [:]
-  private var groupsOfUser: [UInt32: Set<UInt32>] = [:]
   private var lastConnection: UInt64 = 0
   private var unflushed: [Connection] = []
   private var isFlushScheduled = false
@@ -61,7 +60,7 @@ final class Broker {
   /// Takes a connection in, or says why not.
   func admit(_ connection: Connection) -> JobError? {
     let user = connection.credentials.uid
-    let groups = configuration.access.needsGroups ? groups(of: connection.credentials) : []
+    let groups = connection.credentials.groups
     if core.isDraining { return BrokerCore.draining }
     guard configuration.access.allows(user: user, groups: groups) else {
       return JobError(
@@ -106,14 +105,6 @@ final class Broker {
   func roomChanged(_ hasRoom: Bool, of connection: Connection) {
     core.setRoom(hasRoom, of: connection.id)
     carryOut(at: .now)
-  }
-
-  /// The groups of a process and of its user. Whether a user's changed is noticed at the broker's next start: asking
-  /// for them may block.
-  private func groups(of credentials: PeerCredentials) -> Set<UInt32> {
-    let known = groupsOfUser[credentials.uid] ?? PeerCredentials.groups(ofUser: credentials.uid)
-    groupsOfUser[credentials.uid] = known
-    return known.union([credentials.gid])
   }
 
   // MARK: Writing

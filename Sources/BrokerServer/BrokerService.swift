@@ -89,11 +89,16 @@ public struct BrokerService: Service {
       .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 8 << 10))
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .childChannelInitializer { channel in
-        PeerCredentials.read(from: channel).flatMapThrowing { credentials in
+        channel.eventLoop.makeCompletedFuture {
+          let pipeline = channel.pipeline.syncOperations
+          let credentials = try pipeline.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) {
+            try PeerCredentials.read(from: $0)
+          }
+          guard let credentials else { throw ChannelError.operationUnsupported }
           let connection = Connection(
             id: broker.value.nextConnectionID(), credentials: credentials, broker: broker.value,
             frameTimeout: configuration.frameTimeout)
-          try channel.pipeline.syncOperations.addHandler(connection)
+          try pipeline.addHandler(connection)
         }
       }
       .withBoundSocket(socket.descriptor).get()

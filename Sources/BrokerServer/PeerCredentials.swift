@@ -1,33 +1,46 @@
 import Glibc
 import NIOCore
 
-/// What the kernel says of the process at the other end of a Unix domain socket.
-///
-/// The layout is `struct ucred` of unix(7), which Glibc shows only to those who define _GNU_SOURCE.
+/// What the kernel says of the process at the other end of a Unix domain socket, as it was when it connected.
 struct PeerCredentials: Sendable {
   var pid: UInt32
   var uid: UInt32
-  var gid: UInt32
+  /// Its group and its supplementary groups.
+  var groups: Set<UInt32>
 
-  /// Reads SO_PEERCRED (unix(7)) of a connected channel.
-  static func read(from channel: any Channel) -> EventLoopFuture<PeerCredentials> {
-    guard let options = channel as? any SocketOptionProvider else {
-      return channel.eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
+  /// Asks for those of a connected socket (SO_PEERCRED and SO_PEERGROUPS, unix(7)).
+  ///
+  /// - Throws: what the kernel answers; then nothing is known of the peer, and it is not to be served.
+  static func read(from descriptor: CInt) throws(IOError) -> PeerCredentials {
+    var identity = Identity()
+    var size = socklen_t(MemoryLayout<Identity>.size)
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &identity, &size) == 0 else {
+      throw IOError(errnoCode: errno, reason: "SO_PEERCRED")
     }
-    return options.unsafeGetSocketOption(
-      level: .init(rawValue: SOL_SOCKET), name: .init(rawValue: SO_PEERCRED))
+    let groups = try supplementaryGroups(of: descriptor).union([identity.gid])
+    return PeerCredentials(pid: identity.pid, uid: identity.uid, groups: groups)
   }
 
-  /// The groups that the system's databases give the user (getgrouplist(3)); none for a user they do not know.
-  static func groups(ofUser uid: UInt32) -> Set<UInt32> {
-    var entry = passwd()
-    var result: UnsafeMutablePointer<passwd>?
-    var text = [CChar](repeating: 0, count: 16 << 10)
-    guard getpwuid_r(uid, &entry, &text, text.count, &result) == 0, result != nil else { return [] }
-    var count: Int32 = 256
-    var list = [gid_t](repeating: 0, count: Int(count))
-    guard getgrouplist(entry.pw_name, entry.pw_gid, &list, &count) >= 0 else { return [entry.pw_gid] }
-    return Set(list.prefix(Int(count)))
+  private static func supplementaryGroups(of descriptor: CInt) throws(IOError) -> Set<UInt32> {
+    let peerGroups: CInt = 59  // SO_PEERGROUPS of asm-generic/socket.h, which Glibc does not show.
+    var groups = [UInt32](repeating: 0, count: 32)
+    while true {
+      let room = socklen_t(groups.count * MemoryLayout<UInt32>.stride)
+      var size = room
+      if getsockopt(descriptor, SOL_SOCKET, peerGroups, &groups, &size) == 0 {
+        return Set(groups.prefix(Int(size) / MemoryLayout<UInt32>.stride))
+      }
+      // Too little room: now the size says how much there must be.
+      guard errno == ERANGE, size > room else { throw IOError(errnoCode: errno, reason: "SO_PEERGROUPS") }
+      groups = [UInt32](repeating: 0, count: Int(size) / MemoryLayout<UInt32>.stride)
+    }
+  }
+
+  /// `struct ucred`, which Glibc shows only to those who define _GNU_SOURCE.
+  private struct Identity {
+    var pid: UInt32 = 0
+    var uid: UInt32 = 0
+    var gid: UInt32 = 0
   }
 }
 

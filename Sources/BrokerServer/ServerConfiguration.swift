@@ -20,7 +20,7 @@ public struct ServerConfiguration: Sendable {
   public init() {}
 }
 
-/// Who may connect, by what the kernel says of the peer (SO_PEERCRED, unix(7)).
+/// Who may connect, by what the kernel says of the peer (`PeerCredentials`).
 public struct AccessPolicy: Sendable {
   /// The user the broker runs as; always allowed, and an operator.
   public var ownUser: UInt32
@@ -45,7 +45,4 @@ public struct AccessPolicy: Sendable {
   func isOperator(user: UInt32, groups: Set<UInt32>) -> Bool {
     user == 0 || user == ownUser || !operatorGroups.isDisjoint(with: groups)
   }
-
-  /// Whether the answers depend on groups at all; looking them up may ask the network (nsswitch.conf(5)).
-  var needsGroups: Bool { !allowedGroups.isEmpty || !operatorGroups.isEmpty }
 }
