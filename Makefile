@@ -8,6 +8,7 @@ SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks Fuzz)
 # Files that are only sourced are checked where they are.
 SHELL_SCRIPTS := .ci/run $(shell find scripts demo clients -name '*.sh' -perm -u+x)
 GENERATED := Sources/CJobBrokerProto
+PREFIX ?= /usr/local
 
 .PHONY: help
 help: ## List the targets
@@ -25,6 +26,10 @@ build: setup ## Build everything for debugging
 release: setup ## Build jobbrokerd and jobctl, optimised
 	swift build --configuration release --product jobbrokerd
 	swift build --configuration release --product jobctl
+
+.PHONY: install
+install: setup ## Install programs, systemd units and completions (PREFIX=/usr/local, DESTDIR=)
+	@scripts/install.sh "$(PREFIX)" "$(DESTDIR)"
 
 .PHONY: test
 test: ## Build and run all tests

@@ -9,6 +9,8 @@ set -euo pipefail
 readonly needed_swift=6.2
 readonly build_packages=(ca-certificates git libprotobuf-c-dev libsqlite3-dev pkg-config)
 readonly test_packages=(protobuf-c-compiler python3 shellcheck)
+# What the broker's sandbox is put up with (scripts/confined.py) and judged by.
+readonly sandbox_packages=(bubblewrap python3 python3-seccomp systemd util-linux)
 # The C client is tested with gcc, and with clang where there is one: the Swift toolchain brings it along.
 readonly clients_c_packages=(g++ gcc make python3 valgrind)
 # The rest of what the Python client is tested with comes from PyPI, into a virtual environment.
@@ -71,7 +73,7 @@ main() {
     build) ;;
     test)
       wanted+=("${test_packages[@]}" "${clients_c_packages[@]}" "${clients_python_packages[@]}")
-      wanted+=("${clients_typescript_packages[@]}")
+      wanted+=("${clients_typescript_packages[@]}" "${sandbox_packages[@]}")
       # scripts/sqld.sh downloads with it.
       python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
       ;;

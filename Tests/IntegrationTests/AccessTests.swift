@@ -1,6 +1,7 @@
 import Foundation
 import JobBrokerClient
 import Testing
+import TrustSupport
 
 /// A process of another user, as the kernel sees it. Only root can start one.
 private struct Person {
@@ -150,16 +151,24 @@ struct AccessTests {
   }
 
   @Test func onlyOperatorsMayDoWhatOperatorsDo() async throws {
+    var (requests, violations) = (0, 0)
     try await withOpenBroker("--operator-gid", "\(Self.group)") { broker in
       for person in [member, supplementaryMember] {
         for operation in try await operations(broker) {
-          expectRefusal(try await run(operation, broker, by: somebody), "your uid is \(somebody.user)")
+          let refused = try await run(operation, broker, by: somebody)
+          expectRefusal(refused, "your uid is \(somebody.user)")
           let done = try await run(operation, broker, by: person)
           #expect(done.code == 0, "\(operation): \(done)")
+          requests += 2
+          violations += (refused.code == 1 ? 0 : 1) + (done.code == 0 ? 0 : 1)
         }
       }
       #expect(try await jobctl(broker, "create", "--type", "t", by: somebody).code == 0)
     }
+    CampaignOutcome(
+      promise: "only operators operate", done: "every operation of theirs, asked by processes of other users",
+      count: "\(requests) requests", violations: violations
+    ).report()
   }
 
   @Test func withoutAnOperatorGroupOnlyTheBrokersUserAndRootOperate() async throws {
