@@ -6,7 +6,7 @@
 # PREFIX is where they will be (/usr/local), DESTDIR is put before it, to fill a package's folder.
 set -euo pipefail
 
-(($# == 1 || $# == 2)) && [[ $1 == /* ]] || {
+[[ $# -ge 1 && $# -le 2 && $1 == /* ]] || {
   echo "usage: scripts/install.sh PREFIX [DESTDIR]; PREFIX is an absolute path" >&2
   exit 2
 }

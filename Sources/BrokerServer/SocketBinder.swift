@@ -32,7 +32,7 @@ public struct SocketBinder: Sendable {
         "\(parent(of: path)) belongs to another user, or others may write there. Remove it, or choose a --socket."
       )
     }
-    let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard lock >= 0 else { throw failure("open the lock file", path + ".lock") }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       let isHeld = errno == EWOULDBLOCK
@@ -90,7 +90,9 @@ public struct SocketBinder: Sendable {
         Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
       }
     }
-    guard bound == 0, chmod(temporary, mode) == 0, Glibc.listen(descriptor, 4096) == 0,
+    // Where others may write, one could have put a link to a file of ours in its place.
+    let hasMode = bound == 0 && fchmodat(AT_FDCWD, temporary, mode, AT_SYMLINK_NOFOLLOW) == 0
+    guard hasMode, Glibc.listen(descriptor, 4096) == 0,
       rename(temporary, path) == 0
     else {
       let error = failure("bind", path)

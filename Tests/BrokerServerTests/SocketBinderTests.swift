@@ -35,6 +35,33 @@ import Testing
     try SocketBinder.bind(path: directory + "/new/broker.sock", inOwnDirectory: true).remove()
   }
 
+  @Test func aLinkInTheLocksPlaceIsNotFollowed() throws {
+    let directory = try ownDirectory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let target = directory + "/somebody's file"
+    try FileManager.default.createSymbolicLink(
+      atPath: directory + "/broker.sock.lock", withDestinationPath: target)
+    #expect(throws: JobError.self) { try SocketBinder.bind(path: directory + "/broker.sock") }
+    #expect(!FileManager.default.fileExists(atPath: target), "it was made by way of the link")
+  }
+
+  @Test func aLinkInTheSocketsPlaceIsReplacedNotFollowed() throws {
+    let directory = try ownDirectory()
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let (target, path) = (directory + "/somebody's file", directory + "/broker.sock")
+    try Data("his".utf8).write(to: URL(fileURLWithPath: target))
+    try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: target)
+    for link in [path, "\(path).\(getpid())"] {
+      try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: target)
+    }
+    let socket = try SocketBinder.bind(path: path, mode: 0o666)
+    #expect(try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType == .typeSocket)
+    socket.remove()
+    #expect(FileManager.default.contents(atPath: target) == Data("his".utf8))
+    let mode = try FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
+    #expect(mode == 0o640)
+  }
+
   private func ownDirectory() throws -> String {
     let path = NSTemporaryDirectory() + "jobbroker-binder-\(JobID.timeOrdered())"
     try FileManager.default.createDirectory(
