@@ -55,7 +55,8 @@ import Testing
       try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: target)
     }
     let socket = try SocketBinder.bind(path: path, mode: 0o666)
-    #expect(try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType == .typeSocket)
+    let type = try FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+    #expect(type == .typeSocket)
     socket.remove()
     #expect(FileManager.default.contents(atPath: target) == Data("his".utf8))
     let mode = try FileManager.default.attributesOfItem(atPath: target)[.posixPermissions] as? Int
