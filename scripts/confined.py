@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 
-# What each setting asks for is done in `sandbox` and `filters`; these are done always, or are said below not to be.
+# Done in `sandbox` and `filters`, always.
 ALWAYS = {
     "AmbientCapabilities": "",
     "CapabilityBoundingSet": "",
@@ -40,7 +40,7 @@ ALWAYS = {
     "SystemCallErrorNumber": "EPERM",
     "UMask": "0077",
 }
-# Implied here by the lack of every capability, by read-only files and by the list of system calls.
+# Implied by the lack of every capability, by read-only files and by the list of system calls; or not done here.
 IMPLIED = {
     "DevicePolicy", "IPAddressDeny", "LimitCORE", "ProcSubset", "ProtectClock", "ProtectKernelLogs",
     "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc", "RemoveIPC", "RestrictRealtime",
@@ -186,7 +186,9 @@ def enter(settings, command):
 
 
 def main():
-    parser = argparse.ArgumentParser(usage=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="confined.py UNIT [DROP-IN...] --state DIR --sockets DIR --user ID -- PROGRAM [ARGUMENT...]")
     parser.add_argument("units", nargs="+")
     parser.add_argument("--state")
     parser.add_argument("--sockets")
