@@ -63,6 +63,10 @@ bench: release ## Measure lifecycles per second at 2, 16 and 64 clients
 bench-peers: release ## Measure side by side with beanstalkd, Redis, PostgreSQL and the original design
 	@scripts/bench-peers.sh
 
+.PHONY: bench-libsql
+bench-libsql: release ## Measure with the jobs in a libSQL database, near and 20 ms away
+	@scripts/bench-libsql.sh "$$(swift build --configuration release --show-bin-path)"
+
 .PHONY: format
 format: ## Format the Swift sources
 	swift format --in-place --recursive --parallel $(SWIFT_SOURCES)

@@ -116,7 +116,9 @@ let package = Package(
       path: "Tests/LibSQLTestSupport", swiftSettings: strict),
     .testTarget(
       name: "LibSQLJobStoreTests",
-      dependencies: ["LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", nioCore, logging],
+      dependencies: [
+        "LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", "TrustSupport", nioCore, logging,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "DiskFaultTests", dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS", "TrustSupport"],

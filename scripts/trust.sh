@@ -43,6 +43,7 @@ campaign() {
 }
 
 scripts/setup.sh test
+scripts/sqld.sh >/dev/null
 swift build --build-tests "${build[@]}"
 mkdir -p "$logs"
 
@@ -51,6 +52,7 @@ campaign power-cut PowerCutTests JOBBROKER_POWER_CUT_IMAGES=10000
 campaign disk-faults FaultSweepTests JOBBROKER_FAULTS_EVERY=1
 campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2000
 campaign confinement 'ConfinementTests|IntegrationTests.AccessTests' JOBBROKER_CONFINEMENT_ROUNDS=100
+campaign lost-answers LostAnswerTests JOBBROKER_LOST_ANSWERS=10000
 
 printf '\n'
 {

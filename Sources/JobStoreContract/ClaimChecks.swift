@@ -78,6 +78,23 @@ extension ContractCheck {
       try store.equal(claimed.id, delayed.id, "the claim after the moment")
       try store.equal(claimed.notBefore, nil, "not before, when it has come")
     },
+    ContractCheck("claim: of a great many jobs whose moment has come, a part is let go at a time") { store in
+      let count = 1200
+      let due = store.clock.now + .seconds(10)
+      let jobs = (0..<count).map { _ in NewJob(type: "ingest", notBefore: due) }
+      _ = try await store.store.execute(jobs.map { .create([$0]) })
+      store.clock.advance(.seconds(10))
+      guard case .promoted(let first, let next) = try await store.store.commit(.promote) else {
+        throw store.violation("not promoted")
+      }
+      guard let part = first["ingest"], part < count else { throw store.violation("all were let go at once") }
+      try store.equal(next, due, "next due")
+      guard case .promoted(let rest, let none) = try await store.store.commit(.promote) else {
+        throw store.violation("not promoted")
+      }
+      try store.equal(rest, ["ingest": count - part], "the rest")
+      try store.equal(none, nil, "next due, when all are let go")
+    },
     ContractCheck("claim: a moment that has passed is none") { store in
       let job = try await store.create(after: .seconds(-1))
       try store.equal(job.notBefore, nil, "not before")

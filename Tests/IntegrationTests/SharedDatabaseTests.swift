@@ -4,6 +4,7 @@ import JobModel
 import LibSQLTestSupport
 import Synchronization
 import Testing
+import TrustSupport
 
 /// Which jobs were claimed, and how many were completed.
 private final class Tally: Sendable {
@@ -40,7 +41,7 @@ private final class Tally: Sendable {
 /// Several brokers on one libSQL database.
 @Suite struct SharedDatabaseTests {
   @Test func everyJobIsClaimedOnceAmongFourBrokersAndSixteenWorkers() async throws {
-    let count = ProcessInfo.processInfo.environment["JOBBROKER_SHARED_JOBS"].flatMap(Int.init) ?? 800
+    let count = CampaignSize.number("JOBBROKER_SHARED_JOBS", short: 800)
     try await withBrokers(4) { brokers, _ in
       let tally = Tally(until: count)
       var clients: [JobBrokerClient] = []
@@ -71,8 +72,13 @@ private final class Tally: Sendable {
         try await group.waitForAll()
       }
       let all = tally.claims
+      let again = all.count - Set(all.map(\.id)).count
+      CampaignOutcome(
+        promise: "no job is claimed twice among brokers that share a database",
+        done: "4 brokers and 16 workers on one libSQL server", count: "\(all.count) claims", violations: again
+      ).report()
       #expect(all.count == count)
-      #expect(Set(all.map(\.id)).count == count)
+      #expect(again == 0)
       #expect(all.allSatisfy { $0.attempt == 1 })
       let stats = try await brokers[0].client().stats()
       #expect(stats.types.first?.counts[.complete] == count)
@@ -204,14 +210,32 @@ private final class Tally: Sendable {
   func aBrokerThatCanNotStartSaysWhichVariableToLookAt(
     _ environment: [String: String], _ variable: String
   ) async throws {
+    let errors = try await errorsOfABrokerThatCanNotStart(environment)
+    #expect(errors.contains(variable))
+    #expect(!errors.contains("hunter2"))
+  }
+
+  @Test func aBrokerWhoseTokenDoesNotLetItInSaysSoAndDoesNotShowIt() async throws {
+    let issuer = try TokenIssuer()
+    let server = try await SQLServer.start(["--auth-jwt-key-file", issuer.publicKey])
+    let tokens = [nil, try issuer.token(expiry: .now - 3600), try issuer.token(access: "ro")]
+    for token in tokens {
+      var environment = ["TURSO_DATABASE_URL": server.url]
+      environment["TURSO_AUTH_TOKEN"] = token
+      let errors = try await errorsOfABrokerThatCanNotStart(environment)
+      #expect(errors.contains("TURSO_AUTH_TOKEN"))
+      if let token { #expect(!errors.contains(token)) }
+    }
+    await server.stop()
+  }
+
+  private func errorsOfABrokerThatCanNotStart(_ environment: [String: String]) async throws -> String {
     let directory = TemporaryDirectory()
     let settings = ["JOB_STORE_BACKEND": "turso", "TURSO_DATABASE_URL": ""].merging(environment) { $1 }
     let process = try ChildProcess(
       Products.jobbrokerd, ["--socket", directory.file("broker.sock")], environment: settings)
     #expect(await process.waitForExit() == 1)
-    let errors = await process.allErrors()
-    #expect(errors.contains(variable))
-    #expect(!errors.contains("hunter2"))
+    return await process.allErrors()
   }
 }
 

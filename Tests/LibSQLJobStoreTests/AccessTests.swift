@@ -7,39 +7,40 @@ import Testing
 
 /// Who is let in, and what is said to who is not.
 @Suite struct AccessTests {
-  /// A server's public key, and tokens signed for it; made once for these tests, and good for nothing else.
-  private enum Token {
-    static let publicKey = "qFqP4Yxgz6Isr57Eki-mtQk3wNG3rDZBKlMF-MkbIa8"
-    static let valid =
-      "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJhIjoicncifQ.2xqNnsyVCTZWUR__uolVCEzN-Aaf94xRphI8iMFm9nsOwA6rlfa76v_-hyV0mMAIecPqt6IRMlZrEXOXaBx9Bw"
-    static let readOnly =
-      "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJhIjoicm8ifQ.xEqpSGEBG4AR-FxXvJ-647I2-32F_UR9Cbe9npoWkiuir5cRHv0YFWSXpPq4TRx-kmO1Ms3p3ZNd5YY7OhdiAg"
-    static let expired =
-      "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJhIjoicnciLCJleHAiOjE2MDAwMDAwMDB9.LyEozVflWM2gLZ6OzTOMSGjTjh79GZxz2oT6QDZetANDloV3_Gk9g_cgYyh4VgKb8BO8aOlArJ28Pb8TfRNbAg"
-    static let ofAnotherKey =
-      "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJhIjoicncifQ.3OtBEixw0CNMK0giqgQRZenDOJVUOHwSCRGllLRUnNeAYMpElOur8blwwxIvz-hpWDQ2wVPYrkiGXbVX8yg_Dw"
+  /// What may be wrong with a token.
+  enum BadToken: CaseIterable {
+    case missing, nonsense, expired, readOnly, ofAnotherKey
+
+    func made(by issuer: TokenIssuer) throws -> String? {
+      switch self {
+      case .missing: nil
+      case .nonsense: "nonsense"
+      case .expired: try issuer.token(expiry: .now - 3600)
+      case .readOnly: try issuer.token(access: "ro")
+      case .ofAnotherKey: try TokenIssuer().token()
+      }
+    }
   }
 
-  @Test func `a server that asks for a token is opened with the right one alone`() async throws {
-    let directory = try DataDirectory()
-    let key = directory / "key"
-    try Token.publicKey.write(toFile: key, atomically: true, encoding: .utf8)
-    try await withServer(["--auth-jwt-key-file", key]) { server in
-      let refused = [nil, Token.expired, Token.ofAnotherKey, Token.readOnly, "nonsense"]
-      // A database that is new, and one that is not.
-      for _ in 0..<2 {
-        for token in refused {
-          let error = await error(.permissionDenied) {
-            await (try await open(server.url, token: token)).close()
-          }
-          #expect(error?.message.contains("TURSO_AUTH_TOKEN") == true)
-          if let token { #expect(error?.message.contains(token) == false) }
+  @Test(arguments: BadToken.allCases)
+  func `a token that does not let in is refused without being shown`(_ bad: BadToken) async throws {
+    let issuer = try TokenIssuer()
+    try await withServer(["--auth-jwt-key-file", issuer.publicKey]) { server in
+      let token = try bad.made(by: issuer)
+      func refused() async {
+        let error = await error(.permissionDenied) {
+          await (try await open(server.url, token: token)).close()
         }
-        let store = try await open(server.url, token: Token.valid)
-        let job = try await store.create(NewJob(type: "ingest"))
-        #expect(try await store.get(job.id) != nil)
-        await store.close()
+        #expect(error?.message.contains("TURSO_AUTH_TOKEN") == true)
+        if let token { #expect(error?.message.contains(token) == false) }
       }
+      // A database that is new, and one that is not.
+      await refused()
+      let store = try await open(server.url, token: issuer.token(expiry: .now + 3600))
+      let job = try await store.create(NewJob(type: "ingest"))
+      await refused()
+      #expect(try await store.get(job.id) != nil)
+      await store.close()
     }
   }
 

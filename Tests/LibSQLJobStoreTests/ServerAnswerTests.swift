@@ -9,7 +9,8 @@ import Testing
 /// What servers, and what stands before them, say instead of a result.
 @Suite struct ServerAnswerTests {
   @Test(arguments: [
-    (400, "not JSON"), (400, #"{"error":"Malformed"}"#), (404, "no such database"),
+    (400, "not JSON"), (400, #"{"error":"Malformed"}"#), (400, #"{"message":"no","code":"BATON_INVALID"}"#),
+    (404, "no such database"),
     (401, #"{"error":"Bad JWT"}"#),
     (403, #"{"error":"Namespace is blocked"}"#),
     (
@@ -29,6 +30,11 @@ import Testing
     (429, #"{"error":"slow down"}"#), (500, #"{"error":"Internal"}"#), (502, "<html>"), (503, ""),
     (200, "{}"),
     (200, #"{"results":[]}"#), (200, "not JSON"),
+    (400, #"{"message":"The stream has expired due to inactivity","code":"STREAM_EXPIRED"}"#),
+    (
+      200,
+      #"{"baton":null,"base_url":null,"results":[{"type":"error","error":{"message":"late","code":"TRANSACTION_TIMEOUT"}}]}"#
+    ),
   ])
   func `what may pass is tried again`(_ status: Int, _ body: String) async throws {
     try await afterOpening({ $0 <= 2 ? .answer(status, body) : .pass }) { store in

@@ -1,11 +1,7 @@
-import Foundation
 import NIOSSL
 
 /// A certificate for `localhost`, and the authority that signed it, made by openssl(1) for one test.
 public struct Certificate: Sendable {
-  /// Openssl did not make it.
-  public struct NotMade: Error {}
-
   /// The file with the authority's certificate.
   public let authority: String
   private let directory: DataDirectory
@@ -20,9 +16,9 @@ public struct Certificate: Sendable {
     key = directory / "server.key"
     let authorityKey = directory / "authority.key"
     let newKey = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    try Self.openssl(
+    try OpenSSL.run(
       newKey + ["-x509", "-keyout", authorityKey, "-out", authority, "-subj", "/CN=A test's authority"])
-    try Self.openssl(
+    try OpenSSL.run(
       newKey + [
         "-x509", "-CA", authority, "-CAkey", authorityKey, "-keyout", key, "-out", chain, "-subj",
         "/CN=localhost",
@@ -36,15 +32,5 @@ public struct Certificate: Sendable {
       certificateChain: try NIOSSLCertificate.fromPEMFile(chain).map { .certificate($0) },
       privateKey: .privateKey(try NIOSSLPrivateKey(file: key, format: .pem)))
     return try NIOSSLContext(configuration: configuration)
-  }
-
-  private static func openssl(_ arguments: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["openssl"] + arguments
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    if process.terminationStatus != 0 { throw NotMade() }
   }
 }

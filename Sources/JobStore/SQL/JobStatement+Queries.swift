@@ -79,8 +79,11 @@ extension JobStatement {
     WHERE status = 'processing' AND updated_at < ?1 AND (?2 IS NULL OR type = ?2) ORDER BY seq
     """
 
+  /// Jobs that one `promote` lets go, so that others get their turn between.
+  public static let promotedAtOnce = 1000
+
   /// The first `?2` jobs that are due at `?1`.
-  static let firstDue =
+  public static let firstDue =
     "FROM \(delayedJobs) WHERE \(delayed) AND not_before <= ?1 ORDER BY not_before LIMIT ?2"
 
   static let dueSQL = "SELECT type, count(*) FROM (SELECT type \(firstDue)) GROUP BY type"

@@ -40,6 +40,12 @@ struct HranaClient: Sendable {
   func run(_ batch: HranaBatch) async throws(HranaFailure) -> HranaResult {
     let (status, body) = try await send(batch.pipelineJSON)
     guard status == .ok else {
+      // So says the server of a stream that is no more.
+      if status == .badRequest,
+        let error = try? JSONDecoder().decode(HranaError.self, from: Data(buffer: body))
+      {
+        throw .failed(error)
+      }
       throw .refused(status: Int(status.code), message: Self.message(of: body))
     }
     let response: HranaResponse

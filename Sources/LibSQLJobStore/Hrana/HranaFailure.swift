@@ -9,9 +9,10 @@ enum HranaFailure: Error, Sendable, Equatable {
   /// The batch was sent and there is no answer, or none that makes sense: it may or may not have run.
   case lost(String)
 
-  /// Whether other writers, or the size of the answer, are all that is wrong: no reason for alarm.
+  /// Whether other writers, a transaction that took long, or the size of the answer are all that is wrong: no reason
+  /// for alarm.
   var isOrdinary: Bool {
-    if case .failed(let error) = self { error.isBusy || error.isTooLarge } else { false }
+    if case .failed(let error) = self { error.isPassing || error.isTooLarge } else { false }
   }
 
   /// Whether the batch may have been run.
@@ -28,7 +29,7 @@ enum HranaFailure: Error, Sendable, Equatable {
     switch self {
     case .lost: true
     case .refused(let status, _): status >= 500 || status == 429
-    case .failed(let error): error.isBusy
+    case .failed(let error): error.isPassing
     case .unreachable: false
     }
   }

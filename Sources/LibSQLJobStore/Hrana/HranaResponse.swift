@@ -40,6 +40,10 @@ struct HranaError: Error, Decodable, Sendable, Equatable, CustomStringConvertibl
   /// Whether another connection was writing for too long.
   var isBusy: Bool { code?.hasPrefix("SQLITE_BUSY") == true || message.contains("database is locked") }
 
+  /// Whether the same may well succeed a moment later: others were writing, or the server ended the stream or the
+  /// transaction before it was done, which it does to those that take long.
+  var isPassing: Bool { isBusy || code == "STREAM_EXPIRED" || code == "TRANSACTION_TIMEOUT" }
+
   /// Whether the rows were more than the server sends in one response; it has undone the batch then.
   var isTooLarge: Bool { code == "RESPONSE_TOO_LARGE" }
 }

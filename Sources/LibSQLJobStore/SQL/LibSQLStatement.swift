@@ -134,10 +134,8 @@ enum LibSQLStatement {
     """
   static let reapChosen = "UPDATE jobs SET \(JobStatement.reaped) WHERE seq IN \(chosen)"
 
-  /// Chooses the jobs whose moment, at `?1`, has come.
-  static let chooseDue = """
-    \(record) INDEXED BY jobs_delayed WHERE \(JobStatement.delayed) AND not_before <= ?1
-    """
+  /// Chooses up to `?2` jobs whose moment, at `?1`, has come, the earliest first.
+  static let chooseDue = "\(record) WHERE seq IN (SELECT seq \(JobStatement.firstDue))"
   static let promoteChosen = "UPDATE jobs SET not_before = NULL WHERE seq IN \(chosen)"
 
   /// Chooses the job `?1`.

@@ -120,10 +120,10 @@ extension CommandPlanner {
     }
   }
 
-  /// Lets the jobs be claimed whose moment has come.
+  /// Lets the jobs be claimed whose moment has come; when more are due, the next one is due already.
   mutating func promote(_ command: Int) -> CommandPlan {
-    let chosen = transaction.change(
-      LibSQLStatement.chooseDue, transaction.values([.time(now)], command: command))
+    let first: [SQLValue] = [.time(now), .integer(JobStatement.promotedAtOnce)]
+    let chosen = transaction.change(LibSQLStatement.chooseDue, transaction.values(first, command: command))
     let promoted = transaction.change(
       LibSQLStatement.promoteChosen, transaction.values([], command: command), after: [chosen])
     let next = transaction.read(JobStatement.nextDue.sql)

@@ -35,12 +35,9 @@ extension CommandRunner {
     return .success(.reaped(reaped))
   }
 
-  /// Jobs that one `promote` lets go, so that others get their turn between.
-  private static let promotedAtOnce = 1000
-
   /// `JobCommand.promote`: when more are due, the next one is due already.
   mutating func promote(at now: Timestamp) throws(SQLiteError) -> Result<JobReply, JobError> {
-    let first: [SQLValue] = [.time(now), .integer(Self.promotedAtOnce)]
+    let first: [SQLValue] = [.time(now), .integer(JobStatement.promotedAtOnce)]
     let due = try statements(.due).all(first) { ($0.text(0), Int($0.integer(1))) }
     if !due.isEmpty { _ = try statements.run(SQLStep(.promote, first)) }
     let next = try statements(.nextDue).first([]) { $0.optionalTime(0) }
