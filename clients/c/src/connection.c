@@ -137,13 +137,14 @@ static size_t take_frames(jobbroker_client *client) {
   }
 }
 
-/* Has reads wait until this moment or less. A time that was set before is good enough from half of what is left on, so
- * that few reads need a second system call. */
+/* Has reads wait until this moment or less. What was set before will do if it is half of what is left or more, and what
+ * is set is less than all of it, so that it will do for the next reads, too: few need this system call. */
 static bool set_receive_timeout(jobbroker_client *client, int64_t until) {
   int64_t left = until == JB_NEVER ? JB_PATIENCE_MS : until - jb_now();
   if (left <= 0) return false;
   if (left > JB_PATIENCE_MS) left = JB_PATIENCE_MS;
   if (client->receive_timeout > left / 2 && client->receive_timeout <= left) return true;
+  left -= left / 4;
   struct timeval time = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
   if (setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) != 0) return false;
   client->receive_timeout = left;
