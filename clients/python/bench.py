@@ -3,15 +3,19 @@
 
     JOBBROKERD=/path/to/jobbrokerd clients/python/bench.py
 
-The client's CPU time of a blocking create, and how soon after a create's reply a worker that is blocked in a claim, in
-a process of its own, has its job. Medians; the broker is one of its own on an empty store.
+The client's CPU time of a blocking create, in batches, each beside a batch of bare round trips of as many bytes (send,
+recv, and a peer that answers as late as the broker did), which are the floor; and how soon after a create's reply a
+worker that is blocked in a claim, in a process of its own, has its job. Medians; the broker is one of its own on an
+empty store.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,7 +26,10 @@ from multiprocessing.connection import Connection
 
 from jobbroker import Client
 
-CREATES = 5_000
+BATCHES = 50
+BATCH = 100
+REQUEST, REPLY = 145, 80
+"""About as many bytes as a create's frame and its reply's have."""
 WAKE_UPS = 500
 METADATA = {"url": "https://example.org/audio/1234567890.flac", "gain": -3.5, "user": "somebody"}
 
@@ -43,15 +50,38 @@ def broker() -> Iterator[str]:
 
 
 def measure_creates(socket_path: str) -> None:
-    cpu, elapsed = [], []
+    creates, floors = [], []
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = socket.socketpair()
+    peer = context.Process(target=answer, args=(theirs,))
+    peer.start()
+    theirs.close()
     with Client(socket_path) as client:
-        for _ in range(CREATES):
+        for _ in range(BATCHES):
+            begun = time.monotonic()
             # Of all threads of this process.
-            started, started_cpu = time.perf_counter_ns(), time.process_time_ns()
-            client.create("bench", METADATA)
-            cpu.append(time.process_time_ns() - started_cpu)
-            elapsed.append(time.perf_counter_ns() - started)
-    print(f"create   {CREATES}  client CPU {show(cpu)}  elapsed {show(elapsed)}")
+            before = time.process_time_ns()
+            for _ in range(BATCH):
+                client.create("bench", METADATA)
+            between = time.process_time_ns()
+            request = struct.pack("d", (time.monotonic() - begun) / BATCH).ljust(REQUEST)
+            for _ in range(BATCH):
+                ours.sendall(request)
+                ours.recv(REPLY)
+            creates.append((between - before) // BATCH)
+            floors.append((time.process_time_ns() - between) // BATCH)
+    ours.close()
+    peer.join()
+    own = (statistics.median(creates) - statistics.median(floors)) / 1000
+    print(f"create          client CPU {show(creates)}")
+    print(f"bare round trip client CPU {show(floors)}; the client's own part {own:.1f} µs")
+
+
+def answer(peer: socket.socket) -> None:
+    """Answers round trips after the time that each asks for."""
+    while request := peer.recv(REQUEST, socket.MSG_WAITALL):
+        time.sleep(struct.unpack_from("d", request)[0])
+        peer.send(bytes(REPLY))
 
 
 def measure_wake_ups(socket_path: str) -> None:

@@ -1,6 +1,8 @@
 /* What a client costs:
  *
- *   bench SOCKET create COUNT   the client's own processor time for a blocking create
+ *   bench SOCKET create COUNT   the client's own processor time for a blocking create, in batches, each beside a batch of
+ *                               bare round trips of as many bytes: send, recv, and a peer that only answers, as late as
+ *                               the broker did, for who sleeps longer finds colder caches. They are the floor.
  *   bench SOCKET wake COUNT     how long after the create's reply a worker blocked in a claim has the job
  */
 #include <jobbroker.h>
@@ -8,9 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { LIMIT_MS = 30000 };
+enum { LIMIT_MS = 30000, BATCH = 100 };
+
+/* Bytes of a create's frame and of its reply's, as they are with new_job. */
+enum { REQUEST_SIZE = 296, REPLY_SIZE = 82 };
 
 static double now(clockid_t clock) {
   struct timespec time;
@@ -46,19 +53,68 @@ static jobbroker_new_job new_job(void) {
   return job;
 }
 
+/* What any client pays the kernel for a request, and for a reply that comes after a time. */
+static void round_trip(int peer, double microseconds) {
+  char bytes[REQUEST_SIZE] = {0};
+  memcpy(bytes, &microseconds, sizeof microseconds);
+  if (send(peer, bytes, REQUEST_SIZE, 0) == REQUEST_SIZE && recv(peer, bytes, REPLY_SIZE, 0) == REPLY_SIZE) return;
+  perror("bench: round trip");
+  exit(1);
+}
+
+static void answer(int peer) {
+  char bytes[REQUEST_SIZE];
+  while (recv(peer, bytes, REQUEST_SIZE, MSG_WAITALL) == REQUEST_SIZE) {
+    double microseconds;
+    memcpy(&microseconds, bytes, sizeof microseconds);
+    long nanoseconds = (long)(microseconds * 1000);
+    nanosleep(&(struct timespec){nanoseconds / 1000000000, nanoseconds % 1000000000}, NULL);
+    send(peer, bytes, REPLY_SIZE, MSG_NOSIGNAL);
+  }
+}
+
+/* A process of its own that answers round trips, and ends with the descriptor that is returned. */
+static int start_answering(void) {
+  int ends[2];
+  pid_t child = socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0 ? fork() : -1;
+  if (child < 0) {
+    perror("bench: peer");
+    exit(1);
+  }
+  close(ends[child == 0 ? 0 : 1]);
+  if (child != 0) return ends[0];
+  answer(ends[1]);
+  _exit(0);
+}
+
+static void create(jobbroker_client *client) {
+  jobbroker_reply *reply;
+  jobbroker_new_job job = new_job();
+  check(client, jobbroker_create(client, &job, LIMIT_MS, &reply));
+  jobbroker_reply_free(reply);
+}
+
+/* Reading the processor's clock is a system call, too: once a batch it does not count. */
 static void measure_creates(const char *socket, double *samples, size_t count) {
+  size_t batches = count / BATCH;
+  double *floors = samples + batches;
+  int peer = start_answering();
   jobbroker_client *client = jobbroker_new(&(jobbroker_options){.socket_path = socket});
   check(client, jobbroker_connect(client, LIMIT_MS));
-  for (size_t i = 0; i < count; i++) {
-    jobbroker_reply *reply;
-    double before = now(CLOCK_PROCESS_CPUTIME_ID);
-    jobbroker_new_job job = new_job();
-    check(client, jobbroker_create(client, &job, LIMIT_MS, &reply));
-    jobbroker_reply_free(reply);
-    samples[i] = now(CLOCK_PROCESS_CPUTIME_ID) - before;
+  for (size_t batch = 0; batch < batches; batch++) {
+    double begun = now(CLOCK_MONOTONIC), before = now(CLOCK_PROCESS_CPUTIME_ID);
+    for (int i = 0; i < BATCH; i++) create(client);
+    double between = now(CLOCK_PROCESS_CPUTIME_ID), delay = (now(CLOCK_MONOTONIC) - begun) / BATCH;
+    for (int i = 0; i < BATCH; i++) round_trip(peer, delay);
+    samples[batch] = (between - before) / BATCH;
+    floors[batch] = (now(CLOCK_PROCESS_CPUTIME_ID) - between) / BATCH;
   }
   jobbroker_free(client);
-  tell("client CPU of a blocking create", samples, count);
+  close(peer);
+  tell("client CPU of a blocking create", samples, batches);
+  tell("client CPU of a bare round trip", floors, batches);
+  double median = samples[batches / 2], floor = floors[batches / 2];
+  printf("the client's own part: %.1f µs (a create costs %.2f bare round trips)\n", median - floor, median / floor);
 }
 
 /* The worker's side: claims job after job, and notes when it has each. */
@@ -119,12 +175,12 @@ static void measure_wakes(const char *socket, double *samples, size_t count) {
 int main(int count, char **arguments) {
   size_t samples = count == 4 ? strtoul(arguments[3], NULL, 10) : 0;
   double *room = samples ? calloc(samples, sizeof *room) : NULL;
-  if (room && strcmp(arguments[2], "create") == 0) {
+  if (room && samples >= BATCH && strcmp(arguments[2], "create") == 0) {
     measure_creates(arguments[1], room, samples);
   } else if (room && strcmp(arguments[2], "wake") == 0) {
     measure_wakes(arguments[1], room, samples);
   } else {
-    fprintf(stderr, "usage: %s SOCKET create|wake COUNT\n", arguments[0]);
+    fprintf(stderr, "usage: %s SOCKET create|wake COUNT (creates: 100 or more)\n", arguments[0]);
     return 2;
   }
   free(room);

@@ -7,7 +7,7 @@ make --silent build/bench
 # shellcheck source=clients/c/broker.sh
 source ./broker.sh
 start_broker
-build/bench "$SOCKET" create "${CREATES:-20000}"
+build/bench "$SOCKET" create "${CREATES:-10000}"
 # A store of its own, so that no job is left to claim.
 stop_broker
 start_broker

@@ -1,5 +1,6 @@
 /* Connecting, the handshake, and what a connection carries. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,13 +60,15 @@ void jb_dial(jobbroker_client *client, int64_t now) {
   }
   strcpy(address.sun_path, client->socket_path);
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  /* A Unix socket connects at once or not at all; EAGAIN means that more clients are at the door than it has room for. */
-  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+  /* A Unix socket connects at once or not at all; EAGAIN means that more clients are at the door than it has room for.
+   * Later only the read of jobbroker_wait blocks: all others say MSG_DONTWAIT. */
+  if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 || fcntl(fd, F_SETFL, 0) < 0) {
     dial_later(client, no_broker(client, strerror(errno)));
     if (fd >= 0) close(fd);
     return;
   }
   client->fd = fd;
+  client->receive_timeout = 0;
   greet(client);
 }
 
@@ -106,7 +109,7 @@ void jb_greeted(jobbroker_client *client, uint64_t id, jobbroker_reply *reply) {
 void jb_write(jobbroker_client *client) {
   while (client->fd >= 0 && jb_buffer_count(&client->outgoing)) {
     ssize_t written = send(client->fd, client->outgoing.bytes + client->outgoing.begin,
-                           jb_buffer_count(&client->outgoing), MSG_NOSIGNAL);
+                           jb_buffer_count(&client->outgoing), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (written >= 0) {
       jb_buffer_consume(&client->outgoing, (size_t)written);
     } else if (errno == EAGAIN) {
@@ -134,7 +137,22 @@ static size_t take_frames(jobbroker_client *client) {
   }
 }
 
-void jb_read(jobbroker_client *client) {
+/* Has reads wait until this moment or less. What was set before will do if it is half of what is left or more, and what
+ * is set is less than all of it, so that it will do for the next reads, too: few need this system call. */
+static bool set_receive_timeout(jobbroker_client *client, int64_t until) {
+  int64_t left = until == JB_NEVER ? JB_PATIENCE_MS : until - jb_now();
+  if (left <= 0) return false;
+  if (left > JB_PATIENCE_MS) left = JB_PATIENCE_MS;
+  if (client->receive_timeout > left / 2 && client->receive_timeout <= left) return true;
+  left -= left / 4;
+  struct timeval time = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
+  if (setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) != 0) return false;
+  client->receive_timeout = left;
+  return true;
+}
+
+void jb_read(jobbroker_client *client, int64_t until) {
+  int flags = until > 0 && set_receive_timeout(client, until) ? 0 : MSG_DONTWAIT;
   size_t wanted = JB_READ_SIZE;
   for (int i = 0; i < JB_READS_AT_A_TIME && client->fd >= 0; i++) {
     struct jb_buffer *incoming = &client->incoming;
@@ -145,9 +163,10 @@ void jb_read(jobbroker_client *client) {
       return;
     }
     room = incoming->capacity - incoming->end;
-    ssize_t count = recv(client->fd, incoming->bytes + incoming->end, room, 0);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && errno == EAGAIN) return;
+    ssize_t count = recv(client->fd, incoming->bytes + incoming->end, room, flags);
+    flags = MSG_DONTWAIT;
+    /* A signal is as good a reason to look as any. */
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (count <= 0) {
       jb_lost(client, jb_reply_error(JOBBROKER_UNAVAILABLE, "the connection was lost (%s)",
                                      count ? strerror(errno) : "the broker closed it"));

@@ -83,12 +83,8 @@ static void keep_time(jobbroker_client *client) {
   jb_wake_at(client, jb_calls_expire(client, now));
 }
 
-jobbroker_code jobbroker_process(jobbroker_client *client) {
-  if (client->processing) return JOBBROKER_INVALID_ARGUMENT;
-  client->processing = true;
-  keep_time(client);
-  jb_write(client);
-  if (client->fd >= 0) jb_read(client);
+/* Does what came of reading and of the time. */
+static jobbroker_code settle(jobbroker_client *client) {
   jb_send_queue(client);
   jb_write(client);
   client->processing = false;
@@ -98,13 +94,30 @@ jobbroker_code jobbroker_process(jobbroker_client *client) {
   return client->ending->code;
 }
 
+jobbroker_code jobbroker_process(jobbroker_client *client) {
+  if (client->processing) return JOBBROKER_INVALID_ARGUMENT;
+  client->processing = true;
+  keep_time(client);
+  jb_write(client);
+  if (client->fd >= 0) jb_read(client, 0);
+  return settle(client);
+}
+
+/* Waits in the read itself: one system call where poll and read are two. */
+static jobbroker_code wait_for_reply(jobbroker_client *client, int64_t until) {
+  client->processing = true;
+  jb_read(client, until);
+  keep_time(client);
+  return settle(client);
+}
+
 jobbroker_code jobbroker_wait(jobbroker_client *client, int timeout_ms) {
   if (client->processing) return JOBBROKER_INVALID_ARGUMENT;
   if (client->state == JB_ENDED) return jobbroker_process(client);
   int64_t until = jb_deadline(timeout_ms);
   if (client->wakes < until) until = client->wakes;
-  struct pollfd socket = {.fd = client->fd, .events = POLLIN};
-  if (jb_buffer_count(&client->outgoing)) socket.events |= POLLOUT;
+  if (client->fd >= 0 && !jb_buffer_count(&client->outgoing)) return wait_for_reply(client, until);
+  struct pollfd socket = {.fd = client->fd, .events = POLLIN | POLLOUT};
   /* poll(2) leaves a negative descriptor out. A signal is as good a reason to look as any. */
   poll(&socket, 1, jb_until(until));
   return jobbroker_process(client);

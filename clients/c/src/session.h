@@ -84,6 +84,8 @@ struct jobbroker_client {
   int fd;
   int64_t next_dial;
   int64_t greeting_ends;
+  /* How long the socket lets a read wait, in milliseconds; 0: not set. */
+  int64_t receive_timeout;
   /* Failures in a row, for the backoff. */
   int failures;
   uint64_t random;
@@ -145,8 +147,8 @@ void jb_calls_end(jobbroker_client *client, jobbroker_reply *reason);
 
 /* Connects, if it is time. */
 void jb_dial(jobbroker_client *client, int64_t now);
-/* Reads what has come and takes it. */
-void jb_read(jobbroker_client *client);
+/* Reads what has come and takes it. If nothing has, waits until this moment, or less; 0: not at all. */
+void jb_read(jobbroker_client *client, int64_t until);
 /* Writes what is to go out, as far as the socket takes it. */
 void jb_write(jobbroker_client *client);
 /* The first answer of a connection. Takes the reply. */
