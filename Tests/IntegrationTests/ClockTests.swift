@@ -15,7 +15,7 @@ struct ClockTests {
     let seed = CampaignSize.seed("JOBBROKER_CLOCK_SEED", short: 20_261_126)
     var random = SeededRandom(seed: seed)
     let clock = try FakeClock()
-    var broker = try await BrokerProcess.start(environment: clock.environment)
+    var broker = try await BrokerProcess.start(environment: clock.environment, through: FakeClock.wrapper)
     let client = try await broker.client(name: "queue")
     // One holder is heard from after each jump, the other never.
     let (heard, silent) = (try await broker.client(name: "heard"), try await broker.client(name: "silent"))
@@ -58,7 +58,7 @@ struct ClockTests {
       findings.expect(
         try await Self.aShortLeaseEnds(at: broker), "a jump by \(step) s kept a lease that ran out")
       if jump.isMultiple(of: 10) {
-        broker = try await broker.restartAfterKill(environment: clock.environment)
+        broker = try await broker.restartAfterKill(environment: clock.environment, through: FakeClock.wrapper)
       }
     }
     for (job, holder) in zip(held, [heard, silent]) {
@@ -76,7 +76,7 @@ struct ClockTests {
 
   @Test func aSteadyClockThatJumpsTooIsNoticed() async throws {
     let clock = try FakeClock(sparesSteadyClock: false)
-    let broker = try await BrokerProcess.start(environment: clock.environment)
+    let broker = try await BrokerProcess.start(environment: clock.environment, through: FakeClock.wrapper)
     let client = try await broker.client()
     let holder = try await broker.client(name: "holder")
     let id = try await client.create(NewJob(type: "held")).job.id
@@ -128,6 +128,10 @@ private struct FakeClock {
   let environment: [String: String]
 
   static var isAvailable: Bool { library != nil }
+
+  /// The library adds a variable to the environment of the first process it is loaded into. Swift looks for its
+  /// arguments from there and finds none, so that process must be another one.
+  static let wrapper = ["/usr/bin/env"]
 
   private static let library: String? = {
     let roots = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib")) ?? []
