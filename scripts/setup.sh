@@ -8,7 +8,7 @@ set -euo pipefail
 
 readonly needed_swift=6.2
 readonly build_packages=(ca-certificates git libprotobuf-c-dev libsqlite3-dev pkg-config)
-readonly test_packages=(libfaketime protobuf-c-compiler python3 shellcheck)
+readonly test_packages=(protobuf-c-compiler python3 shellcheck)
 # The C client is tested with gcc, and with clang where there is one: the Swift toolchain brings it along.
 readonly clients_c_packages=(g++ gcc make python3 valgrind)
 # The rest of what the Python client is tested with comes from PyPI, into a virtual environment.

@@ -49,9 +49,6 @@ mkdir -p "$logs"
 campaign simulation SimulationTests JOBBROKER_SIMULATION_SEEDS=1000000
 campaign power-cut PowerCutTests JOBBROKER_POWER_CUT_IMAGES=10000
 campaign disk-faults FaultSweepTests JOBBROKER_FAULTS_EVERY=1
-campaign full-disk FullDiskTests JOBBROKER_DISK_CYCLES=100
-campaign histories HistoryTests JOBBROKER_HISTORIES=10000 JOBBROKER_HISTORY_STALLS=1000
-campaign clock ClockTests JOBBROKER_CLOCK_JUMPS=200
 campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2200
 
 printf '\n'

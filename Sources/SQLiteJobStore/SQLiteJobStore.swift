@@ -103,7 +103,7 @@ public actor SQLiteJobStore: JobStore {
     for change in writer!.changes { index.apply(change) }
     if writer!.checkpointer.noteCommit() { committed += 1 }
     do throws(SQLiteError) {
-      try writer!.checkpointer.checkpointIfNeeded(isRoomScarce: !takesNewJobs)
+      try writer!.checkpointer.checkpointIfNeeded()
     } catch {
       // What is committed is committed; whether it can be made durable is no longer sure.
       _ = ended(by: error)

@@ -7,8 +7,6 @@ struct Checkpointer {
   /// Frames from which on a checkpoint waits for readers, 64 MiB with pages of 4 KiB: one that stays would keep the
   /// log growing.
   private static let manyFrames: Int32 = 16_384
-  /// Frames from which on a checkpoint is worth it when there is no room for a longer log, 1 MiB.
-  private static let fewFrames: Int32 = 256
   /// How long it waits for them.
   private static let patience: Int32 = 100
 
@@ -46,11 +44,10 @@ struct Checkpointer {
 
   /// Makes a checkpoint when the log has grown enough.
   ///
-  /// - Parameter isRoomScarce: whether the log should be kept as short as can be.
   /// - Throws: what can't be put up with: a failed write or sync. Readers in the way and a full disk can: the log
   ///   just stays longer.
-  mutating func checkpointIfNeeded(isRoomScarce: Bool) throws(SQLiteError) {
-    guard log.before >= (isRoomScarce ? Self.fewFrames : nextAt) else { return }
+  mutating func checkpointIfNeeded() throws(SQLiteError) {
+    guard log.before >= nextAt else { return }
     nextAt = log.before + frames
     let waits = log.before >= Self.manyFrames
     if waits { connection.setBusyTimeout(milliseconds: Self.patience) }

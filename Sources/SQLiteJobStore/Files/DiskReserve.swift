@@ -5,9 +5,8 @@ import Logging
 /// Disk space put aside for the day the disk is full: a preallocated file. Giving it up makes room to finish the
 /// jobs there are; until it is there again, no new ones are taken in.
 struct DiskReserve {
-  /// Bytes put aside: the write-ahead log may hold 8 MiB of new pages, and only when these are in the database can the
-  /// log be written from its beginning again, without which finishing would use up any reserve.
-  static let size = 12 << 20
+  /// Bytes put aside. A transaction writes the pages it touches, some tens of KiB, so this is good for hundreds.
+  static let size = 4 << 20
 
   private let path: String
   private let logger: Logger
