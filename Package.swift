@@ -96,6 +96,12 @@ let package = Package(
       name: "ConformanceAdapter", dependencies: ["JobBrokerClient", "JobProtocol", "VectorSupport"],
       path: "Tests/ConformanceAdapter", swiftSettings: strict),
 
+    // The store as DESIGN §3 has it, in memory; and what judges by it the histories that real clients record.
+    .target(name: "StoreModel", dependencies: ["JobModel"], path: "Tests/StoreModel", swiftSettings: strict),
+    .target(
+      name: "HistorySupport", dependencies: ["JobBrokerClient", "StoreModel", "TrustSupport"],
+      path: "Tests/HistorySupport", swiftSettings: strict),
+
     // How a campaign is sized, and says what came of it.
     .target(name: "TrustSupport", path: "Tests/TrustSupport", swiftSettings: strict),
 
@@ -125,7 +131,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["BrokerCore", "TrustSupport"], swiftSettings: strict),
+      name: "SimulationTests", dependencies: ["BrokerCore", "StoreModel", "TrustSupport"],
+      swiftSettings: strict),
     .testTarget(name: "BrokerServerTests", dependencies: ["BrokerServer"], swiftSettings: strict),
     .testTarget(
       name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),
@@ -134,7 +141,8 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport",
-        "TrustSupport", "CSQLite", "jobbrokerd", "jobctl", nioCore, nioPosix,
+        "TrustSupport", "HistorySupport", "StoreModel", "CSQLite", "jobbrokerd",
+        "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
       swiftSettings: strict),

@@ -50,9 +50,9 @@ mkdir -p "$logs"
 campaign simulation SimulationTests JOBBROKER_SIMULATION_SEEDS=1000000
 campaign power-cut PowerCutTests JOBBROKER_POWER_CUT_IMAGES=10000
 campaign disk-faults FaultSweepTests JOBBROKER_FAULTS_EVERY=1
-campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2000
 campaign confinement 'ConfinementTests|IntegrationTests.AccessTests' JOBBROKER_CONFINEMENT_ROUNDS=100
 campaign lost-answers LostAnswerTests JOBBROKER_LOST_ANSWERS=10000
+campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2200
 
 printf '\n'
 {

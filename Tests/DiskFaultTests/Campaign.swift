@@ -1,6 +1,7 @@
 import CFaultVFS
 import CSQLite
 import JobModel
+import TrustSupport
 
 @testable import SQLiteJobStore
 

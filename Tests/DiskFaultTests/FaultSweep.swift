@@ -1,4 +1,5 @@
 import JobModel
+import TrustSupport
 
 @testable import SQLiteJobStore
 

@@ -1,4 +1,5 @@
 import JobModel
+import TrustSupport
 
 /// Commands of all kinds, as many clients would mix them. They follow from the seed and from what the store answers.
 struct Load {

@@ -1,4 +1,5 @@
 import CFaultVFS
+import TrustSupport
 
 /// The files that a power cut leaves, by name.
 typealias DiskImage = [String: [UInt8]]

@@ -1,4 +1,5 @@
 import JobModel
+import StoreModel
 
 /// Which changes a command is entitled to.
 struct Fence {

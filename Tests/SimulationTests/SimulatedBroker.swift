@@ -1,4 +1,5 @@
 import JobModel
+import StoreModel
 
 @testable import BrokerCore
 

@@ -1,4 +1,6 @@
 import JobModel
+import StoreModel
+import TrustSupport
 
 @testable import BrokerCore
 

@@ -45,9 +45,11 @@ struct BrokerProcess: Sendable {
   }
 
   /// Ends it as kill −9 does, and starts another in its place.
-  func restartAfterKill() async throws -> BrokerProcess {
+  func restartAfterKill(
+    environment: [String: String] = [:], through wrapper: [String] = []
+  ) async throws -> BrokerProcess {
     await process.stop(SIGKILL)
-    return try await BrokerProcess.start(in: directory)
+    return try await BrokerProcess.start(in: directory, environment: environment, through: wrapper)
   }
 
   /// Runs a command of `jobctl` against this broker.

@@ -1,5 +1,5 @@
 /// A fault planted into what surrounds the core, to show that the simulation would notice it.
-enum Fault: CaseIterable, Sendable {
+package enum Fault: CaseIterable, Sendable {
   // In the store.
   /// A request with an old attempt counts like one with the present attempt.
   case fenceIgnored

@@ -2,26 +2,26 @@ import JobModel
 
 /// A store in memory that does what the design says of each operation, and no more: written from the table of
 /// states, not from the SQL, so that it can be compared with the core's view of the world.
-struct ModelStore {
+package struct ModelStore {
   /// One job before and after a command; nil where there was or is none.
-  struct Change {
-    var before: Job?
-    var after: Job?
+  package struct Change {
+    package var before: Job?
+    package var after: Job?
   }
 
-  private(set) var jobs: [JobID: Job] = [:]
-  private(set) var pausedTypes: Set<String> = []
+  package private(set) var jobs: [JobID: Job] = [:]
+  package private(set) var pausedTypes: Set<String> = []
+  /// Attempts of jobs that were deleted.
+  package private(set) var attemptsBefore: [JobID: Int] = [:]
   /// What the commands since the last `takeChanges` did.
   private var changes: [Change] = []
   private var terms: [JobID: Duration] = [:]
-  /// Attempts of jobs that were deleted.
-  private var attemptsBefore: [JobID: Int] = [:]
   private var lastSequence: Int64 = 0
   let fault: Fault?
 
-  init(fault: Fault?) { self.fault = fault }
+  package init(fault: Fault? = nil) { self.fault = fault }
 
-  mutating func takeChanges() -> [Change] {
+  package mutating func takeChanges() -> [Change] {
     defer { changes = [] }
     return changes
   }
@@ -37,24 +37,26 @@ struct ModelStore {
   }
 
   /// Whether a claim of its type may take it.
-  func isClaimable(_ job: Job) -> Bool {
+  package func isClaimable(_ job: Job) -> Bool {
     job.status == .pending && job.notBefore == nil
       && (fault == .pauseIgnored || !pausedTypes.contains(job.type))
   }
 
   /// The claims in force: a job that an update started has none.
-  var held: [Job] { jobs.values.filter { $0.status == .processing && $0.leaseExpiresAt != nil } }
+  package var held: [Job] { jobs.values.filter { $0.status == .processing && $0.leaseExpiresAt != nil } }
 
-  var nextDue: Timestamp? { jobs.values.lazy.filter { $0.status == .pending }.compactMap(\.notBefore).min() }
+  package var nextDue: Timestamp? {
+    jobs.values.lazy.filter { $0.status == .pending }.compactMap(\.notBefore).min()
+  }
 
-  func recover() -> Recovery {
+  package func recover() -> Recovery {
     let held = held.sorted { $0.sequence < $1.sequence }.map {
       Recovery.HeldClaim(job: $0, lease: terms[$0.id] ?? .seconds(30))
     }
     return Recovery(held: fault == .recoveryForgotten ? [] : held, pausedTypes: pausedTypes, nextDue: nextDue)
   }
 
-  mutating func execute(_ command: JobCommand, at now: Timestamp) -> Result<JobReply, JobError> {
+  package mutating func execute(_ command: JobCommand, at now: Timestamp) -> Result<JobReply, JobError> {
     switch command {
     case .create(let new): return create(new, now)
     case .claim(let types, let maxJobs, let lease, let worker):
