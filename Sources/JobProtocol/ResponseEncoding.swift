@@ -75,8 +75,9 @@ extension Arena {
       message.pointee.workers = make(jobbroker__worker_list__init)
       (message.pointee.workers.pointee.n_workers, message.pointee.workers.pointee.workers) =
         self.list(list.workers) { worker($0) }
-      (message.pointee.workers.pointee.has_truncated, message.pointee.workers.pointee.truncated) =
-        flag(list.isTruncated)
+      if list.isTruncated {
+        (message.pointee.workers.pointee.has_truncated, message.pointee.workers.pointee.truncated) = flag(true)
+      }
     case .done:
       choose(JOBBROKER__RESPONSE__REPLY_DONE)
       message.pointee.done = make(jobbroker__done__init)
@@ -168,7 +169,7 @@ extension Arena {
     message.pointee.server = text(stats.server)
     message.pointee.store = text(stats.store)
     (message.pointee.has_pid, message.pointee.pid) = (1, stats.pid)
-    (message.pointee.has_truncated, message.pointee.truncated) = flag(stats.isTruncated)
+    if stats.isTruncated { (message.pointee.has_truncated, message.pointee.truncated) = flag(true) }
     return message
   }
 
