@@ -76,7 +76,8 @@ extension Arena {
       (message.pointee.workers.pointee.n_workers, message.pointee.workers.pointee.workers) =
         self.list(list.workers) { worker($0) }
       if list.isTruncated {
-        (message.pointee.workers.pointee.has_truncated, message.pointee.workers.pointee.truncated) = flag(true)
+        (message.pointee.workers.pointee.has_truncated, message.pointee.workers.pointee.truncated) = flag(
+          true)
       }
     case .done:
       choose(JOBBROKER__RESPONSE__REPLY_DONE)
