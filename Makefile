@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks Fuzz)
+SWIFT_SOURCES := Package.swift Sources Tests Benchmarks Fuzz/Package.swift Fuzz/Sources
 # Files that are only sourced are checked where they are.
 SHELL_SCRIPTS := .ci/run $(shell find scripts demo clients -name '*.sh' -perm -u+x)
 GENERATED := Sources/CJobBrokerProto
@@ -48,6 +48,14 @@ test-clients: ## Test the C, Python and TypeScript clients, and that all four do
 .PHONY: trust
 trust: ## Put every promise to the test at full size, in about an hour (TRUST_SIZE=short to try it)
 	@scripts/trust.sh
+
+.PHONY: fuzz
+fuzz: ## Feed the decoders and a whole broker what libFuzzer makes of the vectors (FUZZ_RUNS=100000)
+	@scripts/fuzz.sh $${FUZZ_RUNS:-100000}
+
+.PHONY: sanitize
+sanitize: ## Run the Swift tests under ThreadSanitizer, then under AddressSanitizer (needs an hour)
+	@scripts/sanitize.sh
 
 .PHONY: demo
 demo: ## Prepare real sound files through a real broker that gets killed (under a minute after the build)

@@ -19,6 +19,8 @@ let package = Package(
   name: "jobbroker",
   products: [
     .library(name: "JobBrokerClient", targets: ["JobBrokerClient"]),
+    // For Fuzz, a package of its own; the interface of these is nobody else's to use.
+    .library(name: "JobBrokerParts", targets: ["JobProtocol", "JobStore", "SQLiteJobStore", "BrokerServer"]),
     .executable(name: "jobbrokerd", targets: ["jobbrokerd"]),
     .executable(name: "jobctl", targets: ["jobctl"]),
   ],

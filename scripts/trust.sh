@@ -23,13 +23,20 @@ failed=()
 
 # campaign NAME TEST [VARIABLE=VALUE...]: runs the tests that match TEST, in the full size with these variables.
 campaign() {
-  local name=$1 test=$2 log="$logs/$1.log" started=$SECONDS
+  local name=$1 test=$2
   shift 2
-  ((${#wanted[@]} == 0)) || [[ " ${wanted[*]} " == *" $name "* ]] || return 0
   [[ $size == full ]] || set --
-  printf '== %s %s\n' "$name" "$*"
+  run "$name" env "$@" swift test --skip-build --disable-xctest "${build[@]}" --filter "$test"
+}
+
+# run NAME COMMAND...: runs a command that prints lines of the table.
+run() {
+  local name=$1 log="$logs/$1.log" started=$SECONDS
+  shift
+  ((${#wanted[@]} == 0)) || [[ " ${wanted[*]} " == *" $name "* ]] || return 0
+  printf '== %s: %s\n' "$name" "$*"
   local line lines=()
-  if ! env "$@" swift test --skip-build --disable-xctest "${build[@]}" --filter "$test" >"$log" 2>&1 </dev/null; then
+  if ! "$@" >"$log" 2>&1 </dev/null; then
     failed+=("$name: see $log")
     grep '^✘' "$log" || tail -n 20 "$log"
   fi
@@ -53,6 +60,15 @@ campaign disk-faults FaultSweepTests JOBBROKER_FAULTS_EVERY=1
 campaign confinement 'ConfinementTests|IntegrationTests.AccessTests' JOBBROKER_CONFINEMENT_ROUNDS=100
 campaign lost-answers LostAnswerTests JOBBROKER_LOST_ANSWERS=10000
 campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2200
+campaign hostile HostileFrameTests JOBBROKER_HOSTILE_FRAMES=100000
+campaign limits LimitTests JOBBROKER_LIMITS_SCALE=20
+campaign soak SoakTests JOBBROKER_SOAK_LIFECYCLES=10000000
+if [[ $size == full ]]; then
+  run fuzz scripts/fuzz.sh 1000000
+  run sanitize scripts/sanitize.sh
+else
+  run fuzz scripts/fuzz.sh 10000
+fi
 
 printf '\n'
 {

@@ -11,6 +11,11 @@ public struct CoreConfiguration: Sendable {
   public var stallTolerance: Duration = .milliseconds(500)
   /// Changes kept for a watch that does not keep up.
   public var watchBacklog = 1_000
+  /// Bytes of the changes kept for all such watches.
+  public var watchBacklogSize = 64 << 20
+  /// Bytes of the events of one connection that may be on their way to its socket; what comes then is kept for
+  /// its watches.
+  public var eventsUnderWay = 256 << 10
   /// Watches of one connection.
   public var watchesPerConnection = 100
   /// How long to wait before the store is asked again for what it could not do, when no client asks.
@@ -43,6 +48,11 @@ public struct BrokerCore: Sendable {
     var connectedAt: Timestamp
     /// Whether its output buffer takes more.
     var hasRoom = true
+    /// Bytes of its events that were not written yet.
+    var eventsUnderWay = 0
+
+    /// Whether it may be told of an event now.
+    func takesEvents(upTo limit: Int) -> Bool { hasRoom && eventsUnderWay < limit }
 
     var worker: WorkerIdentity {
       WorkerIdentity(name: hello?.workerName ?? "", pid: peer.pid, uid: peer.uid)
@@ -74,7 +84,8 @@ public struct BrokerCore: Sendable {
   /// A core that takes over what the last broker left: its claims in force get their full term again.
   public init(configuration: CoreConfiguration = .init(), recovery: Recovery = .init(), now: Moment) {
     self.configuration = configuration
-    watches = WatchTable(backlogLimit: configuration.watchBacklog)
+    watches = WatchTable(
+      backlogLimit: configuration.watchBacklog, sizeLimit: configuration.watchBacklogSize)
     pausedTypes = recovery.pausedTypes
     nextDue = recovery.nextDue
     polling = configuration.pollInterval.map {
@@ -108,8 +119,25 @@ public struct BrokerCore: Sendable {
   /// A connection's output buffer became full, or has room again.
   public mutating func setRoom(_ hasRoom: Bool, of connection: ConnectionID) {
     sessions[connection]?.hasRoom = hasRoom
-    guard hasRoom, sessions[connection] != nil else { return }
-    for (key, event) in watches.drain(connection) { actions.append(.respond(key, .event(event))) }
+    drainWatches(of: connection)
+  }
+
+  /// Events of a connection, of so many bytes by `JobEvent.size`, were written to its socket's buffer.
+  public mutating func eventsWritten(_ size: Int, to connection: ConnectionID) {
+    guard let session = sessions[connection] else { return }
+    sessions[connection]?.eventsUnderWay -= size
+    // Only who had no room has missed something.
+    if session.eventsUnderWay >= configuration.eventsUnderWay { drainWatches(of: connection) }
+  }
+
+  private mutating func drainWatches(of connection: ConnectionID) {
+    guard sessions[connection]?.takesEvents(upTo: configuration.eventsUnderWay) == true else { return }
+    for (key, event) in watches.drain(connection) { tell(key, event) }
+  }
+
+  mutating func tell(_ key: RequestKey, _ event: JobEvent) {
+    sessions[key.connection]?.eventsUnderWay += event.size
+    actions.append(.respond(key, .event(event)))
   }
 
   /// A response that handed over claims could not be sent: the jobs go back at once.
@@ -219,7 +247,10 @@ public struct BrokerCore: Sendable {
   }
 
   mutating func publish(_ event: JobEvent, id: JobID, type: String) {
-    let told = watches.publish(event, id: id, type: type) { sessions[$0]?.hasRoom == true }
-    for key in told { actions.append(.respond(key, .event(event))) }
+    let limit = configuration.eventsUnderWay
+    let told = watches.publish(event, id: id, type: type) {
+      sessions[$0]?.takesEvents(upTo: limit) == true
+    }
+    for key in told { tell(key, event) }
   }
 }

@@ -31,7 +31,7 @@ extension BrokerCore {
     case .withdraw(let id): withdraw(RequestKey(connection: key.connection, id: id), key)
     case .watch(let selection): watch(selection, key)
     case .unwatch(let id): unwatch(RequestKey(connection: key.connection, id: id), key)
-    case .workers: respond(key, .workers(connectedWorkers()))
+    case .workers: respond(key, .workers(WorkerList(workers: connectedWorkers())))
     case .pause(let type): submit(.pause(type: type), for: .pause(key, type: type))
     case .resume(let type): submit(.resume(type: type), for: .resume(key, type: type))
     case .prune(let age, let status, let type):

@@ -26,8 +26,9 @@ extension BrokerCore {
   /// Some changes will never be told: whoever waits looks for himself.
   private mutating func catchUp() {
     if !isDraining { for claim in queue.removeAll() { send(queue.resend(claim)) } }
-    for key in watches.resync(hasRoom: { sessions[$0]?.hasRoom == true }) {
-      actions.append(.respond(key, .event(.resync)))
+    let limit = configuration.eventsUnderWay
+    for key in watches.resync(hasRoom: { sessions[$0]?.takesEvents(upTo: limit) == true }) {
+      tell(key, .resync)
     }
   }
 

@@ -9,6 +9,8 @@ struct WatchTable {
     var isFollowing = false
     /// Changes that its connection had no room for: the latest of each job, in order of first change.
     var backlog: OrderedDictionary<JobID, JobEvent> = [:]
+    /// What the backlog takes.
+    var size = 0
     /// The backlog itself had no room.
     var needsResync = false
   }
@@ -18,8 +20,15 @@ struct WatchTable {
   private var byType: [String: Set<RequestKey>] = [:]
   private var ofAll: Set<RequestKey> = []
   private let backlogLimit: Int
+  private let sizeLimit: Int
+  /// What all backlogs take together.
+  private(set) var size = 0
 
-  init(backlogLimit: Int) { self.backlogLimit = backlogLimit }
+  /// A table that keeps at most `backlogLimit` changes for one watch, and `sizeLimit` bytes for all of them.
+  init(backlogLimit: Int, sizeLimit: Int) {
+    self.backlogLimit = backlogLimit
+    self.sizeLimit = sizeLimit
+  }
 
   var count: Int { watches.count }
   var isEmpty: Bool { watches.isEmpty }
@@ -45,6 +54,7 @@ struct WatchTable {
   /// Ends a watch. False when there was none.
   @discardableResult
   mutating func remove(_ key: RequestKey) -> Bool {
+    dropBacklog(of: key)
     guard let watch = watches.removeValue(forKey: key) else { return false }
     guard watch.isFollowing else { return true }
     for id in watch.selection.ids {
@@ -80,7 +90,7 @@ struct WatchTable {
   mutating func resync(hasRoom: (ConnectionID) -> Bool) -> [RequestKey] {
     var told: [RequestKey] = []
     for (key, watch) in watches where watch.isFollowing {
-      watches[key]?.backlog = [:]
+      dropBacklog(of: key)
       if hasRoom(key.connection) { told.append(key) } else { watches[key]?.needsResync = true }
     }
     return told
@@ -92,7 +102,7 @@ struct WatchTable {
     for (key, watch) in watches where key.connection == connection {
       if watch.needsResync { events.append((key, .resync)) }
       for event in watch.backlog.values { events.append((key, event)) }
-      watches[key]?.backlog = [:]
+      dropBacklog(of: key)
       watches[key]?.needsResync = false
     }
     return events
@@ -100,10 +110,19 @@ struct WatchTable {
 
   private mutating func keep(_ event: JobEvent, of id: JobID, for key: RequestKey) {
     guard watches[key]?.needsResync == false else { return }
-    watches[key]?.backlog[id] = event
-    if let count = watches[key]?.backlog.count, count > backlogLimit {
-      watches[key]?.backlog = [:]
+    let earlier = watches[key]?.backlog.updateValue(event, forKey: id)
+    let grown = event.size - (earlier?.size ?? 0)
+    watches[key]?.size += grown
+    size += grown
+    if let count = watches[key]?.backlog.count, count > backlogLimit || size > sizeLimit {
+      dropBacklog(of: key)
       watches[key]?.needsResync = true
     }
+  }
+
+  private mutating func dropBacklog(of key: RequestKey) {
+    size -= watches[key]?.size ?? 0
+    watches[key]?.size = 0
+    watches[key]?.backlog = [:]
   }
 }

@@ -22,6 +22,8 @@ final class Broker {
   private var lastConnection: UInt64 = 0
   private var unflushed: [Connection] = []
   private var isFlushScheduled = false
+  /// Bytes of large frames that have begun to arrive and are not complete, of all connections.
+  var partialFrames = 0
   private var outbox = Outbox()
   private var queriesUnderWay = 0
   private var nextTick: (at: Duration, task: Scheduled<Void>)?
@@ -102,6 +104,11 @@ final class Broker {
     carryOut(at: now)
   }
 
+  func eventsWritten(_ size: Int, to connection: Connection) {
+    core.eventsWritten(size, to: connection.id)
+    carryOut(at: .now)
+  }
+
   func roomChanged(_ hasRoom: Bool, of connection: Connection) {
     core.setRoom(hasRoom, of: connection.id)
     carryOut(at: .now)
@@ -149,6 +156,9 @@ final class Broker {
       guard case .respond(let key, let reply, _) = action, !reply.isEvent else { continue }
       if case .error = reply { tell(action) } else { tell(.respond(key, .error(error))) }
     }
+    // Whoever waits, and what comes until the connections are closed, is turned away in words.
+    core.drain()
+    carryOut(at: .now)
     flushAll()
     whenFailed?(error)
   }
@@ -241,14 +251,16 @@ final class Broker {
       if !claims.isEmpty { undelivered(claims) }
       return
     }
-    if case .snapshot(let jobs, _, let truncated) = reply {
+    switch reply {
+    case .snapshot(let jobs, _, let truncated):
       let pages = jobs.pagesFittingFrames()
       for (index, page) in pages.enumerated() {
         let reply = Reply.snapshot(Array(page), more: index < pages.count - 1, truncated: truncated)
         connection.send(Response(id: key.id, reply: reply))
       }
-    } else {
-      connection.send(Response(id: key.id, reply: reply), handingOver: claims)
+    case .stats(let stats): connection.send(Response(id: key.id, reply: .stats(stats.fittingFrame())))
+    case .workers(let list): connection.send(Response(id: key.id, reply: .workers(list.fittingFrame())))
+    default: connection.send(Response(id: key.id, reply: reply), handingOver: claims)
     }
   }
 

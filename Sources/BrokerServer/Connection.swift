@@ -18,9 +18,13 @@ final class Connection: ChannelDuplexHandler {
   private let frameTimeout: TimeAmount
   private var context: ChannelHandlerContext?
   private var reader = FrameReader()
+  /// How much of what waits in the reader the broker has counted.
+  private var countedBytes = 0
   private var outbound: ByteBuffer
   /// Claims whose responses are in `outbound`.
   private var handingOver: [ClaimToken] = []
+  /// What the events in `outbound` count.
+  private var events = 0
   private(set) var inFlight = 0
   private var hasPendingRead = false
   private var isClosing = false
@@ -48,6 +52,7 @@ final class Connection: ChannelDuplexHandler {
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
     deadline?.cancel()
+    broker.partialFrames -= countedBytes
     broker.connectionClosed(self)
     context.fireChannelInactive()
   }
@@ -102,6 +107,22 @@ final class Connection: ChannelDuplexHandler {
       }
     }
     if deadline == nil, reader.hasPartialFrame || !hasRequested, mayReceive { startDeadline() }
+    countPartialFrame()
+  }
+
+  /// Small frames always have room; the large ones, begun and not ended, share what the broker has for them.
+  private func countPartialFrame() {
+    let size = reader.pendingBytes > ServerConfiguration.smallFrame ? reader.pendingBytes : 0
+    if size == countedBytes { return }
+    broker.partialFrames += size - countedBytes
+    let isMore = size > countedBytes
+    countedBytes = size
+    guard isMore, broker.partialFrames > ServerConfiguration.maxPartialFrames, !isClosing else { return }
+    let error = JobError(
+      .resourceExhausted,
+      "Too many large requests are on their way at a time; connect again and repeat it later.")
+    send(Response(id: 0, reply: .error(error)))
+    close()
   }
 
   /// Goes on with what was left while too much was unanswered.
@@ -135,6 +156,7 @@ final class Connection: ChannelDuplexHandler {
     }
     broker.codec.encode(response, into: &outbound)
     handingOver += claims
+    if case .event(let event) = response.reply { events += event.size }
     if response.answersRequest, inFlight > 0 { inFlight -= 1 }
     broker.needsFlush(self)
   }
@@ -153,6 +175,11 @@ final class Connection: ChannelDuplexHandler {
         written.futureResult.assumeIsolated().whenFailure { [broker] _ in broker.undelivered(claims) }
         context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
       }
+    }
+    if events > 0 {
+      let written = events
+      events = 0
+      broker.eventsWritten(written, to: self)
     }
     if isClosing { context?.close(promise: nil) } else { resume() }
   }

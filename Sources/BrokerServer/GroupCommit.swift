@@ -143,10 +143,13 @@ final class GroupCommit {
   private func fail(_ error: JobError) {
     guard !hasFailed else { return }
     hasFailed = true
-    let refused = waiting
-    waiting = []
     let notRun = JobError(.unavailable, "The broker's store has failed; repeat the request when it is back.")
-    delegate?.executed(refused, refused.map { _ in .failure(notRun) })
+    // The end of one command may be what another was kept back for.
+    while !waiting.isEmpty {
+      let refused = waiting
+      waiting = []
+      delegate?.executed(refused, refused.map { _ in .failure(notRun) })
+    }
     delegate?.failed(error)
   }
 }

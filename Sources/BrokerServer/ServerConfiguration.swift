@@ -13,6 +13,10 @@ public struct ServerConfiguration: Sendable {
   public var maxConnectionsPerUser = 12_288
   /// How long a peer may take over its hello, and over each frame it has begun.
   public var frameTimeout: Duration = .seconds(30)
+  /// Bytes up to which a frame that is not complete counts as small.
+  static let smallFrame = 64 << 10
+  /// Bytes of larger frames, not complete, that all connections may have together.
+  static let maxPartialFrames = 128 << 20
   /// How long a drain may take before connections are cut.
   public var drainTimeout: Duration = .seconds(8)
 

@@ -5234,7 +5234,7 @@ const ProtobufCMessageDescriptor jobbroker__stats__type__descriptor =
   (ProtobufCMessageInit) jobbroker__stats__type__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor jobbroker__stats__field_descriptors[12] =
+static const ProtobufCFieldDescriptor jobbroker__stats__field_descriptors[13] =
 {
   {
     "types",
@@ -5380,6 +5380,18 @@ static const ProtobufCFieldDescriptor jobbroker__stats__field_descriptors[12] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "truncated",
+    13,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Jobbroker__Stats, has_truncated),
+    offsetof(Jobbroker__Stats, truncated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned jobbroker__stats__field_indices_by_name[] = {
   5,   /* field[5] = commands */
@@ -5390,6 +5402,7 @@ static const unsigned jobbroker__stats__field_indices_by_name[] = {
   8,   /* field[8] = resident_bytes */
   9,   /* field[9] = server */
   10,   /* field[10] = store */
+  12,   /* field[12] = truncated */
   0,   /* field[0] = types */
   6,   /* field[6] = uptime_ms */
   2,   /* field[2] = waiting_claims */
@@ -5398,7 +5411,7 @@ static const unsigned jobbroker__stats__field_indices_by_name[] = {
 static const ProtobufCIntRange jobbroker__stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor jobbroker__stats__descriptor =
 {
@@ -5408,7 +5421,7 @@ const ProtobufCMessageDescriptor jobbroker__stats__descriptor =
   "Jobbroker__Stats",
   "jobbroker",
   sizeof(Jobbroker__Stats),
-  12,
+  13,
   jobbroker__stats__field_descriptors,
   jobbroker__stats__field_indices_by_name,
   1,  jobbroker__stats__number_ranges,
@@ -5582,7 +5595,7 @@ const ProtobufCMessageDescriptor jobbroker__worker_list__worker__descriptor =
   (ProtobufCMessageInit) jobbroker__worker_list__worker__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor jobbroker__worker_list__field_descriptors[1] =
+static const ProtobufCFieldDescriptor jobbroker__worker_list__field_descriptors[2] =
 {
   {
     "workers",
@@ -5596,14 +5609,27 @@ static const ProtobufCFieldDescriptor jobbroker__worker_list__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "truncated",
+    2,
+    PROTOBUF_C_LABEL_OPTIONAL,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Jobbroker__WorkerList, has_truncated),
+    offsetof(Jobbroker__WorkerList, truncated),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned jobbroker__worker_list__field_indices_by_name[] = {
+  1,   /* field[1] = truncated */
   0,   /* field[0] = workers */
 };
 static const ProtobufCIntRange jobbroker__worker_list__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor jobbroker__worker_list__descriptor =
 {
@@ -5613,7 +5639,7 @@ const ProtobufCMessageDescriptor jobbroker__worker_list__descriptor =
   "Jobbroker__WorkerList",
   "jobbroker",
   sizeof(Jobbroker__WorkerList),
-  1,
+  2,
   jobbroker__worker_list__field_descriptors,
   jobbroker__worker_list__field_indices_by_name,
   1,  jobbroker__worker_list__number_ranges,

@@ -166,7 +166,7 @@ extension JobBrokerClient {
   }
 
   /// Who is connected, waits for what and holds what.
-  public nonisolated(nonsending) func workers() async throws(JobError) -> [ConnectedWorker] {
+  public nonisolated(nonsending) func workers() async throws(JobError) -> WorkerList {
     guard case .workers(let workers) = try await send(.workers) else { throw .unexpectedReply(to: "workers") }
     return workers
   }

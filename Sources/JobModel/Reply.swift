@@ -28,7 +28,7 @@ public enum Reply: Sendable, Equatable {
   /// To stats.
   case stats(BrokerStats)
   /// To workers.
-  case workers([ConnectedWorker])
+  case workers(WorkerList)
   /// To unwatch, withdraw, delete, pause, resume and backup.
   case done
 }
@@ -67,6 +67,13 @@ public enum JobEvent: Sendable, Equatable {
   case deleted(JobID)
   /// Changes were dropped because the watcher did not keep up: watch again.
   case resync
+
+  /// About how many bytes it takes in memory: what the buffers of a watch are measured in.
+  public var size: Int {
+    guard case .changed(let job) = self else { return 512 }
+    let texts = [job.type, job.stage, job.metadata, job.result, job.error, job.uniqueKey, job.worker?.name]
+    return texts.reduce(512) { $0 + ($1?.utf8.count ?? 0) }
+  }
 }
 
 /// A job was taken from its holder.
@@ -107,6 +114,8 @@ public struct TypeStats: Sendable, Equatable {
 public struct BrokerStats: Sendable, Equatable {
   /// By type, in alphabetical order.
   public var types: [TypeStats] = []
+  /// Whether there are more types than a frame holds; the last are left out.
+  public var isTruncated = false
   /// Open connections.
   public var connections = 0
   /// Claims that wait for a job.
@@ -132,6 +141,20 @@ public struct BrokerStats: Sendable, Equatable {
 
   /// Counters, all zero.
   public init() {}
+}
+
+/// Who is connected.
+public struct WorkerList: Sendable, Equatable {
+  /// The connected clients.
+  public var workers: [ConnectedWorker]
+  /// Whether there are more of them, or of what they wait for and hold, than a frame takes.
+  public var isTruncated: Bool
+
+  /// A list from its parts.
+  public init(workers: [ConnectedWorker], isTruncated: Bool = false) {
+    self.workers = workers
+    self.isTruncated = isTruncated
+  }
 }
 
 /// A connected client, what it waits for and what it holds.

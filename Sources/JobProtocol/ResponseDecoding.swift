@@ -37,7 +37,10 @@ extension Reply {
     case JOBBROKER__RESPONSE__REPLY_REVOKED: self = .revoked(try Revocation(decoding: message.revoked))
     case JOBBROKER__RESPONSE__REPLY_STATS: self = .stats(BrokerStats(decoding: message.stats))
     case JOBBROKER__RESPONSE__REPLY_WORKERS:
-      self = .workers(try ConnectedWorker.list(decoding: message.workers))
+      self = .workers(
+        WorkerList(
+          workers: try ConnectedWorker.list(decoding: message.workers),
+          isTruncated: message.workers.pointee.truncated != 0))
     case JOBBROKER__RESPONSE__REPLY_DONE: self = .done
     default:
       guard message.base.n_unknown_fields > 0 else {
@@ -125,6 +128,7 @@ extension BrokerStats {
     server = String(message.server)
     store = String(message.store)
     pid = message.pid
+    isTruncated = message.truncated != 0
   }
 }
 

@@ -70,11 +70,15 @@ extension Arena {
     case .stats(let stats):
       choose(JOBBROKER__RESPONSE__REPLY_STATS)
       message.pointee.stats = self.stats(stats)
-    case .workers(let workers):
+    case .workers(let list):
       choose(JOBBROKER__RESPONSE__REPLY_WORKERS)
       message.pointee.workers = make(jobbroker__worker_list__init)
       (message.pointee.workers.pointee.n_workers, message.pointee.workers.pointee.workers) =
-        list(workers) { worker($0) }
+        self.list(list.workers) { worker($0) }
+      if list.isTruncated {
+        (message.pointee.workers.pointee.has_truncated, message.pointee.workers.pointee.truncated) = flag(
+          true)
+      }
     case .done:
       choose(JOBBROKER__RESPONSE__REPLY_DONE)
       message.pointee.done = make(jobbroker__done__init)
@@ -166,6 +170,7 @@ extension Arena {
     message.pointee.server = text(stats.server)
     message.pointee.store = text(stats.store)
     (message.pointee.has_pid, message.pointee.pid) = (1, stats.pid)
+    if stats.isTruncated { (message.pointee.has_truncated, message.pointee.truncated) = flag(true) }
     return message
   }
 

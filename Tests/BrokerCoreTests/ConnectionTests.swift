@@ -120,10 +120,11 @@ struct ConnectionTests {
     bench.hold(7, on: holder)
     bench.wait(.waiting("save"), on: waiter)
     let key = bench.ask(.workers, on: waiter)
-    guard case .workers(let workers)? = bench.replies(to: key).first else {
+    guard case .workers(let list)? = bench.replies(to: key).first else {
       Issue.record("no list of workers")
       return
     }
+    let workers = list.workers
     #expect(workers.map(\.identity.name) == ["one", "two"])
     #expect(workers.map(\.isWaiting) == [false, true])
     #expect(workers.map(\.waitingTypes) == [[], ["save"]])

@@ -18,6 +18,8 @@ struct CoreBench {
   private(set) var sent: [Sent] = []
   private(set) var queries: [Query] = []
   private(set) var closed: [ConnectionID] = []
+  /// Whether what is sent is written at once.
+  var writesEvents = true
   private var lastRequest: UInt64 = 0
 
   init(_ configuration: CoreConfiguration = .init(), recovery: Recovery = .init()) {
@@ -61,6 +63,11 @@ struct CoreBench {
 
   mutating func setRoom(_ hasRoom: Bool, of connection: ConnectionID) {
     core.setRoom(hasRoom, of: connection)
+    collect()
+  }
+
+  mutating func eventsWritten(_ size: Int, to connection: ConnectionID) {
+    core.eventsWritten(size, to: connection)
     collect()
   }
 
@@ -146,16 +153,19 @@ struct CoreBench {
   }
 
   private mutating func collect() {
+    var written: [(ConnectionID, Int)] = []
     for action in core.actions {
       switch action {
       case .submit(let submission): submitted.append(submission)
       case .query(_, let query): queries.append(query)
       case .respond(let key, let reply, let claims):
         sent.append(Sent(key: key, reply: reply, handingOver: claims))
+        if case .event(let event) = reply, writesEvents { written.append((key.connection, event.size)) }
       case .close(let connection): closed.append(connection)
       }
     }
     core.actions = []
+    for (connection, size) in written { eventsWritten(size, to: connection) }
   }
 }
 

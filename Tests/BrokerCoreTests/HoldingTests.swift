@@ -233,11 +233,11 @@ struct HoldingTests {
     bench.advance(by: .seconds(3_600))
     #expect(bench.commands.isEmpty)
     let key = bench.ask(.workers, on: holder)
-    guard case .workers(let workers)? = bench.replies(to: key).first else {
+    guard case .workers(let list)? = bench.replies(to: key).first else {
       Issue.record("no list of workers")
       return
     }
-    #expect(workers[0].holds.isEmpty)
+    #expect(list.workers[0].holds.isEmpty)
   }
 
   // MARK: Taken away

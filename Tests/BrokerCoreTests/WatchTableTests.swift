@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Watches")
 struct WatchTableTests {
-  private var table = WatchTable(backlogLimit: 3)
+  private var table = WatchTable(backlogLimit: 3, sizeLimit: 1 << 20)
   private let one = RequestKey(connection: ConnectionID(1), id: 1)
   private let two = RequestKey(connection: ConnectionID(2), id: 1)
 
@@ -95,6 +95,27 @@ struct WatchTableTests {
     #expect(drained() == [.resync])
     _ = told(.number(1, progress: 10))
     #expect(drained() == [.changed(.number(1, progress: 10))])
+  }
+
+  @Test(
+    "that together keep more bytes than they may give up what the latest kept, and are told to watch again")
+  mutating func sizes() {
+    table = WatchTable(backlogLimit: 100, sizeLimit: 10_000)
+    let three = RequestKey(connection: ConnectionID(2), id: 3)
+    follow(two)
+    follow(three, types: ["save"])
+    let stage = String(repeating: "s", count: 4_000)
+    _ = told(.number(1, stage: stage))
+    _ = told(.number(1, stage: stage))
+    #expect(table.size < 5_000)
+    _ = told(.number(2, stage: stage))
+    _ = told(.number(3, stage: stage))
+    #expect(table.size == 0)
+    #expect(drained() == [.resync])
+    _ = told(.number(4, type: "save"))
+    table.remove(two)
+    #expect(drained() == [.changed(.number(4, type: "save"))])
+    #expect(table.size == 0)
   }
 
   @Test("of as many jobs as are kept lose none of them")

@@ -207,4 +207,21 @@ struct WatchingTests {
     bench.setRoom(true, of: watcher)
     #expect(events(of: key) == [.resync])
   }
+
+  @Test("whose events wait for the disk has only so many of them on their way, and the latest later")
+  mutating func eventsUnderWay() {
+    bench.writesEvents = false
+    let key = watch()
+    let limit = CoreConfiguration().eventsUnderWay
+    let stage = String(repeating: "s", count: 200)
+    for round in 0..<2_000 {
+      bench.ask(.cancel(.number(1)), on: other)
+      bench.finish(.job(.number(1, progress: Double(round % 100), stage: stage), changed: true))
+    }
+    let underWay = events(of: key).reduce(0) { $0 + $1.size }
+    #expect(underWay >= limit && underWay < limit + 1_024, "\(underWay) bytes")
+    _ = bench.takeSent()
+    bench.eventsWritten(underWay, to: watcher)
+    #expect(events(of: key) == [changed(.number(1, progress: 99, stage: stage))])
+  }
 }

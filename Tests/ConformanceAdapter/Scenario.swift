@@ -154,7 +154,7 @@ final class Scenario {
     }
     lines.write("stats", .object(members))
     try await lines.jobs("claim", holder.claim(ClaimRequest(types: ["ingest"])), isWhole: true)
-    let held = try await producer.workers().first { $0.identity.name == "holder" }?.holds ?? []
+    let held = try await producer.workers().workers.first { $0.identity.name == "holder" }?.holds ?? []
     lines.names("workers", held.map(\.claim.id))
   }
 

@@ -82,7 +82,7 @@ import Testing
       guard case .claimed(let jobs) = try await first.ask(2, .claim(ClaimRequest(lease: .seconds(3600))))
       else { return }
       first.cut()
-      try await until(client.workers) { $0.allSatisfy(\.holds.isEmpty) }
+      try await until(client.workers) { $0.workers.allSatisfy(\.holds.isEmpty) }
       let second = try RawConnection(to: broker.socket)
       try await second.greet()
       guard case .job(let job) = try await second.ask(2, .update(id, attempt: jobs[0].attempt, JobUpdate()))

@@ -74,6 +74,32 @@ import Testing
   }
 
   @Test(.enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"))
+  func whoWaitsWhenTheStoreFailsIsTurnedAwayInWords() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let waiting = try RawConnection(to: broker.socket)
+    try await waiting.greet()
+    try await waiting.write(
+      Request(id: 2, operation: .claim(ClaimRequest(types: ["none"], wait: .seconds(60)))))
+    let raw = try RawConnection(to: broker.socket)
+    try await raw.greet()
+    try disk.begin(.sync)
+    guard case .error(let error) = try await raw.ask(2, .create([NewJob(type: "t")])) else {
+      Issue.record("a job was acknowledged that is not on the disk")
+      return
+    }
+    #expect(error.code == .unknownOutcome)
+    guard let response = try await waiting.read(), case .error(let refusal) = response.reply else {
+      Issue.record("the waiting claim got only the close")
+      return
+    }
+    #expect(response.id == 2 && refusal.code == .unavailable)
+    #expect(try await waiting.read() == nil, "the connection stayed open")
+    #expect(await broker.process.waitForExit() == 1)
+  }
+
+  @Test(.enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"))
   func aSlowDiskHoldsUpOnlyThoseWhoWaitForIt() async throws {
     let directory = TemporaryDirectory()
     let disk = try await BrokenDisk(in: directory)

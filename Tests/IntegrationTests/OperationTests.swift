@@ -162,7 +162,7 @@ import Testing
       #expect(stats.types[0].counts[.pending] == 1 && stats.types[0].counts[.cancelled] == 1)
       #expect(stats.types[1].counts[.processing] == 1)
       #expect(stats.connections == 2 && stats.pid == UInt32(broker.process.pid))
-      let workers = try await client.workers()
+      let workers = try await client.workers().workers
       let w1 = try #require(workers.first { $0.identity.name == "w1" })
       #expect(w1.holds.map(\.claim) == [job.claim] && w1.identity.uid == getuid())
     }

@@ -147,7 +147,8 @@ private final class Tally: Sendable {
       let next = try await BrokerProcess.sharing(server, in: brokers[0].directory)
       let client = try await next.client(name: "holder")
       _ = try await client.update(id, JobUpdate(progress: 50), attempt: 1)
-      #expect(try await client.workers().flatMap(\.holds).map(\.claim) == [ClaimToken(id: id, attempt: 1)])
+      #expect(
+        try await client.workers().workers.flatMap(\.holds).map(\.claim) == [ClaimToken(id: id, attempt: 1)])
       _ = try await client.complete(id, attempt: 1)
       await next.process.stop()
     }

@@ -142,7 +142,7 @@ extension Arbitrary {
         Revocation(
           claim: ClaimToken(id: id(), attempt: attempt()), status: maybe { $0.status() }, reason: text()))
     case 12: .stats(stats())
-    case 13: .workers(list(4) { $0.connectedWorker() })
+    case 13: .workers(WorkerList(workers: list(4) { $0.connectedWorker() }, isTruncated: flag()))
     default: .done
     }
   }
@@ -176,6 +176,7 @@ extension Arbitrary {
           uniqueKeysWithValues: JobStatus.allCases.map { ($0, arbitrary.number(0...Int.max)) }),
         isPaused: arbitrary.flag())
     }
+    stats.isTruncated = flag()
     stats.connections = number(0...Int.max)
     stats.waitingClaims = number(0...Int.max)
     stats.watches = number(0...Int.max)

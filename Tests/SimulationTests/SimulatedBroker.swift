@@ -132,11 +132,18 @@ final class SimulatedBroker {
     carryOut(.answer, at: now)
   }
 
-  func write(_ link: Link) {
+  func write(_ link: Link, at now: Moment) {
     guard link.isOpenAtBroker, link.hasRoom else { return }
-    for message in link.unwritten { auditor.written(message.handingOver) }
-    if link.isOpenAtClient { link.responses += link.unwritten }
+    let messages = link.unwritten
     link.unwritten = []
+    var events = 0
+    for message in messages {
+      auditor.written(message.handingOver)
+      if case .event(let event) = message.reply { events += event.size }
+    }
+    if link.isOpenAtClient { link.responses += messages }
+    core.eventsWritten(events, to: link.id)
+    carryOut(.input, at: now)
   }
 
   func setRoom(_ hasRoom: Bool, of link: Link, at now: Moment) {

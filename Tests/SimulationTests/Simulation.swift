@@ -112,7 +112,7 @@ final class Simulation {
   }
 
   private func deliver(_ link: Link) {
-    broker.write(link)
+    broker.write(link, at: now)
     guard link.isOpenAtClient, link.client.asleepUntil <= now.steady, !link.responses.isEmpty else { return }
     let message = link.responses.removeFirst()
     record("client \(link.client.number) hears \(message.id): \(message.reply)")
@@ -209,7 +209,7 @@ final class Simulation {
       if broker.hasExecuted { finish() }
       if broker.isDirty { sync() }
       for link in links {
-        broker.write(link)
+        broker.write(link, at: now)
         while link.isOpenAtClient, !link.responses.isEmpty, link.client.asleepUntil <= now.steady {
           deliver(link)
         }

@@ -994,10 +994,15 @@ struct  Jobbroker__Stats
   char *store;
   protobuf_c_boolean has_pid;
   uint32_t pid;
+  /*
+   * there are more types than a frame holds
+   */
+  protobuf_c_boolean has_truncated;
+  protobuf_c_boolean truncated;
 };
 #define JOBBROKER__STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&jobbroker__stats__descriptor) \
-    , 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
+    , 0,NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0, 0, 0 }
 
 
 struct  Jobbroker__WorkerList__Held
@@ -1044,10 +1049,15 @@ struct  Jobbroker__WorkerList
   ProtobufCMessage base;
   size_t n_workers;
   Jobbroker__WorkerList__Worker **workers;
+  /*
+   * there are more, or they hold or wait for more, than a frame takes
+   */
+  protobuf_c_boolean has_truncated;
+  protobuf_c_boolean truncated;
 };
 #define JOBBROKER__WORKER_LIST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&jobbroker__worker_list__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0, 0 }
 
 
 /* Jobbroker__Request methods */

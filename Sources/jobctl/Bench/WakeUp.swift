@@ -47,6 +47,6 @@ struct WakeUp: Sendable {
 
   private func isBlocked(_ worker: JobBrokerClient, asSeenBy observer: JobBrokerClient) async throws -> Bool {
     let name = worker.configuration.workerName
-    return try await observer.workers().contains { $0.identity.name == name && $0.isWaiting }
+    return try await observer.workers().workers.contains { $0.identity.name == name && $0.isWaiting }
   }
 }

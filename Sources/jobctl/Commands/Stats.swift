@@ -36,6 +36,9 @@ struct Stats: BrokerCommand {
     if !table.rows.isEmpty {
       StandardStream.output.write("\n")
       printer.table(table)
+      if stats.isTruncated {
+        printer.line(JSONLine(), "There are more types; the list is cut to what a reply can hold.")
+      }
     }
   }
 }

@@ -12,7 +12,8 @@ struct Workers: BrokerCommand {
   @OptionGroup var broker: BrokerOptions
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
-    let workers = try await client.workers()
+    let list = try await client.workers()
+    let workers = list.workers
     guard !printer.json else {
       for worker in workers { printer.line(JSONLine(worker), "") }
       return
@@ -31,5 +32,8 @@ struct Workers: BrokerCommand {
       ])
     }
     printer.table(table)
+    if list.isTruncated {
+      printer.line(JSONLine(), "There are more; the list is cut to what a reply can hold.")
+    }
   }
 }

@@ -34,6 +34,9 @@ final class RawConnection: Sendable {
   /// Closes both directions at once.
   func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
+  /// Says that nothing more will come.
+  func endWriting() { shutdown(descriptor, Int32(SHUT_WR)) }
+
   /// Writes all of it. The peer may have hung up: then what was not taken is dropped.
   func write(_ bytes: [UInt8]) async {
     await run(on: writing) { [descriptor] in

@@ -260,6 +260,7 @@ export interface Stats {
   server?: string;
   store?: string;
   pid?: number;
+  truncated?: boolean;
 }
 export interface Stats_Type {
   type?: string;
@@ -272,6 +273,7 @@ export interface Stats_Type {
 }
 export interface WorkerList {
   workers?: WorkerList_Worker[];
+  truncated?: boolean;
 }
 export interface WorkerList_Held {
   id?: Uint8Array;
@@ -560,6 +562,7 @@ export const messages: Record<string, readonly FieldSchema[]> = {
     { number: 10, name: "server", kind: "string" },
     { number: 11, name: "store", kind: "string" },
     { number: 12, name: "pid", kind: "uint32" },
+    { number: 13, name: "truncated", kind: "bool" },
   ],
   Stats_Type: [
     { number: 1, name: "type", kind: "string" },
@@ -572,6 +575,7 @@ export const messages: Record<string, readonly FieldSchema[]> = {
   ],
   WorkerList: [
     { number: 1, name: "workers", kind: "message", type: "WorkerList_Worker", repeated: true },
+    { number: 2, name: "truncated", kind: "bool" },
   ],
   WorkerList_Held: [
     { number: 1, name: "id", kind: "bytes" },

@@ -463,7 +463,7 @@ class Snapshot(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ..., more: bool = ..., truncated: bool = ...) -> None: ...
 
 class Stats(_message.Message):
-    __slots__ = ["commands", "commits", "connections", "cpu_us", "pid", "resident_bytes", "server", "store", "types", "uptime_ms", "waiting_claims", "watches"]
+    __slots__ = ["commands", "commits", "connections", "cpu_us", "pid", "resident_bytes", "server", "store", "truncated", "types", "uptime_ms", "waiting_claims", "watches"]
     class Type(_message.Message):
         __slots__ = ["cancelled", "complete", "failed", "paused", "pending", "processing", "type"]
         CANCELLED_FIELD_NUMBER: _ClassVar[int]
@@ -489,6 +489,7 @@ class Stats(_message.Message):
     RESIDENT_BYTES_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     TYPES_FIELD_NUMBER: _ClassVar[int]
     UPTIME_MS_FIELD_NUMBER: _ClassVar[int]
     WAITING_CLAIMS_FIELD_NUMBER: _ClassVar[int]
@@ -501,11 +502,12 @@ class Stats(_message.Message):
     resident_bytes: int
     server: str
     store: str
+    truncated: bool
     types: _containers.RepeatedCompositeFieldContainer[Stats.Type]
     uptime_ms: int
     waiting_claims: int
     watches: int
-    def __init__(self, types: _Optional[_Iterable[_Union[Stats.Type, _Mapping]]] = ..., connections: _Optional[int] = ..., waiting_claims: _Optional[int] = ..., watches: _Optional[int] = ..., commits: _Optional[int] = ..., commands: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., cpu_us: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., server: _Optional[str] = ..., store: _Optional[str] = ..., pid: _Optional[int] = ...) -> None: ...
+    def __init__(self, types: _Optional[_Iterable[_Union[Stats.Type, _Mapping]]] = ..., connections: _Optional[int] = ..., waiting_claims: _Optional[int] = ..., watches: _Optional[int] = ..., commits: _Optional[int] = ..., commands: _Optional[int] = ..., uptime_ms: _Optional[int] = ..., cpu_us: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., server: _Optional[str] = ..., store: _Optional[str] = ..., pid: _Optional[int] = ..., truncated: bool = ...) -> None: ...
 
 class Unwatch(_message.Message):
     __slots__ = ["watch_id"]
@@ -564,7 +566,7 @@ class Withdraw(_message.Message):
     def __init__(self, claim_id: _Optional[int] = ...) -> None: ...
 
 class WorkerList(_message.Message):
-    __slots__ = ["workers"]
+    __slots__ = ["truncated", "workers"]
     class Held(_message.Message):
         __slots__ = ["attempt", "id", "type"]
         ATTEMPT_FIELD_NUMBER: _ClassVar[int]
@@ -589,9 +591,11 @@ class WorkerList(_message.Message):
         waiting: bool
         waiting_types: _containers.RepeatedScalarFieldContainer[str]
         def __init__(self, holder: _Optional[_Union[Holder, _Mapping]] = ..., client: _Optional[str] = ..., connected_at: _Optional[int] = ..., waiting: bool = ..., waiting_types: _Optional[_Iterable[str]] = ..., holds: _Optional[_Iterable[_Union[WorkerList.Held, _Mapping]]] = ...) -> None: ...
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    truncated: bool
     workers: _containers.RepeatedCompositeFieldContainer[WorkerList.Worker]
-    def __init__(self, workers: _Optional[_Iterable[_Union[WorkerList.Worker, _Mapping]]] = ...) -> None: ...
+    def __init__(self, workers: _Optional[_Iterable[_Union[WorkerList.Worker, _Mapping]]] = ..., truncated: bool = ...) -> None: ...
 
 class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
