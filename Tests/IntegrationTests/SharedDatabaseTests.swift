@@ -35,6 +35,9 @@ private final class Tally: Sendable {
     if isLast { finish.finish() }
   }
 
+  var isFull: Bool { state.withLock { $0.completed == count } }
+
+  /// Waits until all are completed, or this task is cancelled.
   func full() async { for await _ in finished {} }
 }
 
@@ -51,13 +54,15 @@ private final class Tally: Sendable {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for client in clients {
           group.addTask {
-            while let jobs = try? await client.claim(ClaimRequest(types: ["t"], wait: .seconds(60))) {
-              for job in jobs {
-                tally.claimed(job)
-                _ = try await client.complete(job.id, result: "{}", attempt: job.attempt)
-                tally.completed()
+            do {
+              while true {
+                for job in try await client.claim(ClaimRequest(types: ["t"], wait: .seconds(60))) {
+                  tally.claimed(job)
+                  _ = try await client.complete(job.id, result: "{}", attempt: job.attempt)
+                  tally.completed()
+                }
               }
-            }
+            } catch { guard tally.isFull else { throw error } }
           }
         }
         for producer in 0..<4 {
@@ -67,8 +72,11 @@ private final class Tally: Sendable {
             await client.close()
           }
         }
-        await tally.full()
-        for client in clients { await client.close() }
+        let workers = clients
+        group.addTask {
+          await tally.full()
+          for worker in workers { await worker.close() }
+        }
         try await group.waitForAll()
       }
       let all = tally.claims
