@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 kinds=("$@")
 ((${#kinds[@]} > 0)) || kinds=(thread address)
-export TSAN_OPTIONS=halt_on_error=0:exitcode=66:suppressions=$PWD/scripts/tsan-suppressions.txt
+export TSAN_OPTIONS=halt_on_error=0:exitcode=66
 # Swift's runtime keeps metadata for ever, and a broker that ends does not free what the kernel frees.
 export ASAN_OPTIONS=detect_leaks=0
 

@@ -228,6 +228,13 @@ def responses():
             {"holder": HOLDER, "client": "c", "connected_at": 1, "waiting": True, "waiting_types": ["a", "b"],
              "holds": [{"id": ID, "attempt": 1, "type": "ingest"}]},
             {"holder": HOLDER, "client": "", "connected_at": 2, "waiting": False}]}}),
+        ("stats, truncated", {"id": 7, "stats": {
+            "types": [{"type": "ingest", "pending": 1, "processing": 2, "complete": 3, "failed": 4, "cancelled": 5,
+                       "paused": True}],
+            "connections": 1, "waiting_claims": 2, "watches": 3, "commits": 4, "commands": 5, "uptime_ms": 6,
+            "cpu_us": 7, "resident_bytes": 8, "server": "s", "store": "sqlite:/x", "pid": 9, "truncated": True}}),
+        ("workers, truncated", {"id": 7, "workers": {"workers": [
+            {"holder": HOLDER, "client": "c", "connected_at": 1, "waiting": False}], "truncated": True}}),
         ("done", {"id": 7, "done": {}}),
     ]:
         yield sound("response", name, message)

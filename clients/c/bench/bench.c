@@ -104,10 +104,10 @@ static void measure_creates(const char *socket, double *samples, size_t count) {
   for (size_t batch = 0; batch < batches; batch++) {
     double begun = now(CLOCK_MONOTONIC), before = now(CLOCK_PROCESS_CPUTIME_ID);
     for (int i = 0; i < BATCH; i++) create(client);
-    double between = now(CLOCK_PROCESS_CPUTIME_ID), delay = (now(CLOCK_MONOTONIC) - begun) / BATCH;
+    double between = now(CLOCK_PROCESS_CPUTIME_ID), delay = (now(CLOCK_MONOTONIC) - begun) / (double)BATCH;
     for (int i = 0; i < BATCH; i++) round_trip(peer, delay);
-    samples[batch] = (between - before) / BATCH;
-    floors[batch] = (now(CLOCK_PROCESS_CPUTIME_ID) - between) / BATCH;
+    samples[batch] = (between - before) / (double)BATCH;
+    floors[batch] = (now(CLOCK_PROCESS_CPUTIME_ID) - between) / (double)BATCH;
   }
   jobbroker_free(client);
   close(peer);

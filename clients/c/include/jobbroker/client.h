@@ -99,7 +99,8 @@ JOBBROKER_API int jobbroker_fd(jobbroker_client *client);
 JOBBROKER_API jobbroker_code jobbroker_process(jobbroker_client *client);
 
 /* Waits until there is something to do, a signal handler has run, or `timeout_ms` are over; then does as
- * jobbroker_process: for loops that wait for nothing else. */
+ * jobbroker_process: for loops that wait for nothing else. It may return before that with nothing done, so call it in a
+ * loop. */
 JOBBROKER_API jobbroker_code jobbroker_wait(jobbroker_client *client, int timeout_ms);
 
 /* What happens without having been asked for. */
