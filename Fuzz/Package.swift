@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// libFuzzer brings `main`, so none of these has one. scripts/fuzz.sh adds the sanitizers, for all targets alike.
+/// Swift makes no `main`; SwiftPM links each program's NAME_main as such, in place of libFuzzer's own. scripts/fuzz.sh
+/// adds the sanitizers, for all targets alike.
 let fuzzer: [SwiftSetting] = [.unsafeFlags(["-parse-as-library"])]
 let parts = Target.Dependency.product(name: "JobBrokerParts", package: "jobbroker")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -17,9 +18,13 @@ let package = Package(
     .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
   ],
   targets: [
-    .executableTarget(name: "FuzzFrames", dependencies: [parts, nioCore], swiftSettings: fuzzer),
-    .executableTarget(name: "FuzzMessages", dependencies: [parts, nioCore], swiftSettings: fuzzer),
+    .target(name: "CLibFuzzer"),
     .executableTarget(
-      name: "FuzzConnection", dependencies: [parts, nioCore, lifecycle, logging], swiftSettings: fuzzer),
+      name: "FuzzFrames", dependencies: ["CLibFuzzer", parts, nioCore], swiftSettings: fuzzer),
+    .executableTarget(
+      name: "FuzzMessages", dependencies: ["CLibFuzzer", parts, nioCore], swiftSettings: fuzzer),
+    .executableTarget(
+      name: "FuzzConnection", dependencies: ["CLibFuzzer", parts, nioCore, lifecycle, logging],
+      swiftSettings: fuzzer),
   ]
 )

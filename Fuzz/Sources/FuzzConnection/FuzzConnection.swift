@@ -1,3 +1,4 @@
+import CLibFuzzer
 import BrokerServer
 import Glibc
 import JobModel
@@ -47,6 +48,13 @@ private final class Bed: Sendable {
 }
 
 private let bed = Bed()
+
+/// What SwiftPM links as the program's `main`.
+@_cdecl("FuzzConnection_main")
+public func start(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+  var (count, arguments) = (count, arguments)
+  return LLVMFuzzerRunDriver(&count, &arguments, fuzzConnection)
+}
 
 /// What another client sends: the broker answers or hangs up, and serves the healthy client on.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,5 +1,13 @@
+import CLibFuzzer
 import JobProtocol
 import NIOCore
+
+/// What SwiftPM links as the program's `main`.
+@_cdecl("FuzzFrames_main")
+public func start(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+  var (count, arguments) = (count, arguments)
+  return LLVMFuzzerRunDriver(&count, &arguments, fuzzFrames)
+}
 
 /// The first byte says how many bytes arrive at a time, the rest is what arrives. However it is cut, the same frames
 /// must come out as a reader of the whole would find.

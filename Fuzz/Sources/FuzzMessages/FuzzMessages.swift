@@ -1,8 +1,16 @@
+import CLibFuzzer
 import JobProtocol
 import NIOCore
 
 // libFuzzer calls on one thread only.
 nonisolated(unsafe) private let codec = MessageCodec()
+
+/// What SwiftPM links as the program's `main`.
+@_cdecl("FuzzMessages_main")
+public func start(_ count: CInt, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> CInt {
+  var (count, arguments) = (count, arguments)
+  return LLVMFuzzerRunDriver(&count, &arguments, fuzzMessages)
+}
 
 /// Any bytes are a message that can be written and read again, or are refused with a reason.
 @_cdecl("LLVMFuzzerTestOneInput")
