@@ -99,7 +99,7 @@ private func send(_ descriptor: CInt, _ bytes: [UInt8]) {
   var sent = 0
   while sent < bytes.count {
     let count = bytes.withUnsafeBytes {
-      Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, CInt(MSG_NOSIGNAL.rawValue))
+      Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, CInt(MSG_NOSIGNAL))
     }
     if count <= 0 { return }
     sent += count
@@ -146,7 +146,7 @@ private struct WithoutBackup: JobStore {
   func get(_ id: JobID) async throws(JobError) -> Job? { try await store.get(id) }
   func list(_ filter: JobFilter) async throws(JobError) -> JobPage { try await store.list(filter) }
   func position(_ id: JobID) async throws(JobError) -> QueuePosition { try await store.position(id) }
-  func stats() async throws(JobError) -> [TypeStats] { try await store.stats() }
+  func stats() async throws(JobError) -> [TypeStats] { await store.stats() }
   func recover() async throws(JobError) -> Recovery { try await store.recover() }
   func backup(to path: String) async throws(JobError) {
     throw JobError(.unsupported, "The fuzzer chooses no files.")
