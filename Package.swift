@@ -116,7 +116,8 @@ let package = Package(
       name: "JobProtocolTests", dependencies: ["JobProtocol", "JobModel", "VectorSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "SQLiteJobStoreTests", dependencies: ["SQLiteJobStore", "JobStoreContract", "CSQLite"],
+      name: "SQLiteJobStoreTests",
+      dependencies: ["SQLiteJobStore", "JobStoreContract", "CSQLite", "StoreModel", "TrustSupport"],
       swiftSettings: strict),
     .target(
       name: "LibSQLTestSupport",

@@ -55,6 +55,7 @@ swift build --build-tests "${build[@]}"
 mkdir -p "$logs"
 
 campaign simulation SimulationTests JOBBROKER_SIMULATION_SEEDS=1000000
+campaign model ModelAgreementTests JOBBROKER_MODEL_ROUNDS=20000
 campaign power-cut PowerCutTests JOBBROKER_POWER_CUT_IMAGES=10000
 campaign disk-faults FaultSweepTests JOBBROKER_FAULTS_EVERY=1
 campaign confinement 'ConfinementTests|IntegrationTests.AccessTests' JOBBROKER_CONFINEMENT_ROUNDS=100

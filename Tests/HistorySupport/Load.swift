@@ -1,3 +1,4 @@
+import Foundation
 import JobBrokerClient
 import TrustSupport
 
@@ -9,6 +10,7 @@ package actor Load {
   ]
 
   private let client: Int
+  private let socket: String
   private let round: Int
   private let jobs: Int
   private let connections: [Connections]
@@ -23,6 +25,7 @@ package actor Load {
     record: @escaping @Sendable (RecordedOperation) -> Void
   ) {
     self.client = client
+    self.socket = socket
     self.round = round
     self.jobs = jobs
     self.record = record
@@ -198,6 +201,8 @@ package actor Load {
 
   /// The operations that change nothing and show no single job's state, and a pause that holds up only this.
   private func look(by step: Step) async {
+    asked += 1
+    let copy = "\(socket).copy.\(client).\(asked)"
     let (type, round) = (HistoryJob.type(ofRound: round), round)
     let record = RecordedOperation(.look, job: nil, client: client)
     await ask([record], by: step) { client throws(JobError) in
@@ -208,6 +213,10 @@ package actor Load {
       _ = try await client.workers()
       try await client.pause(type: type)
       try await client.resume(type: type)
+      var watch = try await client.watch(WatchSelection(types: [type])).makeAsyncIterator()
+      _ = try await watch.next()
+      try await client.backup(to: copy)
+      try? FileManager.default.removeItem(atPath: copy)
       var record = record
       record.reply = SeenReply(code: "OK")
       return [record]

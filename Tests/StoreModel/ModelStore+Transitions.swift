@@ -19,10 +19,14 @@ extension ModelStore {
     return .failure(JobError(attempt == nil ? .jobFinished : .staleClaim, "", job: job))
   }
 
-  /// Ends the job's attempt; what it is then is the caller's to say.
-  private func ending(_ job: Job, _ cause: AttemptCause?, _ now: Timestamp) -> Job {
+  /// Ends the job's attempt; what it is then is the caller's to say. An attempt that was lost stays so, unless its
+  /// holder turns up and says that it failed.
+  private func ending(
+    _ job: Job, _ cause: AttemptCause?, by attempt: Int? = nil, _ now: Timestamp
+  ) -> Job {
     var job = job
-    if let cause, job.attempt > 0, job.status == .processing || ended(job.attempt, job) == .lost {
+    let isAmended = cause == .failed && attempt != nil && ended(attempt, job) == .lost
+    if let cause, job.status == .processing || isAmended {
       job.history.removeAll { $0.attempt == job.attempt }
       job.history.append(
         AttemptRecord(
@@ -36,15 +40,19 @@ extension ModelStore {
     return job
   }
 
-  private func finished(_ job: Job, _ status: JobStatus, _ cause: AttemptCause?, _ now: Timestamp) -> Job {
-    var job = ending(job, cause, now)
+  private func finished(
+    _ job: Job, _ status: JobStatus, _ cause: AttemptCause?, by attempt: Int? = nil, _ now: Timestamp
+  ) -> Job {
+    var job = ending(job, cause, by: attempt, now)
     job.status = status
     job.finishedAt = now
     return job
   }
 
-  private func backInQueue(_ job: Job, _ cause: AttemptCause?, _ now: Timestamp) -> Job {
-    var job = ending(job, cause, now)
+  private func backInQueue(
+    _ job: Job, _ cause: AttemptCause?, by attempt: Int? = nil, _ now: Timestamp
+  ) -> Job {
+    var job = ending(job, cause, by: attempt, now)
     job.status = .pending
     job.progress = 0
     job.stage = nil
@@ -77,9 +85,9 @@ extension ModelStore {
       return refused(attempt, job, isAlreadySo: attempt != nil && ended(attempt, job) == .failed)
     }
     guard retryable, job.retryCount < job.maxRetries else {
-      return changed(to: finished(job, .failed, .failed, now))
+      return changed(to: finished(job, .failed, .failed, by: attempt, now))
     }
-    var again = backInQueue(job, .failed, now)
+    var again = backInQueue(job, .failed, by: attempt, now)
     again.retryCount += 1
     again.notBefore = now + .seconds(1)
     return changed(to: again)
@@ -120,6 +128,9 @@ extension ModelStore {
     guard job.status == .failed || job.status == .cancelled else {
       return .failure(JobError(.invalidArgument, "", job: job))
     }
+    if let holder = holder(ofUniqueKey: job.uniqueKey) {
+      return .failure(JobError(.alreadyExists, "", job: holder))
+    }
     var again = backInQueue(job, nil, now)
     again.retryCount = 0
     again.lostCount = 0
@@ -133,7 +144,12 @@ extension ModelStore {
     guard var job = jobs[id] else { return .failure(.notFound(id)) }
     let status = update.status ?? job.status
     guard allows(attempt, job, finishing: status == .complete || status == .failed) else {
-      let isAlreadySo = attempt == job.attempt && update.status == job.status && job.status.isFinished
+      let isAlreadySo =
+        switch update.status {
+        case .failed: attempt != nil && ended(attempt, job) == .failed
+        case .pending: attempt == nil ? job.status == .pending : ended(attempt, job) == .released
+        default: attempt == job.attempt && update.status == job.status && job.status.isFinished
+        }
       return refused(attempt, job, isAlreadySo: isAlreadySo)
     }
     switch (job.status, status) {
@@ -144,7 +160,7 @@ extension ModelStore {
       job.startedAt = now
     case (.processing, .pending): job = backInQueue(job, .released, now)
     case (_, .complete): job = finished(job, .complete, nil, now)
-    case (_, .failed): job = finished(job, .failed, .failed, now)
+    case (_, .failed): job = finished(job, .failed, .failed, by: attempt, now)
     case (_, .cancelled): job = finished(job, .cancelled, .cancelled, now)
     default: break
     }

@@ -113,9 +113,7 @@ package struct ModelStore {
           return .failure(JobError(.alreadyExists, "", job: job))
         }
         entries.append(CreatedJob(job: job, created: false))
-      } else if let key = new.uniqueKey,
-        let job = jobs.values.first(where: { $0.uniqueKey == key && !$0.status.isFinished })
-      {
+      } else if let job = holder(ofUniqueKey: new.uniqueKey) {
         entries.append(CreatedJob(job: job, created: false))
       } else {
         lastSequence += 1
@@ -130,6 +128,12 @@ package struct ModelStore {
       }
     }
     return .success(.created(entries))
+  }
+
+  /// The unfinished job with a unique key.
+  func holder(ofUniqueKey key: String?) -> Job? {
+    guard let key else { return nil }
+    return jobs.values.first { $0.uniqueKey == key && !$0.status.isFinished }
   }
 
   /// Takes the job that is first by priority, then by age.
