@@ -24,6 +24,8 @@ final class Broker {
   private var isFlushScheduled = false
   /// Bytes of large frames that have begun to arrive and are not complete, of all connections.
   var partialFrames = 0
+  /// Bytes that wait for clients that do not read them, of all connections.
+  private var unsent = 0
   private var outbox = Outbox()
   private var queriesUnderWay = 0
   private var nextTick: (at: Duration, task: Scheduled<Void>)?
@@ -107,6 +109,21 @@ final class Broker {
   func eventsWritten(_ size: Int, to connection: Connection) {
     core.eventsWritten(size, to: connection.id)
     carryOut(at: .now)
+  }
+
+  /// More or less waits for a client that does not read. When it is too much in all, the connection goes for which
+  /// most waits.
+  func unsentChanged(by difference: Int) {
+    unsent += difference
+    guard difference > 0, unsent > ServerConfiguration.maxUnsent,
+      let worst = connections.values.max(by: { $0.unsent < $1.unsent })
+    else { return }
+    logger.warning(
+      "cut off a client that does not read",
+      metadata: [
+        "pid": "\(worst.credentials.pid)", "uid": "\(worst.credentials.uid)", "bytes": "\(worst.unsent)",
+      ])
+    worst.cutOff()
   }
 
   func roomChanged(_ hasRoom: Bool, of connection: Connection) {

@@ -26,6 +26,8 @@ final class Connection: ChannelDuplexHandler {
   /// What the events in `outbound` count.
   private var events = 0
   private(set) var inFlight = 0
+  /// Bytes that wait for the client to read, while it is behind.
+  private(set) var unsent = 0
   private var hasPendingRead = false
   private var isClosing = false
   private var hasRequested = false
@@ -53,6 +55,8 @@ final class Connection: ChannelDuplexHandler {
     self.context = nil
     deadline?.cancel()
     broker.partialFrames -= countedBytes
+    broker.unsentChanged(by: -unsent)
+    unsent = 0
     broker.connectionClosed(self)
     context.fireChannelInactive()
   }
@@ -75,6 +79,7 @@ final class Connection: ChannelDuplexHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
+    countUnsent()
     broker.roomChanged(context.channel.isWritable, of: self)
     if context.channel.isWritable { resume() }
     context.fireChannelWritabilityChanged()
@@ -176,12 +181,29 @@ final class Connection: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
       }
     }
+    countUnsent()
     if events > 0 {
       let written = events
       events = 0
       broker.eventsWritten(written, to: self)
     }
     if isClosing { context?.close(promise: nil) } else { resume() }
+  }
+
+  private func countUnsent() {
+    guard let channel = context?.channel else { return }
+    let size =
+      channel.isWritable ? 0 : (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? unsent
+    if size == unsent { return }
+    let difference = size - unsent
+    unsent = size
+    broker.unsentChanged(by: difference)
+  }
+
+  /// Ends the connection, and drops what was sent to it.
+  func cutOff() {
+    isClosing = true
+    context?.close(promise: nil)
   }
 
   /// Ends the connection after what was sent to it.

@@ -17,6 +17,8 @@ public struct ServerConfiguration: Sendable {
   static let smallFrame = 64 << 10
   /// Bytes of larger frames, not complete, that all connections may have together.
   static let maxPartialFrames = 128 << 20
+  /// Bytes that may wait, of all connections, for clients that do not read them.
+  static let maxUnsent = 256 << 20
   /// How long a drain may take before connections are cut.
   public var drainTimeout: Duration = .seconds(8)
 

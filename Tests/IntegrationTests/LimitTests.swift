@@ -14,14 +14,14 @@ import TrustSupport
   private static let cap = 512 << 20
   private static let large = #"{"x":"\#(String(repeating: "x", count: 300_000))"}"#
 
-  /// Runs one greedy load against a broker, and says what it cost.
+  /// Runs one greedy load against a broker, and says what it cost while the connections it returns are still there.
   private func measure(
     _ done: String, _ arguments: [String] = [],
-    _ load: (BrokerProcess, JobBrokerClient) async throws -> String
+    _ load: (BrokerProcess, JobBrokerClient) async throws -> (String, [RawConnection])
   ) async throws {
     try await withBroker(arguments) { broker in
       let healthy = try await broker.client(reconnects: false)
-      let count = try await load(broker, healthy)
+      let (count, greedy) = try await load(broker, healthy)
       for _ in 0..<20 {
         let id = try await healthy.create(NewJob(type: "healthy")).job.id
         let held = try #require(try await healthy.claim(ClaimRequest(types: ["healthy"])).first)
@@ -35,6 +35,7 @@ import TrustSupport
         promise: "memory under \(Self.cap >> 20) MiB, others are served", done: done,
         count: "\(count); \(resident >> 20) MiB resident", violations: isOver ? 1 : 0
       ).report()
+      withExtendedLifetime(greedy) {}
     }
   }
 
@@ -51,7 +52,7 @@ import TrustSupport
       #expect(stats.connections == idle.count + 1)
       #expect(try await idle[0].ask(2, .ping) == .pong)
       let each = (stats.residentBytes - before) / idle.count
-      return "\(idle.count) connections, \(each) bytes each"
+      return ("\(idle.count) connections, \(each) bytes each", idle)
     }
   }
 
@@ -63,7 +64,7 @@ import TrustSupport
         _ = try await healthy.create((0..<1_000).map { _ in NewJob(type: "t", metadata: #"{"a":1}"#) })
       }
       let each = (try await healthy.stats().residentBytes - before) / count
-      return "\(count) jobs, \(each) bytes each"
+      return ("\(count) jobs, \(each) bytes each", [])
     }
   }
 
@@ -80,7 +81,7 @@ import TrustSupport
       }
       guard case .error(let error)? = try await connections[count - 1].read()?.reply else {
         Issue.record("the last was not refused")
-        return ""
+        return ("", [])
       }
       #expect(error.code == .resourceExhausted)
       // Small frames are no matter of that.
@@ -89,7 +90,7 @@ import TrustSupport
       await small.write([0, 0])
       await small.write([0, 4, 0x08, 0x07, 0x1A, 0])
       #expect(try await small.read()?.id == 7)
-      return "\(count) connections"
+      return ("\(count) connections", connections)
     }
   }
 
@@ -116,7 +117,9 @@ import TrustSupport
         if case .event(.resync) = response.reply { isTold = true }
       }
       #expect(isTold)
-      return "\(watchers.count) watchers, \(count) results of 300 KB, \(Self.scale) creates of 1,000"
+      let done =
+        "\(watchers.count) watchers, \(count) results of 300 KB, \(Self.scale) creates of 1,000"
+      return (done, watchers)
     }
   }
 
@@ -133,7 +136,27 @@ import TrustSupport
       for _ in 0..<500 { try await healthy.ping() }
       raw.cut()
       await written
-      return "\(count) creates"
+      return ("\(count) creates", [])
+    }
+  }
+
+  @Test func repliesThatNobodyReadsAreBoundedForAllTogether() async throws {
+    try await measure("replies of 600 KB that nobody reads") { broker, healthy in
+      let job = NewJob(type: "large", metadata: Self.large)
+      _ = try await healthy.create(job)
+      _ = try await healthy.complete(job.id, result: Self.large)
+      let requests = try RawConnection.frames(
+        of: (2..<102).map { Request(id: $0, operation: .get(job.id)) })
+      var connections: [RawConnection] = []
+      for _ in 0..<10 * max(1, Self.scale / 4) {
+        let connection = try RawConnection(to: broker.socket)
+        try await connection.greet()
+        await connection.write(requests)
+        connections.append(connection)
+      }
+      // 100 replies for each would be far more than there is room for: some are cut off, the others wait.
+      try await until(healthy.stats) { $0.connections <= connections.count }
+      return ("100 replies for each of \(connections.count) connections", connections)
     }
   }
 
@@ -152,13 +175,13 @@ import TrustSupport
         let refused = try RawConnection(to: broker.socket)
         guard case .error(let error)? = try await refused.read()?.reply else {
           Issue.record("one more was taken")
-          return ""
+          return ("", [])
         }
         #expect(error.code == .resourceExhausted)
         connections = []
         try await until(healthy.stats) { $0.connections == 1 }
       }
-      return "10 times \(allowed)"
+      return ("10 times \(allowed)", [])
     }
   }
 
@@ -189,8 +212,9 @@ import TrustSupport
         connection.cut()
       }
       let (cpu, time) = (after.cpu - before.cpu, after.uptime - before.uptime)
-      return
+      let done =
         "\(connections.count) connections for 4 descriptors; busy \(Int(100 * (cpu / time))) % of the time"
+      return (done, connections)
     }
   }
 
