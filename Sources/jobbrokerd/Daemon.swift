@@ -20,7 +20,7 @@ struct Daemon: AsyncParsableCommand {
       EXAMPLES
         jobbrokerd
         jobbrokerd --socket /tmp/try/broker.sock --db /tmp/try/jobs.db
-        jobbrokerd --socket-mode 0660 --allow-gid 1001 --operator-gid 27
+        jobbrokerd --socket-mode 0660 --allow-gid audio --operator-gid sudo
 
       ENVIRONMENT
         JOBBROKER_SOCKET     the socket, as --socket
@@ -52,17 +52,19 @@ struct Daemon: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A user that may connect (repeatable). Without any --allow, the socket's mode decides.",
-      valueName: "uid"))
+      "A user that may connect, by name or number (repeatable). Without any --allow, the socket's mode decides.",
+      valueName: "user"), transform: Identity.user)
   var allowUid: [UInt32] = []
 
-  @Option(help: ArgumentHelp("A group whose members may connect (repeatable).", valueName: "gid"))
+  @Option(
+    help: ArgumentHelp("A group whose members may connect (repeatable).", valueName: "group"),
+    transform: Identity.group)
   var allowGid: [UInt32] = []
 
   @Option(
     help: ArgumentHelp(
       "A group whose members may pause, resume, prune, back up, reap and delete (repeatable).",
-      valueName: "gid"))
+      valueName: "group"), transform: Identity.group)
   var operatorGid: [UInt32] = []
 
   @Option(help: ArgumentHelp("Connections in all.", valueName: "count"))
@@ -79,6 +81,18 @@ struct Daemon: AsyncParsableCommand {
 
   @Option(help: "How much to log, to stderr: trace, debug, info, notice, warning, error or critical.")
   var logLevel: Logger.Level = .notice
+
+  static func main() async {
+    do {
+      var command = try parseAsRoot()
+      if let daemon = command as? Daemon { try await daemon.run() } else { try command.run() }
+    } catch {
+      guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+      StandardError.line(fullMessage(for: error))
+      // The parser's own code is 64, that of sysexits.h; here it is 2, as with jobctl and most programs.
+      exit(withError: ExitCode(2))
+    }
+  }
 
   func validate() throws {
     guard maxConnections > 0, maxConnectionsPerUser > 0 else {

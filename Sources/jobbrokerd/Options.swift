@@ -31,12 +31,31 @@ struct OctalMode: ExpressibleByArgument {
   var defaultValueDescription: String { "0" + String(value, radix: 8) }
 }
 
+/// `--allow-uid` and the like: a name that the user database has, or a number that it need not have. Asked once, at
+/// the start, while there is one thread.
+enum Identity {
+  static func user(_ argument: String) throws -> UInt32 {
+    if let id = UInt32(argument) ?? getpwnam(argument)?.pointee.pw_uid { return id }
+    throw ValidationError("There is no user \(argument).")
+  }
+
+  static func group(_ argument: String) throws -> UInt32 {
+    if let id = UInt32(argument) ?? getgrnam(argument)?.pointee.gr_gid { return id }
+    throw ValidationError("There is no group \(argument).")
+  }
+}
+
 /// Standard output, line by line: whoever waits for the readiness line reads a pipe, and a pipe is buffered.
 enum StandardOutput {
   static func line(_ text: String) {
     print(text)
     fflush(nil)
   }
+}
+
+/// Standard error.
+enum StandardError {
+  static func line(_ text: String) { _ = write(STDERR_FILENO, text + "\n", text.utf8.count + 1) }
 }
 
 /// The process's environment.

@@ -76,6 +76,19 @@ struct AccessTests {
     }
   }
 
+  @Test func usersAndGroupsMayBeNamed() async throws {
+    let entry = try #require(getpwnam("daemon")).pointee
+    let daemon = Person(user: entry.pw_uid, group: entry.pw_gid)
+    for named in [["--allow-uid", "daemon"], ["--allow-gid", "daemon"]] {
+      try await withOpenBroker(named[0], named[1]) { broker in
+        #expect(try await jobctl(broker, "ping", by: daemon).code == 0)
+        expectRefusal(try await jobctl(broker, "ping", by: somebody), "--allow-uid")
+      }
+    }
+    let run = try await Finished.running([Products.jobbrokerd, "--operator-gid", "no-such-group"])
+    #expect(run.code == 2 && run.errors.contains("There is no group no-such-group."), "\(run)")
+  }
+
   @Test func withAListOfUsersOnlyThoseAndRootAreLetIn() async throws {
     try await withOpenBroker("--allow-uid", "\(somebody.user)") { broker in
       #expect(try await jobctl(broker, "ping", by: somebody).code == 0)
