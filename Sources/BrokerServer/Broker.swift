@@ -27,6 +27,7 @@ final class Broker {
   /// Bytes that wait for clients that do not read them, of all connections.
   private var unsent = 0
   private var outbox = Outbox()
+  private var spareActions: [Action] = []
   private var queriesUnderWay = 0
   private var nextTick: (at: Duration, task: Scheduled<Void>)?
   private var whenDrained: (() -> Void)?
@@ -238,8 +239,14 @@ final class Broker {
 
   private func carryOut(_ origin: Origin) {
     while !core.actions.isEmpty {
-      let actions = core.actions
-      core.actions.removeAll(keepingCapacity: true)
+      // Two arrays take turns, so that neither is allocated anew; carrying one out may lead back here.
+      var actions = spareActions
+      spareActions = []
+      swap(&actions, &core.actions)
+      defer {
+        actions.removeAll(keepingCapacity: true)
+        spareActions = actions
+      }
       for action in actions {
         switch action {
         case .submit(let submission): commits.append(submission)
