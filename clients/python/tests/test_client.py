@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, fields, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -22,6 +23,7 @@ from jobbroker import (
     Cause,
     Client,
     InvalidArgument,
+    Job,
     JobCancelled,
     JobFinished,
     JobStatus,
@@ -109,6 +111,14 @@ def test_text_that_is_no_utf_8_survives_in_metadata(broker: Broker) -> None:
     with Client(broker.socket_path) as client:
         client.create("ingest", {"file": os.fsdecode(b"caf\xe9.wav")})
         assert client.claim()[0].metadata == {"file": os.fsdecode(b"caf\xe9.wav")}
+
+
+def test_a_job_that_was_read_is_whole(client: Client) -> None:
+    job = client.create("ingest", {"a": 1}).job
+    assert set(vars(job)) == {field.name for field in fields(Job)}
+    assert job == replace(job)
+    with pytest.raises(FrozenInstanceError):
+        job.type = "other"  # type: ignore[misc]
 
 
 def test_lists_are_filtered_and_paged(broker: Broker) -> None:

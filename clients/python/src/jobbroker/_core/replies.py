@@ -81,7 +81,9 @@ def read_job(job: pb.Job) -> Job:
     if status is None:
         raise Unsupported("the broker's reply can't be read: job.status is absent, or not known to this version")
     has = job.HasField
-    return Job(
+    # A frozen dataclass sets its fields one by one, in a way that costs more than reading them all.
+    read = object.__new__(Job)
+    read.__dict__.update(
         id=job_id,
         type=_text(job.type, "job.type"),
         status=status,
@@ -107,6 +109,7 @@ def read_job(job: pb.Job) -> Job:
         history=tuple(map(_attempt, job.history)) if job.history else (),
         sequence=job.sequence,
     )
+    return read
 
 
 def _attempt(attempt: pb.Attempt) -> Attempt:
