@@ -107,6 +107,22 @@ static void a_reply_that_takes_too_much_memory_is_refused(void) {
   free(body);
 }
 
+static bool is_truncated(const char *body) {
+  uint64_t id;
+  jobbroker_reply *reply;
+  CHECK(jb_reply_read((const uint8_t *)body, strlen(body), &id, &reply) == JB_READ_REPLY);
+  bool truncated = jobbroker_reply_truncated(reply);
+  jobbroker_reply_free(reply);
+  return truncated;
+}
+
+static void a_reply_says_when_it_leaves_something_out(void) {
+  /* A snapshot, counters and workers: truncated, and not. */
+  CHECK(is_truncated("\x08\x07\x5A\x02\x18\x01") && !is_truncated("\x08\x07\x5A\x02\x10\x01"));
+  CHECK(is_truncated("\x08\x07\x72\x02\x68\x01") && !is_truncated("\x08\x07\x72\x02\x60\x01"));
+  CHECK(is_truncated("\x08\x07\x7A\x02\x10\x01") && !is_truncated("\x08\x07\x7A\x04\x0A\x02\x20\x01"));
+}
+
 /* Bytes of a sound reply, changed at random: whatever they are, nothing breaks (the sanitizers watch). */
 static void damaged_replies_do_no_harm(void) {
   static const uint8_t sound[] =
@@ -154,6 +170,7 @@ int main(void) {
   RUN(an_arena_is_zeroed_and_bounded);
   RUN(the_backoff_grows_to_its_limit);
   RUN(a_reply_that_takes_too_much_memory_is_refused);
+  RUN(a_reply_says_when_it_leaves_something_out);
   RUN(damaged_replies_do_no_harm);
   RUN(the_socket_is_where_the_environment_says);
   return 0;

@@ -32,8 +32,10 @@ from jobbroker import (
     PermissionDenied,
     StaleClaim,
     Unavailable,
+    WorkerList,
     new_job_id,
 )
+from jobbroker._proto import jobbroker_pb2 as pb
 
 
 def test_a_job_from_its_creation_to_its_result(broker: Broker) -> None:
@@ -140,7 +142,7 @@ def test_operators_see_and_care_for_the_store(broker: Broker, folder: str) -> No
         assert client.stats().types[0].paused
         client.resume("a")
         (job,) = client.claim()
-        assert [held.id for worker in client.workers() for held in worker.holds] == [job_id]
+        assert [held.id for worker in client.workers().workers for held in worker.holds] == [job_id]
         client.fail(job.id, "no", attempt=1)
         assert client.retry(job.id).status is JobStatus.PENDING
         failed = client.get(job_id)
@@ -261,6 +263,24 @@ def test_a_call_ends_when_the_broker_takes_too_long(folder: str) -> None:
         connection = broker.welcome()
         with connecting.result() as client, pytest.raises(Unavailable, match="no reply within"):
             client.ping()
+        connection.close()
+
+
+def test_counters_and_workers_say_when_something_is_left_out(folder: str) -> None:
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor() as threads:
+        connecting = threads.submit(Client, broker.socket_path)
+        connection = broker.welcome()
+        with connecting.result() as client:
+            for truncated in (True, False):
+                stats, workers = threads.submit(client.stats), threads.submit(client.workers)
+                for _ in range(2):
+                    request = connection.next_any()
+                    if request.HasField("stats"):
+                        connection.reply(request, stats=pb.Stats(truncated=truncated))
+                    else:
+                        connection.reply(request, workers=pb.WorkerList(truncated=truncated))
+                assert stats.result().truncated is truncated
+                assert workers.result() == WorkerList((), truncated)
         connection.close()
 
 

@@ -341,10 +341,23 @@ describe("the operator's calls", () => {
     const { client } = await connected(test, { workerName: "holder", clientName: "tests/1" });
     const { job } = await client.create({ type: "ingest" });
     await client.claim();
-    const [me] = await client.workers();
+    const { workers: [me], truncated } = await client.workers();
+    assert.equal(truncated, false);
     assert.deepEqual([me.holder.name, me.holder.pid, me.client], ["holder", process.pid, "tests/1"]);
     assert.deepEqual(me.holds, [{ id: job.id, attempt: 1, type: "ingest" }]);
   });
+});
+
+it("counters and workers say when something is left out", limit, async (test) => {
+  let truncated = true;
+  const peer = await fakeBroker(test, ({ id, stats }, broker) =>
+    broker.send(stats ? { id, stats: { truncated } } : { id, workers: { truncated } }));
+  const client = await Client.connect({ socketPath: peer.socketPath });
+  test.after(() => client.close());
+  for (truncated of [true, false]) {
+    assert.equal((await client.stats()).truncated, truncated);
+    assert.deepEqual(await client.workers(), { workers: [], truncated });
+  }
 });
 
 it("many calls at a time are answered, each with its own reply", limit, async (test) => {

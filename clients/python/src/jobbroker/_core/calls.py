@@ -13,7 +13,6 @@ from ..errors import Internal, InvalidArgument
 from ..models import (
     UNSET,
     BrokerStats,
-    ConnectedWorker,
     CreatedJob,
     Job,
     JobId,
@@ -23,6 +22,7 @@ from ..models import (
     QueuePosition,
     Unset,
     Welcome,
+    WorkerList,
 )
 from ..options import Options
 from . import replies
@@ -288,7 +288,7 @@ def stats() -> Call[BrokerStats]:
     return Call("stats", pb.Request(stats=pb.GetStats()), "stats", replies.read_stats, repeatable=True)
 
 
-def workers() -> Call[tuple[ConnectedWorker, ...]]:
+def workers() -> Call[WorkerList]:
     request = pb.Request(workers=pb.ListWorkers())
     return Call("workers", request, "workers", replies.read_workers, repeatable=True)
 

@@ -28,6 +28,7 @@ from ..models import (
     WatchEvent,
     Welcome,
     WorkerIdentity,
+    WorkerList,
 )
 from .frames import PROTOCOL_VERSION
 
@@ -216,11 +217,12 @@ def read_stats(stats: pb.Stats) -> BrokerStats:
         server=_text(stats.server, "stats.server"),
         store=_text(stats.store, "stats.store"),
         pid=stats.pid,
+        truncated=stats.truncated,
     )
 
 
-def read_workers(workers: pb.WorkerList) -> tuple[ConnectedWorker, ...]:
-    return tuple(
+def read_workers(workers: pb.WorkerList) -> WorkerList:
+    read = tuple(
         ConnectedWorker(
             worker=_worker(entry.holder),
             client=_text(entry.client, "workers.client"),
@@ -234,3 +236,4 @@ def read_workers(workers: pb.WorkerList) -> tuple[ConnectedWorker, ...]:
         )
         for entry in workers.workers
     )
+    return WorkerList(read, workers.truncated)
