@@ -1,10 +1,13 @@
 /* The parts that need no broker. */
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "buffer.h"
 #include "clock.h"
 #include "reply.h"
+#include "session.h"
 #include "test.h"
 #include "utf8.h"
 
@@ -162,6 +165,22 @@ static void the_socket_is_where_the_environment_says(void) {
   unsetenv("JOBBROKER_SOCKET");
 }
 
+static void a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(void) {
+  /* A user that is not this one. */
+  uid_t uid = getuid() + 3100000000u;
+  char directory[64], path[80];
+  snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
+  snprintf(path, sizeof path, "%s/jobbroker.sock", directory);
+  CHECK(!jb_objection(path, uid)); /* There is none yet. */
+  CHECK(mkdir(directory, 0700) == 0);
+  jobbroker_reply *objection = jb_objection(path, uid);
+  CHECK(objection && jobbroker_reply_code(objection) == JOBBROKER_PERMISSION_DENIED);
+  CHECK_CONTAINS(jobbroker_reply_message(objection), "belongs to another user");
+  jobbroker_reply_free(objection);
+  CHECK(!jb_objection(path, getuid())); /* It is not his directory. */
+  CHECK(rmdir(directory) == 0);
+}
+
 int main(void) {
   RUN(ids_are_version_7_and_sort_by_time);
   RUN(ids_are_read_as_they_are_written);
@@ -173,5 +192,6 @@ int main(void) {
   RUN(a_reply_says_when_it_leaves_something_out);
   RUN(damaged_replies_do_no_harm);
   RUN(the_socket_is_where_the_environment_says);
+  RUN(a_directory_in_tmp_that_belongs_to_somebody_else_is_refused);
   return 0;
 }

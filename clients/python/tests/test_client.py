@@ -197,6 +197,21 @@ def test_without_a_broker_the_error_says_what_to_do(folder: str) -> None:
         Client("/tmp/" + "x" * 200)
 
 
+def test_a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A user that is not this one.
+    uid = (os.getuid() + 3_200_000_000) % 2**32
+    directory = f"/tmp/jobbroker-{uid}"
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    with pytest.raises(Unavailable):
+        Client(f"{directory}/jobbroker.sock")
+    os.mkdir(directory)
+    try:
+        with pytest.raises(PermissionDenied, match=f"{directory} belongs to another user"):
+            Client(f"{directory}/jobbroker.sock", wait_for_broker=True)
+    finally:
+        os.rmdir(directory)
+
+
 def test_a_closed_client_says_so_and_leaves_nothing_behind(broker: Broker) -> None:
     files, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     client = Client(broker.socket_path)
