@@ -16,7 +16,9 @@ enum SocketOwner {
   static func objection(to path: String, uid: UInt32) -> JobError? {
     let directory = DefaultPath.temporaryDirectory(uid: uid)
     var status = stat()
-    guard path.hasPrefix(directory + "/"), lstat(directory, &status) == 0, status.st_uid != uid else { return nil }
+    guard path.hasPrefix(directory + "/"), lstat(directory, &status) == 0, status.st_uid != uid else {
+      return nil
+    }
     return JobError(
       .permissionDenied,
       "\(directory) belongs to another user (uid \(status.st_uid)), so no broker of yours answers there. "

@@ -35,8 +35,9 @@ import Testing
     defer { rmdir(directory) }
     let objection = SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: uid)
     #expect(objection?.code == .permissionDenied)
-    #expect(objection?.message.contains("\(directory) belongs to another user (uid \(getuid()))") == true)
-    #expect(SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: getuid()) == nil, "not his directory")
+    #expect(
+      objection?.message.contains("\(directory) belongs to another user (uid \(getuid()))") == true)
+    #expect(SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: getuid()) == nil, "not his")
   }
 
   @Test func waitsForTheBrokerWhenAsked() async throws {
