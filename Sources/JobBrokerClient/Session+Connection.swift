@@ -34,6 +34,9 @@ extension Session {
 
   private func dial() {
     guard case .away = state else { return }
+    if let objection = SocketOwner.objection(to: configuration.socketPath, uid: getuid()) {
+      return close(with: objection)
+    }
     let session = NIOLoopBound(self, eventLoop: eventLoop)
     ClientBootstrap(group: eventLoop)
       // One read of 8 KiB a turn: a reply is far smaller, and a second read would only be told there is no more.

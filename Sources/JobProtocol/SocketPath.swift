@@ -9,6 +9,9 @@ public enum DefaultPath {
     if let directory = environment["XDG_RUNTIME_DIR"], directory.hasPrefix("/") {
       return "\(directory)/jobbroker/jobbroker.sock"
     }
-    return "/tmp/jobbroker-\(uid)/jobbroker.sock"
+    return "\(temporaryDirectory(uid: uid))/jobbroker.sock"
   }
+
+  /// Where the socket of a user is that has no directory of his own for such things.
+  public static func temporaryDirectory(uid: UInt32) -> String { "/tmp/jobbroker-\(uid)" }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import JobModel
 import Testing
 
@@ -23,6 +24,20 @@ import Testing
     }
     #expect(error?.code == .unavailable)
     #expect(error?.message.contains("jobbrokerd --socket \(path)") == true)
+  }
+
+  @Test func refusesADirectoryInTmpThatBelongsToSomebodyElse() throws {
+    // A user that is not this one.
+    let uid = getuid() &+ 3_000_000_000
+    let directory = "/tmp/jobbroker-\(uid)"
+    #expect(SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: uid) == nil, "there is none yet")
+    try #require(mkdir(directory, 0o700) == 0)
+    defer { rmdir(directory) }
+    let objection = SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: uid)
+    #expect(objection?.code == .permissionDenied)
+    #expect(
+      objection?.message.contains("\(directory) belongs to another user (uid \(getuid()))") == true)
+    #expect(SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: getuid()) == nil, "not his")
   }
 
   @Test func waitsForTheBrokerWhenAsked() async throws {

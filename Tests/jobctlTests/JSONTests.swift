@@ -34,6 +34,12 @@ import Testing
     #expect(line.text == #"{"progress":42,"share":0.5}"#)
   }
 
+  @Test(arguments: [true, false]) func countersSayWhenSomethingIsLeftOut(isTruncated: Bool) {
+    var stats = BrokerStats()
+    stats.isTruncated = isTruncated
+    #expect(JSONLine(stats).text.hasSuffix(#""types":[],"truncated":\#(isTruncated)}"#))
+  }
+
   @Test func stringsAreEscaped() {
     #expect(JSONLine.quoted("a\"b\\c\n\u{1}é") == #""a\"b\\c\n\u0001é""#)
   }

@@ -1,13 +1,17 @@
-"""Hostile replies: a scripted broker misbehaves once, and the client must neither hang nor crash nor believe it."""
+"""Hostile replies: a scripted broker misbehaves once, and the client must neither hang nor crash nor believe it, nor leave
+a descriptor open."""
 
 import contextlib
 import socket
 import tempfile
 import threading
+import time
 from typing import Callable, NamedTuple
 
 from .processes import TIME_LIMIT, Failure, running_adapter
 from .vectors import SCHEMA, block, framed, load, number, read_frame, read_varint
+
+PATIENCE = 10  # seconds until a connection that was ended must be closed
 
 JOB = {"id": "0193a5f0c2007abc8def0123456789ab", "type": "ingest", "status": "PENDING", "progress": 0, "retry_count": 0,
        "max_retries": 1, "lost_count": 0, "max_lost": 3, "priority": 0, "metadata": "{}", "attempt": 0,
@@ -55,23 +59,37 @@ def hostile(language):
     for case in cases():
         count += 1
         with scripted_broker(case) as path, running_adapter(language, "hostile", path) as adapter:
-            outcomes = [adapter.ask("get"), adapter.ask("get")]
-        if outcomes != [case.outcome, "OK"]:
-            wrong.append(f"{case.name}: the call and the next one come to {outcomes}, but should to "
-                         f"{[case.outcome, 'OK']}")
+            before = adapter.ask("get")
+            open_files = adapter.open_files()
+            outcomes = [before, adapter.ask("get"), adapter.ask("get")]
+            leaked = leaks(adapter, open_files)
+        if outcomes != ["OK", case.outcome, "OK"]:
+            wrong.append(f"{case.name}: a good call, this one and the next come to {outcomes}, but should to "
+                         f"{['OK', case.outcome, 'OK']}")
+        if leaked:
+            wrong.append(f"{case.name}: the client leaves {leaked} descriptors open")
     if wrong:
         raise Failure("\n".join(wrong))
     return f"{count} replies"
 
 
+def leaks(adapter, before):
+    """How many descriptors more than before it has, when there was time to close them."""
+    deadline = time.monotonic() + PATIENCE
+    while (more := adapter.open_files() - before) > 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return max(0, more)
+
+
 @contextlib.contextmanager
 def scripted_broker(case):
-    """A broker that answers the first get as the case says, later ones as it should."""
+    """A broker that answers the second get as the case says, the others as it should."""
     with tempfile.TemporaryDirectory(prefix="jb-", dir="/tmp") as folder, \
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(f"{folder}/s")
         listener.listen()
-        thread = threading.Thread(target=serve, args=(listener, [case]))
+        good = Case("as it should", lambda id: reply(id, {"job": JOB}), "OK")
+        thread = threading.Thread(target=serve, args=(listener, [good, case]))
         thread.start()
         try:
             yield f"{folder}/s"
@@ -95,7 +113,7 @@ def serve(listener, planned):
                 if "hello" in request:
                     connection.sendall(reply(request["id"], {"welcome": WELCOME}))
                 elif planned:
-                    case = planned.pop()
+                    case = planned.pop(0)
                     connection.sendall(case.answer(request["id"]))
                     if case.closes:
                         break

@@ -4,6 +4,7 @@ import contextlib
 import unittest
 from unittest import mock
 
+from . import hostile as hostile_replies
 from . import processes
 from .frames import frames
 from .hostile import hostile
@@ -55,7 +56,12 @@ class ConformanceTests(unittest.TestCase):
         self.assert_failure(frames, answers, r"(?s)ping: the adapter's answer can't be read.*pong: .*one frame:")
 
     def test_a_hostile_reply_that_is_believed_is_named(self):
-        self.assert_failure(hostile, "while read -r call; do echo OK; done", r"a job of an unknown status: .*\['OK', 'OK'\]")
+        self.assert_failure(hostile, "while read -r call; do echo OK; done", r"a job of an unknown status: .*\['OK', 'OK', 'OK'\]")
+
+    def test_a_descriptor_that_is_left_open_is_named(self):
+        leaky = 'at=3; while read -r call; do eval "exec $at</dev/null"; at=$((at + 1)); echo OK; done'
+        with mock.patch.object(hostile_replies, "PATIENCE", 0):
+            self.assert_failure(hostile, leaky, "the client leaves 2 descriptors open")
 
     def test_a_session_that_goes_wrong_is_named(self):
         answers = r"""while read -r kind hex rest; do case $kind in request) echo "$hex";; *) echo '{}';; esac; done"""

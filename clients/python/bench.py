@@ -53,7 +53,7 @@ def measure_creates(socket_path: str) -> None:
     creates, floors = [], []
     context = multiprocessing.get_context("spawn")
     ours, theirs = socket.socketpair()
-    peer = context.Process(target=answer, args=(theirs,))
+    peer = context.Process(target=answer, args=(theirs,), daemon=True)
     peer.start()
     theirs.close()
     with Client(socket_path) as client:
@@ -87,7 +87,7 @@ def answer(peer: socket.socket) -> None:
 def measure_wake_ups(socket_path: str) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    worker = context.Process(target=work, args=(socket_path, theirs))
+    worker = context.Process(target=work, args=(socket_path, theirs), daemon=True)
     worker.start()
     delays = []
     with Client(socket_path) as client:

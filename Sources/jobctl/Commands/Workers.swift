@@ -14,6 +14,9 @@ struct Workers: BrokerCommand {
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
     let list = try await client.workers()
     let workers = list.workers
+    if list.isTruncated {
+      printer.note("There are more than these; the list is cut to what a reply can hold.")
+    }
     guard !printer.json else {
       for worker in workers { printer.line(JSONLine(worker), "") }
       return
@@ -32,8 +35,5 @@ struct Workers: BrokerCommand {
       ])
     }
     printer.table(table)
-    if list.isTruncated {
-      printer.line(JSONLine(), "There are more; the list is cut to what a reply can hold.")
-    }
   }
 }

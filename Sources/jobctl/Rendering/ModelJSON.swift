@@ -69,6 +69,7 @@ extension JSONLine {
           $0.add("paused", type.isPaused)
         }
       })
+    add("truncated", stats.isTruncated)
   }
 
   init(_ worker: ConnectedWorker) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "session.h"
@@ -16,6 +17,18 @@ char *jobbroker_default_socket(void) {
                    ? asprintf(&result, "%s/jobbroker/jobbroker.sock", directory)
                    : asprintf(&result, "/tmp/jobbroker-%u/jobbroker.sock", (unsigned)getuid());
   return length < 0 ? NULL : result;
+}
+
+jobbroker_reply *jb_objection(const char *socket_path, uid_t uid) {
+  char directory[64];
+  struct stat status;
+  int length = snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
+  if (strncmp(socket_path, directory, (size_t)length) != 0 || socket_path[length] != '/') return NULL;
+  if (lstat(directory, &status) < 0 || status.st_uid == uid) return NULL;
+  return jb_reply_error(JOBBROKER_PERMISSION_DENIED,
+                        "%s belongs to another user (uid %u), so no broker of yours answers there; remove it, or set "
+                        "JOBBROKER_SOCKET",
+                        directory, (unsigned)status.st_uid);
 }
 
 static char *default_worker_name(void) {

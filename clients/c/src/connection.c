@@ -59,6 +59,11 @@ void jb_dial(jobbroker_client *client, int64_t now) {
     return;
   }
   strcpy(address.sun_path, client->socket_path);
+  jobbroker_reply *objection = jb_objection(client->socket_path, getuid());
+  if (objection) {
+    jb_end(client, objection);
+    return;
+  }
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   /* A Unix socket connects at once or not at all; EAGAIN means that more clients are at the door than it has room for.
    * Later only the read of jobbroker_wait blocks: all others say MSG_DONTWAIT. */

@@ -213,7 +213,9 @@ bool jobbroker_reply_more(const jobbroker_reply *reply) {
 
 bool jobbroker_reply_truncated(const jobbroker_reply *reply) {
   const Jobbroker__Snapshot *snapshot = JB_MEMBER(reply, snapshot, JOBBROKER__RESPONSE__REPLY_SNAPSHOT);
-  return snapshot && snapshot->truncated;
+  const Jobbroker__Stats *stats = JB_MEMBER(reply, stats, JOBBROKER__RESPONSE__REPLY_STATS);
+  const Jobbroker__WorkerList *workers = JB_MEMBER(reply, workers, JOBBROKER__RESPONSE__REPLY_WORKERS);
+  return (snapshot && snapshot->truncated) || (stats && stats->truncated) || (workers && workers->truncated);
 }
 
 jobbroker_id jobbroker_reply_deleted(const jobbroker_reply *reply) {

@@ -3,6 +3,8 @@
 #ifndef JB_SESSION_H
 #define JB_SESSION_H
 
+#include <sys/types.h>
+
 #include "arena.h"
 #include "buffer.h"
 #include "clock.h"
@@ -173,6 +175,9 @@ void jb_loop_free(jobbroker_client *client);
 
 /* --------------------------------------------------------------------------------------------------- client.c */
 
+/* Why a user must not connect to a socket, or NULL: it is in his directory in /tmp, where anybody may take a name that
+ * can be guessed, and that is somebody else's. */
+jobbroker_reply *jb_objection(const char *socket_path, uid_t uid);
 void jb_set_error(jobbroker_client *client, jobbroker_reply *error);
 void jb_tell(jobbroker_client *client, const jobbroker_notice *notice);
 

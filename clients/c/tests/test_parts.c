@@ -1,10 +1,13 @@
 /* The parts that need no broker. */
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "buffer.h"
 #include "clock.h"
 #include "reply.h"
+#include "session.h"
 #include "test.h"
 #include "utf8.h"
 
@@ -107,6 +110,22 @@ static void a_reply_that_takes_too_much_memory_is_refused(void) {
   free(body);
 }
 
+static bool is_truncated(const char *body) {
+  uint64_t id;
+  jobbroker_reply *reply;
+  CHECK(jb_reply_read((const uint8_t *)body, strlen(body), &id, &reply) == JB_READ_REPLY);
+  bool truncated = jobbroker_reply_truncated(reply);
+  jobbroker_reply_free(reply);
+  return truncated;
+}
+
+static void a_reply_says_when_it_leaves_something_out(void) {
+  /* A snapshot, counters and workers: truncated, and not. */
+  CHECK(is_truncated("\x08\x07\x5A\x02\x18\x01") && !is_truncated("\x08\x07\x5A\x02\x10\x01"));
+  CHECK(is_truncated("\x08\x07\x72\x02\x68\x01") && !is_truncated("\x08\x07\x72\x02\x60\x01"));
+  CHECK(is_truncated("\x08\x07\x7A\x02\x10\x01") && !is_truncated("\x08\x07\x7A\x04\x0A\x02\x20\x01"));
+}
+
 /* Bytes of a sound reply, changed at random: whatever they are, nothing breaks (the sanitizers watch). */
 static void damaged_replies_do_no_harm(void) {
   static const uint8_t sound[] =
@@ -146,6 +165,22 @@ static void the_socket_is_where_the_environment_says(void) {
   unsetenv("JOBBROKER_SOCKET");
 }
 
+static void a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(void) {
+  /* A user that is not this one. */
+  uid_t uid = getuid() + 3100000000u;
+  char directory[64], path[80];
+  snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
+  snprintf(path, sizeof path, "%s/jobbroker.sock", directory);
+  CHECK(!jb_objection(path, uid)); /* There is none yet. */
+  CHECK(mkdir(directory, 0700) == 0);
+  jobbroker_reply *objection = jb_objection(path, uid);
+  CHECK(objection && jobbroker_reply_code(objection) == JOBBROKER_PERMISSION_DENIED);
+  CHECK_CONTAINS(jobbroker_reply_message(objection), "belongs to another user");
+  jobbroker_reply_free(objection);
+  CHECK(!jb_objection(path, getuid())); /* It is not his directory. */
+  CHECK(rmdir(directory) == 0);
+}
+
 int main(void) {
   RUN(ids_are_version_7_and_sort_by_time);
   RUN(ids_are_read_as_they_are_written);
@@ -154,7 +189,9 @@ int main(void) {
   RUN(an_arena_is_zeroed_and_bounded);
   RUN(the_backoff_grows_to_its_limit);
   RUN(a_reply_that_takes_too_much_memory_is_refused);
+  RUN(a_reply_says_when_it_leaves_something_out);
   RUN(damaged_replies_do_no_harm);
   RUN(the_socket_is_where_the_environment_says);
+  RUN(a_directory_in_tmp_that_belongs_to_somebody_else_is_refused);
   return 0;
 }

@@ -159,7 +159,7 @@ class Scenario:
             processing=counts.processing,
         )
         self.claimed("claim", self.holder.claim(["ingest"]))
-        (holder,) = (entry for entry in producer.workers() if entry.worker.name == "holder")
+        (holder,) = (entry for entry in producer.workers().workers if entry.worker.name == "holder")
         self.line("workers", names=[self.name(held.id) for held in holder.holds])
 
     def restart(self) -> None:

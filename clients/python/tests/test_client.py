@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, fields, replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -22,6 +23,7 @@ from jobbroker import (
     Cause,
     Client,
     InvalidArgument,
+    Job,
     JobCancelled,
     JobFinished,
     JobStatus,
@@ -30,8 +32,10 @@ from jobbroker import (
     PermissionDenied,
     StaleClaim,
     Unavailable,
+    WorkerList,
     new_job_id,
 )
+from jobbroker._proto import jobbroker_pb2 as pb
 
 
 def test_a_job_from_its_creation_to_its_result(broker: Broker) -> None:
@@ -111,6 +115,14 @@ def test_text_that_is_no_utf_8_survives_in_metadata(broker: Broker) -> None:
         assert client.claim()[0].metadata == {"file": os.fsdecode(b"caf\xe9.wav")}
 
 
+def test_a_job_that_was_read_is_whole(client: Client) -> None:
+    job = client.create("ingest", {"a": 1}).job
+    assert set(vars(job)) == {field.name for field in fields(Job)}
+    assert job == replace(job)
+    with pytest.raises(FrozenInstanceError):
+        job.type = "other"  # type: ignore[misc]
+
+
 def test_lists_are_filtered_and_paged(broker: Broker) -> None:
     with Client(broker.socket_path) as client:
         ids = [entry.job.id for entry in client.create_many([NewJob("a"), NewJob("b"), NewJob("a")])]
@@ -130,7 +142,7 @@ def test_operators_see_and_care_for_the_store(broker: Broker, folder: str) -> No
         assert client.stats().types[0].paused
         client.resume("a")
         (job,) = client.claim()
-        assert [held.id for worker in client.workers() for held in worker.holds] == [job_id]
+        assert [held.id for worker in client.workers().workers for held in worker.holds] == [job_id]
         client.fail(job.id, "no", attempt=1)
         assert client.retry(job.id).status is JobStatus.PENDING
         failed = client.get(job_id)
@@ -183,6 +195,21 @@ def test_without_a_broker_the_error_says_what_to_do(folder: str) -> None:
         Client(f"{folder}/nobody")
     with pytest.raises(InvalidArgument, match="too long"):
         Client("/tmp/" + "x" * 200)
+
+
+def test_a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A user that is not this one.
+    uid = (os.getuid() + 3_200_000_000) % 2**32
+    directory = f"/tmp/jobbroker-{uid}"
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    with pytest.raises(Unavailable):
+        Client(f"{directory}/jobbroker.sock")
+    os.mkdir(directory)
+    try:
+        with pytest.raises(PermissionDenied, match=f"{directory} belongs to another user"):
+            Client(f"{directory}/jobbroker.sock", wait_for_broker=True)
+    finally:
+        os.rmdir(directory)
 
 
 def test_a_closed_client_says_so_and_leaves_nothing_behind(broker: Broker) -> None:
@@ -251,6 +278,24 @@ def test_a_call_ends_when_the_broker_takes_too_long(folder: str) -> None:
         connection = broker.welcome()
         with connecting.result() as client, pytest.raises(Unavailable, match="no reply within"):
             client.ping()
+        connection.close()
+
+
+def test_counters_and_workers_say_when_something_is_left_out(folder: str) -> None:
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor() as threads:
+        connecting = threads.submit(Client, broker.socket_path)
+        connection = broker.welcome()
+        with connecting.result() as client:
+            for truncated in (True, False):
+                stats, workers = threads.submit(client.stats), threads.submit(client.workers)
+                for _ in range(2):
+                    request = connection.next_any()
+                    if request.HasField("stats"):
+                        connection.reply(request, stats=pb.Stats(truncated=truncated))
+                    else:
+                        connection.reply(request, workers=pb.WorkerList(truncated=truncated))
+                assert stats.result().truncated is truncated
+                assert workers.result() == WorkerList((), truncated)
         connection.close()
 
 

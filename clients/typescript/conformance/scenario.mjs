@@ -152,7 +152,7 @@ await list({ status: "complete", type: "preview" });
 const { type: _type, ...counters } = (await producer.stats()).types.find(({ type }) => type === "ingest");
 print("stats", counters);
 await claim("claim", holder, { types: ["ingest"] });
-printNames("workers", (await producer.workers()).find((worker) => worker.holder.name === "holder").holds);
+printNames("workers", (await producer.workers()).workers.find((worker) => worker.holder.name === "holder").holds);
 
 // ------------------------------------------------------------------------------------------------- reconnecting
 

@@ -1,8 +1,8 @@
 import { JobBrokerError } from "./errors.js";
 import type { HeldClaim, HoldOptions } from "./held-claim.js";
 import type {
-  BrokerStats, ClaimRequest, ClaimToken, ConnectedWorker, CreatedJob, Job, JobFilter, JobPage, JobStatus, JobUpdate,
-  JsonObject, NewJob, QueuePosition, WatchSelection, Welcome,
+  BrokerStats, ClaimRequest, ClaimToken, CreatedJob, Job, JobFilter, JobPage, JobStatus, JobUpdate,
+  JsonObject, NewJob, QueuePosition, WatchSelection, Welcome, WorkerList,
 } from "./job.js";
 import { settingsFrom } from "./options.js";
 import type { ClientOptions, Settings } from "./options.js";
@@ -273,8 +273,8 @@ export class Client {
   }
 
   /** Who is connected, waits for what and holds what. */
-  async workers(options: CallOptions = {}): Promise<ConnectedWorker[]> {
-    return (await this.call("workers", { workers: {} }, options)).workers;
+  async workers(options: CallOptions = {}): Promise<WorkerList> {
+    return (await this.call("workers", { workers: {} }, options)).list;
   }
 
   // ----------------------------------------------------------------------------------------------------- within

@@ -202,6 +202,8 @@ export interface BrokerStats {
   server: string;
   store: string;
   pid: number;
+  /** Whether there are more types than a reply holds. */
+  truncated: boolean;
 }
 
 /** A connection to the broker, as others see it. */
@@ -214,6 +216,13 @@ export interface ConnectedWorker {
   /** What it waits for; none while it waits: any type. */
   waitingTypes: string[];
   holds: { id: string; attempt: number; type: string }[];
+}
+
+/** Who is connected. */
+export interface WorkerList {
+  workers: ConnectedWorker[];
+  /** Whether there are more, or more that they wait for and hold, than a reply holds. */
+  truncated: boolean;
 }
 
 /** What the broker said when the client last connected. */

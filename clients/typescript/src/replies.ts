@@ -4,7 +4,7 @@ import { ClaimRevoked, JobBrokerError } from "./errors.js";
 import type { ErrorCode } from "./errors.js";
 import type {
   Attempt, BrokerStats, ConnectedWorker, CreatedJob, Holder, Integer, Job, JobPage, JobStatus, JsonObject,
-  QueuePosition, WatchEvent, Welcome,
+  QueuePosition, WatchEvent, Welcome, WorkerList,
 } from "./job.js";
 import { formatJobId } from "./job-id.js";
 import { parseJson } from "./json.js";
@@ -25,7 +25,7 @@ export type Reply =
   | { kind: "event"; event: WatchEvent }
   | { kind: "revoked"; revocation: ClaimRevoked }
   | { kind: "stats"; stats: BrokerStats }
-  | { kind: "workers"; workers: ConnectedWorker[] }
+  | { kind: "workers"; list: WorkerList }
   | { kind: "done" };
 
 /** The reply of a response that has one. */
@@ -46,7 +46,7 @@ export function replyFrom(message: wire.Response): Reply {
   if (message.event) return { kind: "event", event: eventFrom(message.event) };
   if (message.revoked) return { kind: "revoked", revocation: revocationFrom(message.revoked) };
   if (message.stats) return { kind: "stats", stats: statsFrom(message.stats) };
-  if (message.workers) return { kind: "workers", workers: workersFrom(message.workers) };
+  if (message.workers) return { kind: "workers", list: workersFrom(message.workers) };
   return { kind: "done" };
 }
 
@@ -212,11 +212,16 @@ function statsFrom(message: wire.Stats): BrokerStats {
     server: message.server ?? "",
     store: message.store ?? "",
     pid: message.pid ?? 0,
+    truncated: message.truncated ?? false,
   };
 }
 
-function workersFrom(message: wire.WorkerList): ConnectedWorker[] {
-  return (message.workers ?? []).map((worker) => ({
+function workersFrom(message: wire.WorkerList): WorkerList {
+  return { workers: (message.workers ?? []).map(workerFrom), truncated: message.truncated ?? false };
+}
+
+function workerFrom(worker: wire.WorkerList_Worker): ConnectedWorker {
+  return {
     holder: holderFrom(worker.holder),
     client: worker.client ?? "",
     connectedAt: dateFrom(worker.connected_at ?? 0),
@@ -225,5 +230,5 @@ function workersFrom(message: wire.WorkerList): ConnectedWorker[] {
     holds: (worker.holds ?? []).map((held) => ({
       id: idFrom(held.id, "workers.holds.id"), attempt: held.attempt ?? 0, type: held.type ?? "",
     })),
-  }));
+  };
 }

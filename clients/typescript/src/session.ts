@@ -11,6 +11,7 @@ import type { Reply } from "./replies.js";
 import { wireId } from "./requests.js";
 import type { Operation } from "./requests.js";
 import { readResponse } from "./response.js";
+import { objection } from "./socket-path.js";
 import { longestTimer } from "./time.js";
 import type { Timer } from "./time.js";
 import { WatchTable } from "./watch-table.js";
@@ -242,6 +243,8 @@ export class Session {
 
   private dial(): void {
     if (this.ending) return;
+    const refusal = objection(this.settings.socketPath, process.getuid?.() ?? 0);
+    if (refusal) return void this.close(refusal);
     this.isReady = false;
     this.parting = undefined;
     this.connection = new Connection(this.settings.socketPath, {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdirSync, rmdirSync } from "node:fs";
 import { describe, it } from "node:test";
 import { Client, ClaimRevoked, JobBrokerError, newJobId } from "jobbroker";
 import { Broker, limit, until } from "./support/broker.mjs";
-import { fakeBroker } from "./support/fake-broker.mjs";
+import { fakeBroker, losePatience } from "./support/fake-broker.mjs";
 
 const processing = {
   id: Buffer.from("0193a5f0c2007abc8def0123456789ab", "hex"), type: "ingest", status: "PROCESSING", attempt: 3,
@@ -18,6 +19,20 @@ describe("connecting", () => {
     const socketPath = "/tmp/there-is-no-broker-here";
     await assert.rejects(Client.connect({ socketPath }), {
       name: "JobBrokerError", code: "UNAVAILABLE", message: /\/tmp\/there-is-no-broker-here.*ENOENT.*jobbrokerd --socket/,
+    });
+  });
+
+  it("is refused in a directory of /tmp that belongs to somebody else", limit, async (test) => {
+    // A user that is not this one.
+    const uid = (process.getuid() + 3_300_000_000) % 2 ** 32;
+    const directory = `/tmp/jobbroker-${uid}`;
+    const socketPath = `${directory}/jobbroker.sock`;
+    test.mock.method(process, "getuid", () => uid);
+    await assert.rejects(Client.connect({ socketPath }), { code: "UNAVAILABLE" });
+    mkdirSync(directory);
+    test.after(() => rmdirSync(directory));
+    await assert.rejects(Client.connect({ socketPath, waitsForBroker: true }), {
+      code: "PERMISSION_DENIED", message: /\/tmp\/jobbroker-\d+ belongs to another user/,
     });
   });
 
@@ -301,8 +316,9 @@ describe("aborted calls", () => {
     let withdrawn;
     const claim = new Promise((resolve) => { withdrawn = resolve; });
     const peer = await fakeBroker(test, (request) => request.withdraw && withdrawn(request.withdraw.claim_id));
-    const client = await Client.connect({ socketPath: peer.socketPath, requestTimeoutMs: 20 });
+    const client = await Client.connect({ socketPath: peer.socketPath });
     test.after(() => client.close());
+    losePatience(client, 20);
     await assert.rejects(client.claim({ waitMs: 1 }), { code: "UNAVAILABLE", message: /no reply within 21 ms/ });
     assert.equal(await claim, 2);
   });
@@ -341,10 +357,23 @@ describe("the operator's calls", () => {
     const { client } = await connected(test, { workerName: "holder", clientName: "tests/1" });
     const { job } = await client.create({ type: "ingest" });
     await client.claim();
-    const [me] = await client.workers();
+    const { workers: [me], truncated } = await client.workers();
+    assert.equal(truncated, false);
     assert.deepEqual([me.holder.name, me.holder.pid, me.client], ["holder", process.pid, "tests/1"]);
     assert.deepEqual(me.holds, [{ id: job.id, attempt: 1, type: "ingest" }]);
   });
+});
+
+it("counters and workers say when something is left out", limit, async (test) => {
+  let truncated = true;
+  const peer = await fakeBroker(test, ({ id, stats }, broker) =>
+    broker.send(stats ? { id, stats: { truncated } } : { id, workers: { truncated } }));
+  const client = await Client.connect({ socketPath: peer.socketPath });
+  test.after(() => client.close());
+  for (truncated of [true, false]) {
+    assert.equal((await client.stats()).truncated, truncated);
+    assert.deepEqual(await client.workers(), { workers: [], truncated });
+  }
 });
 
 it("many calls at a time are answered, each with its own reply", limit, async (test) => {

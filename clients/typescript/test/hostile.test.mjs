@@ -3,16 +3,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Client } from "jobbroker";
 import { limit } from "./support/broker.mjs";
-import { fakeBroker, welcome } from "./support/fake-broker.mjs";
+import { fakeBroker, losePatience, welcome } from "./support/fake-broker.mjs";
 import { vectors } from "./support/vectors.mjs";
 
 const quick = { backoff: { initialMs: 1, maximumMs: 10 } };
 const uuid = Buffer.from("0193a5f0c2007abc8def0123456789ab", "hex");
 
 /** What a client's call comes to when its request is answered so. */
-async function answered(test, answer, call = (client) => client.get("0193a5f0-c200-7abc-8def-0123456789ab"), options) {
+async function answered(test, answer, call = (client) => client.get("0193a5f0-c200-7abc-8def-0123456789ab")) {
   const peer = await fakeBroker(test, answer);
-  const client = await Client.connect({ socketPath: peer.socketPath, ...quick, ...options });
+  const client = await Client.connect({ socketPath: peer.socketPath, ...quick });
   test.after(() => client.close());
   return { peer, client, outcome: await call(client).then((value) => ({ value }), (error) => ({ error })) };
 }
@@ -97,12 +97,18 @@ describe("a reply that fails its request alone", () => {
 
 describe("a broker that", () => {
   it("never answers is waited for as long as the client was told", limit, async (test) => {
-    const { outcome } = await answered(test, () => {}, undefined, { requestTimeoutMs: 20 });
+    const { outcome } = await answered(test, () => {}, (client) => {
+      losePatience(client, 20);
+      return client.ping();
+    });
     assert.deepEqual([outcome.error.code, /no reply within 20 ms/.test(outcome.error.message)], ["UNAVAILABLE", true]);
   });
 
   it("never answers a watch, too", limit, async (test) => {
-    const { outcome } = await answered(test, () => {}, (client) => client.watch().next(), { requestTimeoutMs: 20 });
+    const { outcome } = await answered(test, () => {}, (client) => {
+      losePatience(client, 20);
+      return client.watch().next();
+    });
     assert.equal(outcome.error.code, "UNAVAILABLE");
   });
 

@@ -57,6 +57,9 @@ declare const process: {
 declare module "node:crypto" {
   function randomFillSync<T extends Uint8Array>(bytes: T): T;
 }
+declare module "node:fs" {
+  export function lstatSync(path: string, options: { throwIfNoEntry: false }): { uid: number } | undefined;
+}
 declare module "node:path" {
   function basename(path: string): string;
 }

@@ -118,7 +118,8 @@ JOBBROKER_API jobbroker_event jobbroker_reply_event(const jobbroker_reply *reply
 /* Of a snapshot: whether another part follows. */
 JOBBROKER_API bool jobbroker_reply_more(const jobbroker_reply *reply);
 
-/* Of a snapshot: whether there are more unfinished jobs than the 10,000 it can show. */
+/* Whether the reply leaves something out: of a snapshot, unfinished jobs beyond the 10,000 it can show; of counters,
+ * types; of workers, some of them, or of what they wait for and hold. */
 JOBBROKER_API bool jobbroker_reply_truncated(const jobbroker_reply *reply);
 
 /* Of a deletion: which job is gone. */

@@ -50,6 +50,7 @@ from .models import (
     WatchEvent,
     Welcome,
     WorkerIdentity,
+    WorkerList,
 )
 from .options import Backoff
 from .worker import Worker
@@ -101,5 +102,6 @@ __all__ = [
     "Welcome",
     "Worker",
     "WorkerIdentity",
+    "WorkerList",
     "new_job_id",
 ]

@@ -1,9 +1,8 @@
-"""Runs a session for blocking callers: they write, one thread of its own reads and keeps the time."""
+"""Runs a session for blocking callers. They write and, one at a time, read the socket themselves; a thread of its own
+reads while none of them does, and keeps the time."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import select
 import threading
 import time
@@ -12,28 +11,38 @@ from typing import Any, Callable, TypeVar
 from ._core.call import Call
 from ._core.link import Link
 from ._core.session import Session
+from ._reader import Alarm, Reader
 
 T = TypeVar("T")
 
 _NOTHING = (-1, 0)
-"""No descriptor to poll, and what it is polled for."""
+"""No descriptor, and what it is polled for."""
 
 
 class ThreadedSession:
-    """A session that any number of threads may use. ``lock`` guards it."""
+    """A session that any number of threads may use. ``lock`` guards it.
+
+    To hand a reply from a thread to the caller that waits for it costs more than all the rest of a call. So a caller
+    that finds no other one reading takes the socket out of the thread's sight and reads, whatever comes, until its own
+    reply is there; then it puts the socket back. Neither wakes the thread.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.lock = threading.Lock()
-        self._poll = select.poll()
-        self._wake_read, self._wake_write = os.pipe()
-        for end in (self._wake_read, self._wake_write):
-            os.set_blocking(end, False)
-        self._poll.register(self._wake_read, select.POLLIN)
         self._link = Link(session, forget=self._forget, forked=self._forked)
-        self._polled = _NOTHING
-        self._sleeps_until: float | None = None
         self._thread: threading.Thread | None = None
+        self._alarm = Alarm()
+        """Wakes the thread."""
+        self._epoll = select.epoll()
+        """What the thread waits for. May be changed while it does."""
+        self._epoll.register(self._alarm, select.EPOLLIN)
+        self._polled = _NOTHING
+        """The socket, as far as the thread sees it."""
+        self._sleeps_until: float | None = None
+        self._reader: Reader | None = None
+        """The caller that reads; None: the thread does."""
+        self._idle_readers: list[Reader] = []
 
     def start(self) -> None:
         """Starts the thread. It does not keep the process alive."""
@@ -52,8 +61,7 @@ class ThreadedSession:
         """Does something with the session, and sees to what it wants then."""
         with self.lock:
             result = action()
-            self._link.settle()
-            self._wake_if_needed()
+            self._settle()
         return result
 
     def run(self, call: Call[T], start: Callable[[], None] | None = None) -> T:
@@ -61,31 +69,77 @@ class ThreadedSession:
         waiter = threading.Lock()
         waiter.acquire()
         call.on_done = lambda _: waiter.release()
-        self.do(start or (lambda: self.session.submit(call)))
         try:
+            with self.lock:
+                # First, lest the thread see the reply.
+                self._begin_reading()
+                if start is None:
+                    self.session.submit(call)
+                else:
+                    start()
+                self._settle()
+            self._read(call)
             if call.deadline is None:
                 waiter.acquire()
             elif not waiter.acquire(timeout=max(0.0, call.deadline - time.monotonic())):
                 self.do(lambda: self.session.expire(call))
         except BaseException:
-            self.do(lambda: self.session.abandon(call, "the caller was interrupted"))
+            self.do(lambda: self._give_up(call))
             raise
         return call.result()
 
-    def _wake_if_needed(self) -> None:
-        """The thread sleeps until something it knows of happens: tells it what it does not know of."""
-        timer = self.session.next_timer()
-        if (
-            self.session.ending is not None
-            or self._to_poll() != self._polled
-            or (timer is not None and (self._sleeps_until is None or timer < self._sleeps_until))
-        ):
-            self._wake()
+    def _give_up(self, call: Call[Any]) -> None:
+        if self._is_reader():
+            self._end_reading()
+        self.session.abandon(call, "the caller was interrupted")
 
-    def _wake(self) -> None:
-        # The pipe is full, so the thread will wake; or closed, so it has ended.
-        with contextlib.suppress(OSError):
-            os.write(self._wake_write, b"\0")
+    def _is_reader(self) -> bool:
+        return self._reader is not None and self._reader.thread == threading.get_ident()
+
+    def _begin_reading(self) -> None:
+        """Makes the calling thread the reader, if it may be."""
+        if self._is_reader():
+            # A signal's handler makes a call while the one that it interrupted is reading.
+            self._end_reading()
+        peer = self._link.socket
+        if peer is not None and self.session.is_ready and self._reader is None:
+            self._reader = self._idle_readers.pop() if self._idle_readers else Reader()
+            self._reader.begin(peer)
+            self._watch_socket()
+
+    def _read(self, call: Call[Any]) -> None:
+        """Reads, if the calling thread is to, until the call is done, or its time or the reader's turn is over."""
+        reader = self._reader
+        if reader is None or not self._is_reader():
+            return
+        try:
+            while self._reader is reader and not call.is_done:
+                left = None if call.deadline is None else call.deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    break
+                reader.wait(left)
+                with self.lock:
+                    if self._reader is reader:
+                        self._link.on_readable()
+                        if call.is_done:
+                            self._reader = None
+                        self._settle()
+        finally:
+            with self.lock:
+                if self._reader is reader:
+                    self._reader = None
+                    self._settle()
+                reader.alarm.silence()
+                if self.session.ending is None:
+                    self._idle_readers.append(reader)
+                else:
+                    reader.alarm.close()
+
+    def _end_reading(self) -> None:
+        """The reader's turn is over."""
+        if self._reader is not None:
+            self._reader.alarm.ring()
+            self._reader = None
 
     # ------------------------------------------------------------------------------------------ the thread
 
@@ -94,40 +148,67 @@ class ThreadedSession:
         while True:
             with self.lock:
                 for descriptor, _ in ready:
-                    if descriptor == self._wake_read:
-                        os.read(self._wake_read, 4096)
+                    if descriptor == self._alarm.fileno():
+                        self._alarm.silence()
                     elif descriptor == self._polled[0]:
                         self._link.on_readable()
                 self.session.run_timers()
-                self._link.settle()
+                self._do_what_is_wanted()
                 if self.session.ending is not None:
                     return self._end()
-                self._polled = self._to_poll()
-                if self._polled != _NOTHING:
-                    self._poll.register(*self._polled)
                 timer = self._sleeps_until = self.session.next_timer()
-            # Rounded up: a poll that ends just before its time would be one too many.
-            patience = None if timer is None else max(0, int((timer - time.monotonic()) * 1000) + 1)
-            ready = self._poll.poll(patience)
+            ready = self._epoll.poll(None if timer is None else max(0.0, timer - time.monotonic()))
 
-    def _to_poll(self) -> tuple[int, int]:
-        socket = self._link.socket
-        if socket is None:
-            return _NOTHING
-        return socket.fileno(), select.POLLIN | (select.POLLOUT if self._link.wants_write else 0)
+    def _do_what_is_wanted(self) -> None:
+        self._link.settle()
+        if self._link.wants_write:
+            self._end_reading()
+        self._watch_socket()
+
+    def _settle(self) -> None:
+        """Does what the session wants, and wakes the thread for what it does not know of."""
+        self._do_what_is_wanted()
+        timer = self.session.next_timer()
+        if self.session.ending is not None or (
+            timer is not None and (self._sleeps_until is None or timer < self._sleeps_until)
+        ):
+            self._alarm.ring()
+
+    def _watch_socket(self) -> None:
+        """Lets the thread see the socket, or not."""
+        peer = self._link.socket
+        if peer is None or self._reader is not None:
+            wanted = _NOTHING
+        else:
+            wanted = (peer.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._link.wants_write else 0))
+        if wanted == self._polled:
+            return
+        if self._polled == _NOTHING:
+            self._epoll.register(*wanted)
+        elif wanted == _NOTHING:
+            self._epoll.unregister(self._polled[0])
+        else:
+            self._epoll.modify(*wanted)
+        self._polled = wanted
 
     def _forget(self, descriptor: int) -> None:
-        if descriptor == self._polled[0]:
-            self._poll.unregister(descriptor)
+        # Its number may be another's as soon as it is closed.
+        self._end_reading()
+        if self._polled != _NOTHING:
+            self._epoll.unregister(descriptor)
             self._polled = _NOTHING
 
     def _forked(self) -> None:
-        # In the child another thread, which is not there, may have held the lock for ever.
+        # In the child another thread, which is not there, may have held the lock for ever. And what is polled is the
+        # parent's.
         self.lock = threading.Lock()
+        self._polled = _NOTHING
+        self._reader = None
         self._end()
 
     def _end(self) -> None:
-        if self._wake_read >= 0:
-            os.close(self._wake_read)
-            os.close(self._wake_write)
-        self._wake_read = self._wake_write = -1
+        self._epoll.close()
+        self._alarm.close()
+        for reader in self._idle_readers:
+            reader.alarm.close()
+        self._idle_readers.clear()

@@ -19,7 +19,6 @@ from .errors import NotFound, Unavailable
 from .models import (
     UNSET,
     BrokerStats,
-    ConnectedWorker,
     CreatedJob,
     Job,
     JobId,
@@ -29,6 +28,7 @@ from .models import (
     QueuePosition,
     Unset,
     Welcome,
+    WorkerList,
 )
 
 T = TypeVar("T")
@@ -279,7 +279,7 @@ class AsyncClient(ClientBase):
         """The broker's counters."""
         return await self._run(calls.stats())
 
-    async def workers(self) -> tuple[ConnectedWorker, ...]:
+    async def workers(self) -> WorkerList:
         """Who is connected, waits for what and holds what."""
         return await self._run(calls.workers())
 

@@ -20,7 +20,6 @@ from .errors import NotFound
 from .models import (
     UNSET,
     BrokerStats,
-    ConnectedWorker,
     CreatedJob,
     Job,
     JobId,
@@ -30,6 +29,7 @@ from .models import (
     QueuePosition,
     Unset,
     Welcome,
+    WorkerList,
 )
 
 T = TypeVar("T")
@@ -259,7 +259,7 @@ class Client(ClientBase):
         """The broker's counters."""
         return self._run(calls.stats())
 
-    def workers(self) -> tuple[ConnectedWorker, ...]:
+    def workers(self) -> WorkerList:
         """Who is connected, waits for what and holds what."""
         return self._run(calls.workers())
 

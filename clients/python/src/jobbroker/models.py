@@ -265,6 +265,8 @@ class BrokerStats:
     server: str
     store: str
     pid: int
+    truncated: bool
+    """There are more types than a reply holds."""
 
 
 @dataclass(frozen=True)
@@ -288,3 +290,12 @@ class ConnectedWorker:
     waiting_types: tuple[str, ...]
     """None while waiting: any type."""
     holds: tuple[HeldJob, ...]
+
+
+@dataclass(frozen=True)
+class WorkerList:
+    """Who is connected."""
+
+    workers: tuple[ConnectedWorker, ...]
+    truncated: bool
+    """There are more, or more that they wait for and hold, than a reply holds."""

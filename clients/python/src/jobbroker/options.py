@@ -7,6 +7,8 @@ import random
 import sys
 from dataclasses import dataclass
 
+from .errors import PermissionDenied
+
 
 @dataclass(frozen=True)
 class Backoff:
@@ -41,6 +43,24 @@ def default_socket_path() -> str:
     if directory.startswith("/"):
         return f"{directory}/jobbroker/jobbroker.sock"
     return f"/tmp/jobbroker-{os.getuid()}/jobbroker.sock"
+
+
+def objection(socket_path: str, uid: int) -> PermissionDenied | None:
+    """Why a user must not connect to a socket: it is in his directory in ``/tmp``, where anybody may take a name that
+    can be guessed, and that is somebody else's."""
+    directory = f"/tmp/jobbroker-{uid}"
+    if not socket_path.startswith(f"{directory}/"):
+        return None
+    try:
+        owner = os.lstat(directory).st_uid
+    except OSError:
+        return None
+    if owner == uid:
+        return None
+    return PermissionDenied(
+        f"{directory} belongs to another user (uid {owner}), so no broker of yours answers there; remove it, or set "
+        "JOBBROKER_SOCKET"
+    )
 
 
 def program_name() -> str:

@@ -9,6 +9,11 @@ import { FrameReader } from "../../dist/wire/frames.js";
 
 export const welcome = { protocol_version: 1, server: "fake/1.0", max_frame: 1 << 20, max_in_flight: 128 };
 
+/** From now on the client's requests have so little time. It had more for connecting, which may take a while. */
+export function losePatience(client, requestTimeoutMs) {
+  client.session.settings.requestTimeoutMs = requestTimeoutMs;
+}
+
 /**
  * Starts a peer that answers each request by `answer(request, peer, connectionNumber)`; by default it says welcome to
  * each hello first.

@@ -13,7 +13,6 @@ from ..errors import Internal, InvalidArgument
 from ..models import (
     UNSET,
     BrokerStats,
-    ConnectedWorker,
     CreatedJob,
     Job,
     JobId,
@@ -23,15 +22,19 @@ from ..models import (
     QueuePosition,
     Unset,
     Welcome,
+    WorkerList,
 )
 from ..options import Options
 from . import replies
 from .call import Call
 from .frames import PROTOCOL_VERSION
-from .ids import id_bytes, new_job_id
+from .ids import id_bytes, new_id_bytes
 
 FOREVER = 10 * 365 * 86_400.0
 """The longest time that means anything to the broker, in seconds."""
+
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_ascii_json = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 _F = TypeVar("_F", bound=Callable[..., Call[Any]])
 
@@ -59,12 +62,12 @@ def json_object(value: Mapping[str, Any]) -> str:
     """
     if not isinstance(value, dict):
         value = dict(value)
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _json.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:
         # Half a surrogate pair, as in the name of a file that is not UTF-8: JSON can say it, UTF-8 can't.
-        text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        text = _ascii_json.encode(value)
     return text
 
 
@@ -120,7 +123,10 @@ def ping() -> Call[None]:
 @_checked
 def create(jobs: Sequence[NewJob]) -> Call[tuple[CreatedJob, ...]]:
     # The jobs bring their ids, so a second create finds them made.
-    request = pb.Request(create=pb.Create(jobs=[_new_job(job) for job in jobs]))
+    request = pb.Request()
+    request.create.SetInParent()
+    for job in jobs:
+        _add_job(request.create, job)
 
     def read(reply: pb.Created) -> tuple[CreatedJob, ...]:
         if len(reply.jobs) != len(jobs):
@@ -130,9 +136,10 @@ def create(jobs: Sequence[NewJob]) -> Call[tuple[CreatedJob, ...]]:
     return Call("create", request, "created", read, repeatable=True)
 
 
-def _new_job(job: NewJob) -> pb.NewJob:
-    return pb.NewJob(
-        id=new_job_id().bytes if job.id is None else id_bytes(job.id),
+def _add_job(create: pb.Create, job: NewJob) -> None:
+    # In its place: what is put together elsewhere is copied into each message around it.
+    create.jobs.add(
+        id=new_id_bytes() if job.id is None else id_bytes(job.id),
         type=job.type,
         metadata=json_object(job.metadata),
         priority=job.priority,
@@ -281,7 +288,7 @@ def stats() -> Call[BrokerStats]:
     return Call("stats", pb.Request(stats=pb.GetStats()), "stats", replies.read_stats, repeatable=True)
 
 
-def workers() -> Call[tuple[ConnectedWorker, ...]]:
+def workers() -> Call[WorkerList]:
     request = pb.Request(workers=pb.ListWorkers())
     return Call("workers", request, "workers", replies.read_workers, repeatable=True)
 

@@ -9,13 +9,21 @@ from uuid import UUID
 from ..errors import InvalidArgument
 from ..models import JobId
 
+_VERSION, _VARIANT = 0x7 << 76, 0x2 << 62
+_FIXED = 0xF << 76 | 0x3 << 62
+"""The bits that hold them."""
+
 
 def new_job_id() -> UUID:
     """A new id of version 7 (RFC 9562 §5.7): the present millisecond, then 74 random bits. Ids made later sort
     later, so neighbouring jobs are neighbours on the broker's disk."""
+    return UUID(bytes=new_id_bytes())
+
+
+def new_id_bytes() -> bytes:
+    """The bytes of ``new_job_id()``."""
     bits = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
-    version, variant = 0x7 << 76, 0x2 << 62
-    return UUID(int=bits & ~(0xF << 76 | 0x3 << 62) | version | variant)
+    return (bits & ~_FIXED | _VERSION | _VARIANT).to_bytes(16, "big")
 
 
 def id_bytes(job_id: JobId) -> bytes:

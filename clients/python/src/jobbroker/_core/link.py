@@ -8,6 +8,7 @@ import weakref
 from typing import Callable
 
 from ..errors import InvalidArgument
+from ..options import objection
 from .session import Session
 
 _READ = 1 << 16
@@ -78,6 +79,9 @@ class Link:
 
     def _dial(self) -> None:
         path = self.session.options.socket_path
+        refusal = objection(path, os.getuid())
+        if refusal is not None:
+            return self.session.close(refusal)
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         peer.setblocking(False)
         try:

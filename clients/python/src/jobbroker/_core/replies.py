@@ -28,6 +28,7 @@ from ..models import (
     WatchEvent,
     Welcome,
     WorkerIdentity,
+    WorkerList,
 )
 from .frames import PROTOCOL_VERSION
 
@@ -81,7 +82,9 @@ def read_job(job: pb.Job) -> Job:
     if status is None:
         raise Unsupported("the broker's reply can't be read: job.status is absent, or not known to this version")
     has = job.HasField
-    return Job(
+    # A frozen dataclass sets its fields one by one, in a way that costs more than reading them all.
+    read = object.__new__(Job)
+    read.__dict__.update(
         id=job_id,
         type=_text(job.type, "job.type"),
         status=status,
@@ -107,6 +110,7 @@ def read_job(job: pb.Job) -> Job:
         history=tuple(map(_attempt, job.history)) if job.history else (),
         sequence=job.sequence,
     )
+    return read
 
 
 def _attempt(attempt: pb.Attempt) -> Attempt:
@@ -213,11 +217,12 @@ def read_stats(stats: pb.Stats) -> BrokerStats:
         server=_text(stats.server, "stats.server"),
         store=_text(stats.store, "stats.store"),
         pid=stats.pid,
+        truncated=stats.truncated,
     )
 
 
-def read_workers(workers: pb.WorkerList) -> tuple[ConnectedWorker, ...]:
-    return tuple(
+def read_workers(workers: pb.WorkerList) -> WorkerList:
+    read = tuple(
         ConnectedWorker(
             worker=_worker(entry.holder),
             client=_text(entry.client, "workers.client"),
@@ -231,3 +236,4 @@ def read_workers(workers: pb.WorkerList) -> tuple[ConnectedWorker, ...]:
         )
         for entry in workers.workers
     )
+    return WorkerList(read, workers.truncated)

@@ -1,0 +1,69 @@
+"""What a blocking caller waits with while it reads the socket itself."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+
+_LONGEST_POLL = 3_600_000
+"""Milliseconds. A poll that ends early is begun again."""
+
+
+class Alarm:
+    """Wakes whoever polls it, or will. For one thread at a time, but for the poll."""
+
+    def __init__(self) -> None:
+        self._rings = False
+        self._end, self._bell = os.pipe()
+
+    def fileno(self) -> int:
+        return self._end
+
+    def ring(self) -> None:
+        if not self._rings and self._bell >= 0:
+            os.write(self._bell, b"\0")
+            self._rings = True
+
+    def silence(self) -> None:
+        if self._rings:
+            os.read(self._end, 1)
+            self._rings = False
+
+    def close(self) -> None:
+        if self._end >= 0:
+            os.close(self._end)
+            os.close(self._bell)
+            self._rings = False
+        self._end = self._bell = -1
+
+
+class Reader:
+    """One caller's turn at reading. Used again for the next."""
+
+    def __init__(self) -> None:
+        self.alarm = Alarm()
+        """Rings when its turn is over."""
+        self.socket: socket.socket | None = None
+        """What it reads."""
+        self.thread = 0
+        self._poll = select.poll()
+        self._poll.register(self.alarm, select.POLLIN)
+        self._polled = -1
+
+    def begin(self, peer: socket.socket) -> None:
+        """The calling thread is to read this socket."""
+        self.thread = threading.get_ident()
+        self.socket = peer
+        descriptor = peer.fileno()
+        if descriptor != self._polled:
+            if self._polled >= 0:
+                self._poll.unregister(self._polled)
+            self._poll.register(descriptor, select.POLLIN)
+            self._polled = descriptor
+
+    def wait(self, seconds: float | None) -> None:
+        """Waits until there is something to read, the turn is over, or the time; perhaps not so long."""
+        limit = _LONGEST_POLL if seconds is None else min(_LONGEST_POLL, max(0, int(seconds * 1000) + 1))
+        self._poll.poll(limit)
