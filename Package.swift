@@ -134,7 +134,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["BrokerCore", "StoreModel", "TrustSupport"],
+      name: "SimulationTests", dependencies: ["BrokerCore", "SQLiteJobStore", "StoreModel", "TrustSupport"],
       swiftSettings: strict),
     .testTarget(name: "BrokerServerTests", dependencies: ["BrokerServer"], swiftSettings: strict),
     .testTarget(

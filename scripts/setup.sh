@@ -8,7 +8,7 @@ set -euo pipefail
 
 readonly needed_swift=6.2
 readonly build_packages=(ca-certificates git libprotobuf-c-dev libsqlite3-dev pkg-config)
-readonly test_packages=(protobuf-c-compiler python3 shellcheck)
+readonly test_packages=(libfaketime protobuf-c-compiler python3 shellcheck)
 # What the broker's sandbox is put up with (scripts/confined.py) and judged by.
 readonly sandbox_packages=(bubblewrap python3 python3-seccomp systemd util-linux)
 # The C client is tested with gcc, and with clang where there is one: the Swift toolchain brings it along.

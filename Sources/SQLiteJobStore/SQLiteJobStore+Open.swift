@@ -120,7 +120,8 @@ struct OpenedDatabase {
   /// A page cache of 8 MiB: SQLite walks through all of it at nearly every commit (balancing a tree uses a page number
   /// behind the end of the file, which the commit then looks for), and a queue touches few pages at a time.
   private static let pragmas = [
-    "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0", "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0",
+    "PRAGMA journal_size_limit = \(Checkpointer.longFile)",
     "PRAGMA secure_delete = OFF", "PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -8192",
   ]
 }

@@ -10,6 +10,8 @@ import Logging
 public actor SQLiteJobStore: JobStore {
   /// How long a transaction waits for another process that writes.
   private static let patience: Duration = .seconds(5)
+  /// Bytes of the pages that a command changes, and that a transaction changes: generous guesses.
+  private static let (pagesOfCommand, pagesOfTransaction) = (24 << 10, 2 << 20)
 
   /// `sqlite:` and the path of the database.
   public nonisolated let name: String
@@ -81,34 +83,84 @@ public actor SQLiteJobStore: JobStore {
   }
 
   private func attempt(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
-    if !reserve.isHeld, commands.contains(where: \.isCreate) { reserve.restore() }
+    let room = try room(for: commands)
     do throws(SQLiteError) {
-      return try transaction(commands)
+      return try transaction(commands, room: room)
     } catch {
       guard error.isFull else { throw error }
     }
     // SQLite writes the frame that makes a transaction count last, so this one has not happened. The reserve makes
-    // room to run what it holds but for new jobs.
+    // room to run what it holds but for new jobs, and so does the log when all of it can go to the database.
     reserve.release()
-    return try transaction(commands)
+    moveLog(now: true)
+    return try transaction(commands, room: min(try self.room(for: commands), .forJobsThereAre))
   }
 
-  private func transaction(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
+  private func transaction(
+    _ commands: [JobCommand], room: DiskRoom
+  ) throws(SQLiteError) -> [Result<JobReply, JobError>] {
     guard writer != nil else {
       return commands.map { _ in .failure(JobError(.unavailable, "The store is closed.")) }
     }
-    let takesNewJobs = reserve.isHeld
     // Nobody else runs on this actor, so the writer stays what it was just seen to be.
-    let results = try writer!.run(commands, takesNewJobs: takesNewJobs, at: clock())
+    let results = try writer!.run(commands, room: room, at: clock())
     for change in writer!.changes { index.apply(change) }
     if writer!.checkpointer.noteCommit() { committed += 1 }
-    do throws(SQLiteError) {
-      try writer!.checkpointer.checkpointIfNeeded()
-    } catch {
-      // What is committed is committed; whether it can be made durable is no longer sure.
-      _ = ended(by: error)
-    }
+    moveLog()
     return results
+  }
+
+  /// Makes a checkpoint when it is time for one, or `now`.
+  private func moveLog(now: Bool = false) {
+    do throws(SQLiteError) {
+      if now {
+        try writer?.checkpointer.checkpoint()
+      } else {
+        try writer?.checkpointer.checkpointIfNeeded(isRoomScarce: !reserve.isHeld)
+      }
+    } catch {
+      guard error.isFull else {
+        // What is committed is committed; whether it can be made durable is no longer sure.
+        _ = ended(by: error)
+        return
+      }
+      guard reserve.isHeld else { return }
+      reserve.release()
+      moveLog(now: true)
+    }
+  }
+
+  /// What of these commands the disk has room for.
+  private func room(for commands: [JobCommand]) throws(SQLiteError) -> DiskRoom {
+    let creates = commands.contains(where: \.isCreate)
+    if creates { reserve.restore() }
+    guard let writer, creates || !reserve.isHeld else { return .forNewJobs }
+    let growth = commands.reduce(0) { $0 + $1.growth }
+    let pages = min(commands.count * Self.pagesOfCommand, Self.pagesOfTransaction)
+    // The database may have to grow by all that is in the log; how much it is exactly is asked only when it matters.
+    let isPlenty =
+      reserve.isHeld && reserve.free >= reserve.keptFree + writer.checkpointer.size + 2 * growth + pages
+    var room = isPlenty ? .forNewJobs : try diskRoom(for: growth, pages, logged: writer.checkpointer.size)
+    if room < .forNewJobs, try diskRoom(for: growth, pages, logged: 0) > room {
+      moveLog(now: true)
+      room = try diskRoom(for: growth, pages, logged: self.writer!.checkpointer.size)
+    }
+    if creates { reserve.note(room) }
+    return room
+  }
+
+  /// What the disk has room for when the database may grow by `growth`, and the log by that and `pages`, behind the
+  /// bytes that are `logged`.
+  private func diskRoom(for growth: Int, _ pages: Int, logged: Int) throws(SQLiteError) -> DiskRoom {
+    let database = try writer!.size()
+    let due = max(0, database.all - PrivateFile.size(of: path))
+    let log = PrivateFile.size(of: path + "-wal")
+    let kept = logged == 0 && !reserve.isHeld ? min(log, Checkpointer.shortFile) : log
+    let free = reserve.free - due - (max(kept, logged + growth + pages) - log)
+    // Pages of deleted jobs are used before the database grows.
+    let room = free < 0 ? free : free + database.unused
+    if room >= reserve.keptFree + growth { return .forNewJobs }
+    return reserve.isHeld || room >= growth ? .forJobsThereAre : .forDeletions
   }
 
   /// What to tell of a transaction that SQLite ended. Nothing can be relied on after a failed write, so it is the
@@ -198,9 +250,4 @@ public actor SQLiteJobStore: JobStore {
     writer = nil
     lock = nil
   }
-}
-
-extension JobCommand {
-  /// Whether it needs room for new jobs.
-  var isCreate: Bool { if case .create = self { true } else { false } }
 }

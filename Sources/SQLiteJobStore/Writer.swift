@@ -24,9 +24,9 @@ struct Writer {
 
   /// Runs the commands and commits. What it throws has undone them all, as far as SQLite knows.
   ///
-  /// - Parameter takesNewJobs: whether there is room for them; creates are refused otherwise.
+  /// - Parameter room: what there is room for on the disk; other commands are refused.
   mutating func run(
-    _ commands: [JobCommand], takesNewJobs: Bool, at now: Timestamp
+    _ commands: [JobCommand], room: DiskRoom, at now: Timestamp
   ) throws(SQLiteError) -> [Result<JobReply, JobError>] {
     runner.changes.removeAll(keepingCapacity: true)
     try connection.beginTransaction()
@@ -34,8 +34,8 @@ struct Writer {
       var results: [Result<JobReply, JobError>] = []
       results.reserveCapacity(commands.count)
       for command in commands {
-        if !takesNewJobs, command.isCreate {
-          results.append(.failure(Self.noRoom))
+        if let refusal = room.refusal(of: command) {
+          results.append(.failure(refusal))
         } else {
           results.append(try runner.run(command, at: now))
         }
@@ -48,8 +48,14 @@ struct Writer {
     }
   }
 
-  private static let noRoom = JobError(
-    .resourceExhausted, "The disk is full: no new jobs until there is room; those there are can be finished.")
+  /// Bytes of the database, with what of it is in the log only, and those among them that hold nothing and are used
+  /// before it grows.
+  func size() throws(SQLiteError) -> (all: Int, unused: Int) {
+    let page = try connection.integer("PRAGMA page_size") ?? 0
+    let all = try connection.integer("PRAGMA page_count") ?? 0
+    let unused = try connection.integer("PRAGMA freelist_count") ?? 0
+    return (Int(all * page), Int(unused * page))
+  }
 
   /// A job with its history.
   mutating func job(_ id: JobID) throws(SQLiteError) -> Job? {

@@ -13,7 +13,7 @@ import Testing
   @Test(.enabled(if: SmallDisk.isAvailable, "a tmpfs in a mount namespace needs root"))
   func aFullDiskRefusesNewJobsWhileThoseThereAreCanBeFinished() async throws {
     let directory = TemporaryDirectory()
-    let disk = try SmallDisk(in: directory, megabytes: 24)
+    let disk = try SmallDisk(in: directory, megabytes: 48)
     let broker = try await BrokerProcess.start(
       in: directory, ["--db", disk.path + "/jobs.db"], through: disk.wrapper)
     let client = try await broker.client(reconnects: false)

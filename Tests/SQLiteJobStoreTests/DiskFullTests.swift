@@ -13,16 +13,15 @@ struct DiskFullTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    disk = try SmallDisk(at: directory / "disk", megabytes: 16)
+    disk = try SmallDisk(at: directory / "disk", megabytes: 48)
   }
 
   @Test func `a full disk refuses new jobs while those there are can be finished`() async throws {
     let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
-    let metadata = #"{"a":""# + String(repeating: "x", count: 100_000) + #""}"#
     var ids: [JobID] = []
     var refusal: JobError?
-    while refusal == nil, ids.count < 1000 {
-      let new = NewJob(type: "ingest", metadata: metadata)
+    while refusal == nil, ids.count < 1_000 {
+      let new = NewJob(type: "ingest", metadata: Self.large)
       do {
         try await store.create(new)
         ids.append(new.id)
@@ -40,12 +39,116 @@ struct DiskFullTests {
     #expect(try await store.get(ids[1])?.status == .cancelled)
     #expect(await store.stats().first?.counts[.pending] == ids.count - 2)
 
-    try disk.resize(megabytes: 64)
+    try disk.resize(megabytes: 96)
     try await store.create(NewJob(type: "ingest"))
     await store.close()
     #expect(
       try Connection(path: disk.path + "/jobs.db").integer("SELECT count(*) FROM jobs")
         == Int64(ids.count + 1))
+  }
+
+  /// Small jobs have the worst of it: to finish one touches as many pages as a large one, and the log would fill the
+  /// reserve many times over.
+  @Test func `ten thousand jobs can be finished on a disk that others have filled`() async throws {
+    let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
+    let count = 10_000
+    for _ in 0..<count / 500 {
+      _ = try await store.commit(.create((0..<500).map { _ in NewJob(type: "ingest") }))
+    }
+    try disk.fill()
+    #expect(await refusal { try await store.create(NewJob(type: "ingest")) } == .resourceExhausted)
+    var finished = 0
+    while case .claimed(let jobs) = try await store.commit(Self.claim), !jobs.isEmpty {
+      let ends = jobs.map { job in
+        JobCommand.complete(job.id, attempt: job.attempt, result: #"{"samples":123456789,"peak":-0.3}"#)
+      }
+      for result in try await store.commit(ends) { _ = try result.get() }
+      finished += jobs.count
+    }
+    #expect(finished == count)
+    #expect(await store.stats().first?.counts[.complete] == count)
+    await store.close()
+  }
+
+  @Test func `when the reserve is used up, deleting makes room to finish`() async throws {
+    let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
+    let ids = (0..<400).map { _ in JobID.timeOrdered() }
+    _ = try await store.commit(.create(ids.map { NewJob(id: $0, type: "ingest") }))
+    try disk.fill()
+    var finished = 0
+    func finish() async throws { try await store.complete(ids[finished], result: Self.large) }
+    let code = await refusal {
+      while true {
+        try await finish()
+        finished += 1
+      }
+    }
+    #expect(code == .unavailable && finished > 100 && finished < 200, "\(finished)")
+    #expect(await refusal { try await store.create(NewJob(type: "ingest")) } == .resourceExhausted)
+    for id in ids[..<finished] { _ = try await store.commit(.delete(id)) }
+    try await finish()
+    #expect(try await store.get(ids[finished])?.result == Self.large)
+    await store.close()
+  }
+
+  @Test func `a reader that stays uses the reserve up, and finishing goes on when it is gone`() async throws {
+    let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
+    let ids = (0..<20_000).map { _ in JobID.timeOrdered() }
+    for start in stride(from: 0, to: ids.count, by: 500) {
+      _ = try await store.commit(.create(ids[start..<start + 500].map { NewJob(id: $0, type: "ingest") }))
+    }
+    try disk.fill()
+    var finished = 0
+    do {
+      let reader = try Connection(path: disk.path + "/jobs.db", readOnly: true)
+      try reader.run("BEGIN; SELECT count(*) FROM jobs")
+      let code = await refusal {
+        while true {
+          try await store.complete(ids[finished])
+          finished += 1
+        }
+      }
+      #expect(code == .unavailable && finished > 100)
+      withExtendedLifetime(reader) {}
+    }
+    for id in ids[finished..<finished + 2_000] { try await store.complete(id) }
+    await store.close()
+    let database = try Connection(path: disk.path + "/jobs.db")
+    #expect(
+      try database.integer("SELECT count(*) FROM jobs WHERE status = 'complete'") == Int64(finished + 2_000))
+    #expect(try database.text("PRAGMA integrity_check") == "ok")
+  }
+
+  @Test func `what was deleted is room for new jobs`() async throws {
+    let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
+    var ids: [JobID] = []
+    func fill() async throws {
+      ids = []
+      let code = await refusal {
+        while ids.count < 1_000 {
+          let new = NewJob(type: "ingest", metadata: Self.large)
+          try await store.create(new)
+          ids.append(new.id)
+        }
+      }
+      #expect(code == .resourceExhausted && ids.count > 50, "\(ids.count)")
+    }
+    for _ in 0..<3 {
+      try await fill()
+      for id in ids { try await store.complete(id, result: "{}") }
+      for id in ids { _ = try await store.commit(.delete(id)) }
+    }
+    await store.close()
+  }
+
+  private static let large = #"{"a":""# + String(repeating: "x", count: 100_000) + #""}"#
+  private static let claim = JobCommand.claim(
+    types: [], maxJobs: 20, lease: .seconds(30), worker: WorkerIdentity(name: "worker", pid: 1, uid: 1))
+
+  /// How something is refused that must be in the end.
+  private func refusal(_ body: () async throws -> Void) async -> JobError.Code? {
+    do { try await body() } catch { return (error as? JobError)?.code }
+    return nil
   }
 }
 
@@ -65,6 +168,16 @@ private final class SmallDisk: Sendable {
   }
 
   deinit { umount2(path, Int32(MNT_DETACH)) }
+
+  /// Leaves no room on it.
+  func fill() throws {
+    let file = open(path + "/filler", O_WRONLY | O_CREAT, 0o600)
+    try #require(file >= 0)
+    defer { close(file) }
+    let page = [UInt8](repeating: 1, count: 4096)
+    while write(file, page, page.count) > 0 {}
+    #expect(errno == ENOSPC)
+  }
 
   func resize(megabytes: Int) throws {
     guard mount("tmpfs", path, "tmpfs", UInt(MS_REMOUNT), "size=\(megabytes)m") == 0 else {

@@ -23,6 +23,7 @@ final class Auditor {
   /// Claims whose response was written, or that a restart left in force.
   private var handedOver: Set<ClaimToken> = []
   private var openClaims: [RequestKey: ClaimRequest] = [:]
+  private var answeredClaims: Set<RequestKey> = []
   /// Of each reap under way, whom it must spare: those heard from when it was asked for, and those claimed since then.
   private var reaping: [(heard: Set<ClaimToken>, since: Duration)] = []
   /// When the store ran the claims.
@@ -91,6 +92,9 @@ final class Auditor {
     case .revoked: saw("revocation")
     case .claimed(let jobs):
       openClaims[key] = nil
+      if !answeredClaims.insert(key).inserted {
+        violation("claim \(key.id) of connection \(key.connection.number) was answered twice")
+      }
       saw(jobs.isEmpty ? "claim answered with nothing" : "claim answered with jobs")
     case .error:
       openClaims[key] = nil

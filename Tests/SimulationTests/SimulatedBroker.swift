@@ -11,6 +11,7 @@ final class SimulatedBroker {
 
   private(set) var core: BrokerCore
   private(set) var store: ModelStore
+  private var positions: Positions
   /// What a power cut leaves of the store.
   private var onDisk: ModelStore
   private(set) var links: [Link] = []
@@ -34,6 +35,7 @@ final class SimulatedBroker {
     self.auditor = auditor
     store = ModelStore(fault: fault)
     onDisk = store
+    positions = Positions(of: store, fault: fault)
     core = BrokerCore(configuration: SimulatedBroker.configuration, now: now)
   }
 
@@ -93,9 +95,12 @@ final class SimulatedBroker {
         return .failure(JobError(.unavailable, "The store is busy."))
       }
       let result = store.execute(spared(submission.command), at: now.wall)
-      auditor.executed(submission.command, result, store.takeChanges(), store, at: now)
+      let changes = store.takeChanges()
+      auditor.executed(submission.command, result, changes, store, at: now)
+      positions.follow(submission.command, changes)
       return result
     }
+    if let wrong = positions.wrong(in: store) { auditor.violation(wrong) }
     executing = (batch, results)
   }
 
@@ -197,6 +202,7 @@ final class SimulatedBroker {
     if powerCut { store = onDisk }
     _ = store.takeChanges()
     onDisk = store
+    positions = Positions(of: store, fault: fault)
     synced = commits
     core = BrokerCore(
       configuration: SimulatedBroker.configuration, recovery: store.recover(), now: clock(now))
@@ -232,6 +238,9 @@ final class SimulatedBroker {
         if fault == .lossesDropped, case .lose = submission.command { continue }
         auditor.submitted(submission.command)
         waiting.append(submission)
+        if fault == .wokenTwice, case .claim(let claim) = submission.purpose, claim.wokenFor != nil {
+          waiting.append(submission)
+        }
       case .query(let key, let query): queries.append((key, query))
       case .close(let id): auditor.violation("the broker closed connection \(id.number)")
       case .respond(let key, let reply, _):

@@ -23,6 +23,8 @@ package enum Fault: CaseIterable, Sendable {
   case resendsDropped
   /// The claims that wait for a new job are not sent to the store.
   case wakeUpsDropped
+  /// A claim that waits for a new job is sent to the store twice.
+  case wokenTwice
   /// Claims that ran out are not taken back.
   case lossesDropped
   /// Holders are not told that their job was taken away.
@@ -39,4 +41,6 @@ package enum Fault: CaseIterable, Sendable {
   case toldBeforeDurable
   /// A new broker does not take over the claims in force.
   case recoveryForgotten
+  /// The queue that positions are counted in does not hear of jobs that are retried.
+  case revivedNotCounted
 }

@@ -3,15 +3,19 @@ import JobModel
 import Logging
 
 /// Disk space put aside for the day the disk is full: a preallocated file. Giving it up makes room to finish the
-/// jobs there are; until it is there again, no new ones are taken in.
+/// jobs there are; until there is room again, no new ones are taken in.
 struct DiskReserve {
-  /// Bytes put aside. A transaction writes the pages it touches, some tens of KiB, so this is good for hundreds.
-  static let size = 4 << 20
+  /// Bytes put aside. Finishing a job makes it larger by what it came to, and half-full pages have to be split: that
+  /// is some 300 bytes and its result, so this is good for tens of thousands. Also, when others fill the disk, the
+  /// 8 MiB that the log may hold have to fit into the database.
+  static let size = 16 << 20
 
   private let path: String
   private let logger: Logger
-  /// Whether the space is put aside; without it there is no room for new jobs.
+  /// Whether the space is put aside.
   private(set) var isHeld = false
+  /// Whether the last that was said of it was that the disk is full.
+  private var isFull = false
 
   /// Puts the space aside, if there is that much.
   init(path: String, logger: Logger) {
@@ -24,22 +28,39 @@ struct DiskReserve {
     }
   }
 
+  /// Bytes that new jobs must leave free: as much as the reserve when that is given up, for finishing the jobs there
+  /// are; and once the disk was full, somewhat more, so that not every small job makes the difference.
+  var keptFree: Int { (isHeld ? 0 : Self.size) + (isFull ? 2 << 20 : 0) }
+
+  /// Bytes that are free, the reserve not among them.
+  var free: Int {
+    var status = statvfs()
+    guard statvfs(PrivateFile.directory(of: path), &status) == 0 else { return 0 }
+    return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+  }
+
+  /// Says in the log when it begins and when it ends that new jobs are refused.
+  mutating func note(_ room: DiskRoom) {
+    let isFull = room < .forNewJobs
+    guard isFull != self.isFull else { return }
+    self.isFull = isFull
+    if isFull {
+      logger.error("The disk is full: no new jobs until there is room", metadata: ["path": "\(path)"])
+    } else {
+      logger.notice("There is room on the disk again", metadata: ["path": "\(path)"])
+    }
+  }
+
   /// Gives the space to whoever writes next.
   mutating func release() {
     guard isHeld else { return }
     unlink(path)
     isHeld = false
-    logger.error("The disk is full: no new jobs until there is room", metadata: ["path": "\(path)"])
   }
 
   /// Puts the space aside again when there is twice as much, so that new jobs do not fill the disk at once.
   mutating func restore() {
-    var status = statvfs()
-    guard !isHeld, statvfs(PrivateFile.directory(of: path), &status) == 0,
-      UInt64(status.f_bavail) * UInt64(status.f_frsize) >= UInt64(2 * Self.size), allocate()
-    else { return }
-    isHeld = true
-    logger.notice("There is room on the disk again", metadata: ["path": "\(path)"])
+    if !isHeld, free >= 2 * Self.size { isHeld = allocate() }
   }
 
   private func allocate() -> Bool {

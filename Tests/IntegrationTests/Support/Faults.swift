@@ -38,6 +38,22 @@ struct SmallDisk {
         + ["mount", "-o", "remount,size=\(megabytes)m", path])
     if run.code != 0 { throw ChildProcess.Ended(description: run.errors) }
   }
+
+  /// Leaves a broker that has it no room, by a file of somebody else's.
+  func fill(for broker: ChildProcess) throws {
+    let file = open(filler(broker), O_WRONLY | O_CREAT, 0o600)
+    guard file >= 0 else { throw POSIXError(.EIO) }
+    defer { close(file) }
+    let page = [UInt8](repeating: 1, count: 4096)
+    while write(file, page, page.count) > 0 {}
+  }
+
+  /// Removes that file.
+  func empty(for broker: ChildProcess) throws {
+    try FileManager.default.removeItem(atPath: filler(broker))
+  }
+
+  private func filler(_ broker: ChildProcess) -> String { "/proc/\(broker.pid)/root\(path)/filler" }
 }
 
 /// Makes a broker's write-ahead log fail as a broken disk would, from the moment a test says so. No real disk can be
