@@ -59,6 +59,7 @@ campaign power-cut PowerCutTests JOBBROKER_POWER_CUT_IMAGES=10000
 campaign disk-faults FaultSweepTests JOBBROKER_FAULTS_EVERY=1
 campaign confinement 'ConfinementTests|IntegrationTests.AccessTests' JOBBROKER_CONFINEMENT_ROUNDS=100
 campaign lost-answers LostAnswerTests JOBBROKER_LOST_ANSWERS=10000
+campaign shared-database everyJobIsClaimedOnceAmongFourBrokers JOBBROKER_SHARED_JOBS=10000
 campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2200
 campaign hostile HostileFrameTests JOBBROKER_HOSTILE_FRAMES=100000
 campaign limits LimitTests JOBBROKER_LIMITS_SCALE=20
