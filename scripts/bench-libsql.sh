@@ -57,7 +57,8 @@ measure() {
   rm -rf "$run"
   mkdir "$run"
   database=$(free_port)
-  "$sqld" --no-welcome --db-path "$run/data" --http-listen-addr "127.0.0.1:$database" >"$run/sqld" 2>&1 &
+  "$sqld" --no-welcome --db-path "$run/data" --http-listen-addr "127.0.0.1:$database" \
+    --checkpoint-interval-s 10 >"$run/sqld" 2>&1 &
   children+=($!)
   until_healthy "$database"
   proxy=$(free_port)

@@ -24,6 +24,7 @@ extension LibSQLJobStore {
       try await migrator.migrate(at: clock())
       let broker = Int64.random(in: 1 ... .max)
       let known = try await migrator.register(broker, at: clock())
+      await migrator.warnOfCheckpoints()
       return LibSQLJobStore(
         client, configuration, broker: broker, knownChange: known, clock: clock, random: random,
         logger: logger)
@@ -138,6 +139,23 @@ struct LibSQLMigrator {
       throw JobError(opening: .failed(error))
     }
     return try Self.rows(result, newest).first?.integer(0) ?? 0
+  }
+
+  /// Warns of a server that copies its log into the database after commits, as sqld does unless it is told otherwise:
+  /// when several brokers write, it may give the right to write to a connection that is gone, and answers no write
+  /// from then on.
+  func warnOfCheckpoints() async {
+    var batch = HranaBatch()
+    let pages = batch.add("PRAGMA wal_autocheckpoint")
+    // A server that does not tell is none that is known to do so.
+    guard let result = try? await client.run(batch), let row = result.stepResults[pages]?.rows.first,
+      row.integer(0) > 0
+    else { return }
+    logger.warning(
+      """
+      This database server may stop answering when several brokers share it. If it is a sqld of your own, start it with \
+      --checkpoint-interval-s 10; see docs/libsql.md
+      """)
   }
 
   private func originalIDs() async throws(JobError) -> [MigrationScript.Original] {

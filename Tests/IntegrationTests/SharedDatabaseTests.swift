@@ -238,6 +238,16 @@ private final class Tally: Sendable {
     await server.stop()
   }
 
+  @Test(arguments: [SQLServer.Checkpoints.afterCommits, .atIntervals])
+  func aBrokerWarnsOfAServerThatMayStopAnswering(_ checkpoints: SQLServer.Checkpoints) async throws {
+    let server = try await SQLServer.start(checkpoints: checkpoints)
+    let broker = try await BrokerProcess.sharing(server)
+    #expect(await broker.process.stop() == 0)
+    let errors = await broker.process.allErrors()
+    #expect(errors.contains("--checkpoint-interval-s") == (checkpoints == .afterCommits))
+    await server.stop()
+  }
+
   private func errorsOfABrokerThatCanNotStart(_ environment: [String: String]) async throws -> String {
     let directory = TemporaryDirectory()
     let settings = ["JOB_STORE_BACKEND": "turso", "TURSO_DATABASE_URL": ""].merging(environment) { $1 }

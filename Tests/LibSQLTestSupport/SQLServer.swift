@@ -10,6 +10,16 @@ public final class SQLServer: Sendable {
     public let description: String
   }
 
+  /// When a server copies its log into the database.
+  public enum Checkpoints: Sendable {
+    /// Every ten seconds.
+    case atIntervals
+    /// After commits, when the log is long: as sqld does unless it is told otherwise.
+    case afterCommits
+
+    fileprivate var arguments: [String] { self == .atIntervals ? ["--checkpoint-interval-s", "10"] : [] }
+  }
+
   /// Where it listens.
   public let port: Int
   private let process: Process
@@ -29,9 +39,13 @@ public final class SQLServer: Sendable {
       .path
   }()
 
-  /// Starts a server and waits until it answers. With the directory of an earlier one it takes over its database.
+  /// Starts a server, as docs/libsql.md says, and waits until it answers. With the directory of an earlier one it
+  /// takes over its database.
+  ///
+  /// - Parameter checkpoints: When it copies its log into the database.
   public static func start(
-    in directory: DataDirectory? = nil, port: Int? = nil, _ arguments: [String] = []
+    in directory: DataDirectory? = nil, port: Int? = nil, checkpoints: Checkpoints = .atIntervals,
+    _ arguments: [String] = []
   ) async throws -> SQLServer {
     guard FileManager.default.isExecutableFile(atPath: program) else {
       throw NotStarted(description: "no sqld at \(program): run scripts/sqld.sh")
@@ -44,7 +58,7 @@ public final class SQLServer: Sendable {
       process.executableURL = URL(fileURLWithPath: program)
       process.arguments =
         ["--no-welcome", "--db-path", directory / "data", "--http-listen-addr", "127.0.0.1:\(port)"]
-        + arguments
+        + checkpoints.arguments + arguments
       process.standardInput = FileHandle.nullDevice
       process.standardOutput = FileHandle.nullDevice
       process.standardError = FileHandle.nullDevice
