@@ -143,7 +143,7 @@ public actor SQLiteJobStore: JobStore {
     var room = isPlenty ? .forNewJobs : try diskRoom(for: growth, pages, logged: writer.checkpointer.size)
     if room < .forNewJobs, try diskRoom(for: growth, pages, logged: 0) > room {
       moveLog(now: true)
-      room = try diskRoom(for: growth, pages, logged: self.writer!.checkpointer.size)
+      room = try diskRoom(for: growth, pages, logged: self.writer?.checkpointer.size ?? 0)
     }
     if creates { reserve.note(room) }
     return room
@@ -152,7 +152,7 @@ public actor SQLiteJobStore: JobStore {
   /// What the disk has room for when the database may grow by `growth`, and the log by that and `pages`, behind the
   /// bytes that are `logged`.
   private func diskRoom(for growth: Int, _ pages: Int, logged: Int) throws(SQLiteError) -> DiskRoom {
-    let database = try writer!.size()
+    guard let database = try writer?.size() else { return .forDeletions }
     let due = max(0, database.all - PrivateFile.size(of: path))
     let log = PrivateFile.size(of: path + "-wal")
     let kept = logged == 0 && !reserve.isHeld ? min(log, Checkpointer.shortFile) : log
