@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,6 +17,9 @@ from jobbroker._core.session import Session
 from jobbroker._proto import jobbroker_pb2 as pb
 from jobbroker._reader import Reader
 from jobbroker._threads import ThreadedSession
+
+READERS = 5
+"""Threads that share a client."""
 
 
 @pytest.fixture
@@ -60,13 +65,15 @@ def test_a_waiting_claim_reads_for_the_other_callers(broker: Broker) -> None:
 
 def test_a_reader_makes_way_for_what_must_be_written(broker: Broker) -> None:
     """A request that the socket does not take at once is written while another caller waits."""
-    with Client(broker.socket_path) as client, ThreadPoolExecutor() as threads:
+    with Client(broker.socket_path) as client, ThreadPoolExecutor(READERS) as threads:
+        files = len(os.listdir("/proc/self/fd"))
         claim = threads.submit(client.claim, ["wanted"], wait=60)
         while client.stats().waiting_claims == 0:
             pass
         large = {"text": "x" * 390_000}
         made = [threads.submit(client.create, "other", large) for _ in range(20)]
         assert all(entry.result().created for entry in made)
+        assert len(os.listdir("/proc/self/fd")) <= files + 2 * READERS
         client.create("wanted")
         assert len(claim.result()) == 1
 
@@ -124,8 +131,12 @@ def test_a_caller_that_is_interrupted_as_it_begins_takes_no_job_any_more(
         monkeypatch.undo()
         raise KeyboardInterrupt
 
+    client.ping()
+    files = len(os.listdir("/proc/self/fd"))
     monkeypatch.setattr(ThreadedSession, "_settle", interrupted)
     with pytest.raises(KeyboardInterrupt):
         client.claim(["wanted"], wait=60)
     while client.stats().waiting_claims > 0:
         pass
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == files

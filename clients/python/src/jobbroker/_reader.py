@@ -16,6 +16,7 @@ class Alarm:
 
     def __init__(self) -> None:
         self._rings = False
+        self._end = self._bell = -1
         self._end, self._bell = os.pipe()
 
     def fileno(self) -> int:
@@ -37,6 +38,10 @@ class Alarm:
             os.close(self._bell)
             self._rings = False
         self._end = self._bell = -1
+
+    def __del__(self) -> None:
+        # That of a caller which was interrupted before it could put its reader back.
+        self.close()
 
 
 class Reader:

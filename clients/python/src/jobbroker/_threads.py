@@ -72,13 +72,14 @@ class ThreadedSession:
         try:
             with self.lock:
                 # First, lest the thread see the reply.
-                self._begin_reading()
+                reader = self._begin_reading()
                 if start is None:
                     self.session.submit(call)
                 else:
                     start()
                 self._settle()
-            self._read(call)
+            if reader is not None:
+                self._read(reader, call)
             if call.deadline is None:
                 waiter.acquire()
             elif not waiter.acquire(timeout=max(0.0, call.deadline - time.monotonic())):
@@ -96,22 +97,21 @@ class ThreadedSession:
     def _is_reader(self) -> bool:
         return self._reader is not None and self._reader.thread == threading.get_ident()
 
-    def _begin_reading(self) -> None:
+    def _begin_reading(self) -> Reader | None:
         """Makes the calling thread the reader, if it may be."""
         if self._is_reader():
             # A signal's handler makes a call while the one that it interrupted is reading.
             self._end_reading()
         peer = self._link.socket
-        if peer is not None and self.session.is_ready and self._reader is None:
-            self._reader = self._idle_readers.pop() if self._idle_readers else Reader()
-            self._reader.begin(peer)
-            self._watch_socket()
+        if peer is None or not self.session.is_ready or self._reader is not None:
+            return None
+        self._reader = self._idle_readers.pop() if self._idle_readers else Reader()
+        self._reader.begin(peer)
+        self._watch_socket()
+        return self._reader
 
-    def _read(self, call: Call[Any]) -> None:
-        """Reads, if the calling thread is to, until the call is done, or its time or the reader's turn is over."""
-        reader = self._reader
-        if reader is None or not self._is_reader():
-            return
+    def _read(self, reader: Reader, call: Call[Any]) -> None:
+        """Reads until the call is done, or its time or the reader's turn is over."""
         try:
             while self._reader is reader and not call.is_done:
                 left = None if call.deadline is None else call.deadline - time.monotonic()
