@@ -103,6 +103,9 @@ let package = Package(
     .target(
       name: "HistorySupport", dependencies: ["JobBrokerClient", "StoreModel", "TrustSupport"],
       path: "Tests/HistorySupport", swiftSettings: strict),
+    .executableTarget(
+      name: "HistoryDriver", dependencies: ["HistorySupport", "JobModel"],
+      path: "Tests/HistoryDriver", swiftSettings: strict),
 
     // How a campaign is sized, and says what came of it.
     .target(name: "TrustSupport", path: "Tests/TrustSupport", swiftSettings: strict),
@@ -144,7 +147,7 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport",
-        "TrustSupport", "HistorySupport", "StoreModel", "CSQLite", "jobbrokerd",
+        "TrustSupport", "HistorySupport", "HistoryDriver", "StoreModel", "CSQLite", "jobbrokerd",
         "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],
