@@ -137,7 +137,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "BrokerServerTests",
-      dependencies: ["BrokerServer", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: strict),
+      dependencies: ["BrokerServer", .product(name: "NIOEmbedded", package: "swift-nio")],
+      swiftSettings: strict),
     .testTarget(
       name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),
     .testTarget(name: "jobctlTests", dependencies: ["jobctl"], swiftSettings: strict),
