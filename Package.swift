@@ -139,7 +139,10 @@ let package = Package(
     .testTarget(
       name: "SimulationTests", dependencies: ["BrokerCore", "SQLiteJobStore", "StoreModel", "TrustSupport"],
       swiftSettings: strict),
-    .testTarget(name: "BrokerServerTests", dependencies: ["BrokerServer"], swiftSettings: strict),
+    .testTarget(
+      name: "BrokerServerTests",
+      dependencies: ["BrokerServer", .product(name: "NIOEmbedded", package: "swift-nio")],
+      swiftSettings: strict),
     .testTarget(
       name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),
     .testTarget(name: "jobctlTests", dependencies: ["jobctl"], swiftSettings: strict),

@@ -5,10 +5,13 @@ import NIOCore
 
 /// Groups commands into transactions: all that arrive while one transaction is made durable share the next.
 ///
-/// Nothing is delayed on purpose. An idle store runs a command at the end of the loop's present turn. While the
-/// disk is busy, commands that need it gather, for they could not be answered before it is free. Commands that do
-/// not need it (claims, reports) are run at once, unless others have gathered: then load is high, and one larger
-/// transaction does more for everybody than two.
+/// With a store on this host nothing is delayed on purpose. An idle store runs a command at the end of the loop's
+/// present turn. While the disk is busy, commands that need it gather, for they could not be answered before it is
+/// free. Commands that do not need it (claims, reports) are run at once, unless others have gathered: then load is high,
+/// and one larger transaction does more for everybody than two.
+///
+/// With a remote store those who were just answered are given a moment to ask again, before the next transaction goes
+/// without them and makes them wait for two. It ends as soon as they have.
 ///
 /// Bound to its event loop.
 final class GroupCommit {
@@ -33,6 +36,12 @@ final class GroupCommit {
   private var isSyncing = false
   private var hasFailed = false
   private var synced = 0
+  /// The last transaction's time, divided by this, is how long the next one waits for more commands at most.
+  private static let lingerShare: Int64 = 4
+  private static let longestLinger: TimeAmount = .milliseconds(20)
+  /// With how many commands the next transaction need not wait for more.
+  private var enough = 0
+  private var lingering: Scheduled<Void>?
 
   /// Transactions run so far.
   private(set) var commits = 0
@@ -58,7 +67,7 @@ final class GroupCommit {
 
   /// Runs `executeNext` after the other events of this turn of the loop, so that all they bring shares a transaction.
   private func schedule() {
-    if isScheduled || isExecuting || isSyncing && needsDisk { return }
+    if isScheduled || isExecuting || isSyncing && needsDisk || waiting.count < enough { return }
     isScheduled = true
     eventLoop.assumeIsolated().execute { [self] in
       isScheduled = false
@@ -70,9 +79,11 @@ final class GroupCommit {
     guard !isExecuting, !waiting.isEmpty, !hasFailed else { return }
     if isSyncing && needsDisk { return }
     isExecuting = true
+    lingering?.cancel()
     let batch = waiting
     waiting = []
     needsDisk = false
+    let start = eventLoop.now
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
     Task(executorPreference: store.executor) {
@@ -82,12 +93,15 @@ final class GroupCommit {
       } catch {
         outcome = .failure(error)
       }
-      eventLoop.execute { bound.value.didExecute(batch, outcome) }
+      eventLoop.execute { bound.value.didExecute(batch, outcome, in: eventLoop.now - start) }
     }
   }
 
-  private func didExecute(_ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>) {
+  private func didExecute(
+    _ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
+  ) {
     isExecuting = false
+    if store.isRemote { linger(for: batch.count + waiting.count, after: time) }
     switch outcome {
     case .success(let results):
       commits += 1
@@ -103,6 +117,16 @@ final class GroupCommit {
       if !isSyncing { delegate?.durable(commits) }
     }
     if !waiting.isEmpty { schedule() }
+  }
+
+  /// Has the next transaction wait until there are so many commands, though not for long.
+  private func linger(for count: Int, after time: TimeAmount) {
+    let end = min(.nanoseconds(time.nanoseconds / Self.lingerShare), Self.longestLinger)
+    enough = count
+    lingering = eventLoop.assumeIsolated().scheduleTask(in: end) { [self] in
+      enough = 0
+      if !waiting.isEmpty { schedule() }
+    }
   }
 
   /// The last transaction that something waits on to be durable.

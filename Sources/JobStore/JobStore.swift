@@ -48,6 +48,10 @@ public protocol JobStore: Sendable {
   /// other users.
   var pollInterval: Duration? { get }
 
+  /// Whether a transaction is mostly a wait for the network: then it is worth a little of that time to let more
+  /// commands share it.
+  var isRemote: Bool { get }
+
   /// Where the store runs, when that is one thread: a task that prefers this executor calls it without a change of
   /// thread.
   var executor: (any TaskExecutor)? { get }
@@ -59,6 +63,9 @@ public protocol JobStore: Sendable {
 extension JobStore {
   /// Nil: the store has no other users.
   public var pollInterval: Duration? { nil }
+
+  /// False: the store is on this host.
+  public var isRemote: Bool { false }
 
   /// Runs the commands as one atomic, durable transaction.
   public func commit(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {

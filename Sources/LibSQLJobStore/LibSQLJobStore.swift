@@ -48,6 +48,9 @@ public actor LibSQLJobStore: JobStore {
     self.logger = logger
   }
 
+  /// True.
+  public nonisolated var isRemote: Bool { true }
+
   /// The network's own threads do the work.
   public nonisolated var executor: (any TaskExecutor)? { nil }
 

@@ -1,0 +1,146 @@
+import JobModel
+import JobStore
+import NIOCore
+import NIOEmbedded
+import Synchronization
+import Testing
+
+@testable import BrokerCore
+@testable import BrokerServer
+
+/// Which commands share a transaction.
+@Suite struct GroupCommitTests {
+  @Test func thoseWhoWereJustAnsweredShareTheNextTransactionOfARemoteStore() async throws {
+    let bench = try await Bench(isRemote: true)
+    try await bench.append(2)
+    #expect(await bench.transaction() == 2)
+    try await bench.append(1)
+    try await bench.answer(after: .milliseconds(20))
+    // The third could go; it waits for the two.
+    try await bench.append(1)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 3)
+    try await bench.end()
+  }
+
+  @Test func aRemoteStoreWaitsNoLongerThanAPartOfATransaction() async throws {
+    let bench = try await Bench(isRemote: true)
+    try await bench.append(2)
+    #expect(await bench.transaction() == 2)
+    try await bench.append(1)
+    try await bench.answer(after: .milliseconds(20))
+    await bench.loop.advanceTime(by: .milliseconds(4))
+    try await bench.append(1)
+    await bench.loop.advanceTime(by: .milliseconds(1))
+    #expect(await bench.transaction() == 2)
+    try await bench.answer(after: .milliseconds(20))
+    // Nobody came back in time, so whoever comes now goes at once.
+    await bench.loop.advanceTime(by: .milliseconds(5))
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    try await bench.end()
+  }
+
+  @Test func aStoreOnThisHostWaitsForNobody() async throws {
+    let bench = try await Bench(isRemote: false)
+    try await bench.append(2)
+    #expect(await bench.transaction() == 2)
+    try await bench.append(1)
+    try await bench.answer(after: .milliseconds(20))
+    #expect(await bench.transaction() == 1)
+    try await bench.end()
+  }
+}
+
+/// A group commit on a loop whose clock stands still until it is told the time.
+private struct Bench {
+  let loop = NIOAsyncTestingEventLoop()
+  let store: HeldStore
+  private let commits: NIOLoopBound<GroupCommit>
+  private let answered: AsyncStream<Void>
+
+  init(isRemote: Bool) async throws {
+    let store = HeldStore(isRemote: isRemote)
+    let (answered, answer) = AsyncStream<Void>.makeStream()
+    self.store = store
+    self.answered = answered
+    commits = try await loop.executeInContext { [loop] in
+      let commits = GroupCommit(store: store, eventLoop: loop)
+      commits.report(to: .init(executed: { _, _ in }, durable: { _ in answer.yield() }, failed: { _ in }))
+      return NIOLoopBound(commits, eventLoop: loop)
+    }
+  }
+
+  func append(_ count: Int) async throws {
+    try await loop.executeInContext { [commits] in
+      for _ in 0..<count {
+        commits.value.append(Submission(command: .promote, isVolatile: false, purpose: .promotion))
+      }
+    }
+    await loop.run()
+  }
+
+  /// Waits until a transaction is under way, and returns how many commands it has.
+  func transaction() async -> Int { await store.next() }
+
+  /// Ends the transaction that is under way, and returns when that is known to all.
+  func answer(after time: TimeAmount) async throws {
+    await loop.advanceTime(by: time)
+    store.answer()
+    // The store's thread hands its results to the loop, which runs only when it is told to.
+    let runs = Task { while !Task.isCancelled { await loop.run() } }
+    for await _ in answered { break }
+    runs.cancel()
+    await runs.value
+  }
+
+  /// Ends what is under way.
+  func end() async throws {
+    try await answer(after: .zero)
+    await loop.shutdownGracefully()
+  }
+}
+
+/// A store that answers when it is told to.
+private final class HeldStore: JobStore {
+  let isRemote: Bool
+  let name = "held"
+  let executor: (any TaskExecutor)? = nil
+  private let begun: AsyncStream<Int>
+  private let begin: AsyncStream<Int>.Continuation
+  private let held = Mutex<CheckedContinuation<Void, Never>?>(nil)
+
+  init(isRemote: Bool) {
+    self.isRemote = isRemote
+    (begun, begin) = AsyncStream.makeStream()
+  }
+
+  func next() async -> Int {
+    for await count in begun { return count }
+    return 0
+  }
+
+  func answer() {
+    held.withLock { held in
+      held?.resume()
+      held = nil
+    }
+  }
+
+  func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
+    await withCheckedContinuation { continuation in
+      held.withLock { $0 = continuation }
+      begin.yield(commands.count)
+    }
+    return commands.map { _ in .success(.done) }
+  }
+
+  func sync() {}
+  func get(_ id: JobID) -> Job? { nil }
+  func list(_ filter: JobFilter) -> JobPage { JobPage(jobs: [], nextCursor: nil) }
+  func position(_ id: JobID) -> QueuePosition { .none }
+  func stats() -> [TypeStats] { [] }
+  func recover() -> Recovery { Recovery(held: [], pausedTypes: [], nextDue: nil) }
+  func backup(to path: String) {}
+  func close() {}
+}
