@@ -64,6 +64,7 @@ campaign full-disk FullDiskTests JOBBROKER_DISK_CYCLES=100
 campaign clock ClockTests JOBBROKER_CLOCK_JUMPS=200
 campaign shared-database everyJobIsClaimedOnceAmongFourBrokers JOBBROKER_SHARED_JOBS=10000
 campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2200
+campaign histories HistoryTests JOBBROKER_HISTORIES=10000 JOBBROKER_HISTORY_STALLS=1000
 campaign hostile HostileFrameTests JOBBROKER_HOSTILE_FRAMES=100000
 campaign limits LimitTests JOBBROKER_LIMITS_SCALE=20
 campaign soak SoakTests JOBBROKER_SOAK_LIFECYCLES=10000000

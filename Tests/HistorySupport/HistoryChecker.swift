@@ -28,10 +28,11 @@ package struct HistoryChecker {
     var done: Bits
     var state: JobModelState.Key
     var unansweredClaims: Int
-    var latest: UInt64
+    /// How many sweeps can no longer happen: all that the latest request decides.
+    var pastSweeps: Int
   }
 
-  /// Places looked at before the search is given up; a history of the campaign takes a few hundred.
+  /// Places looked at before the search is given up.
   private static let limit = 2_000_000
 
   private let job: NewJob
@@ -40,6 +41,8 @@ package struct HistoryChecker {
   private let sweeps: [RecordedOperation]
   /// When the claims were asked for that were never answered, in order. Each may have taken this job, once.
   private let unansweredClaims: [UInt64]
+  /// Those that an operation names. What became of others makes no difference.
+  private let attempts: Set<Int>
   private let fault: Fault?
 
   /// - Parameter fault: planted into the model, to see that the checker then says something else.
@@ -51,6 +54,7 @@ package struct HistoryChecker {
     self.job = job
     self.operations = operations.sorted { $0.start < $1.start }
     self.unansweredClaims = unansweredClaims.sorted()
+    attempts = Set(operations.compactMap(\.attempt))
     self.fault = fault
   }
 
@@ -64,8 +68,8 @@ package struct HistoryChecker {
       if place.explained == answered { return .linearizable }
       if tried.count > Self.limit { return .undecided }
       let key = Key(
-        done: place.done, state: place.state.key, unansweredClaims: place.unansweredClaims,
-        latest: place.latest)
+        done: place.done, state: place.state.key(attempts), unansweredClaims: place.unansweredClaims,
+        pastSweeps: sweeps.count { ($0.end ?? .max) < place.latest })
       guard tried.insert(key).inserted else { continue }
       places += next(after: place)
     }
@@ -77,6 +81,30 @@ package struct HistoryChecker {
     // What was answered before another was asked for comes before it.
     let horizon =
       operations.indices.lazy.filter { !place.done[$0] }.compactMap { operations[$0].end }.min() ?? .max
+    let state = place.state.key(attempts)
+    var changing: [Place] = []
+    for (index, operation) in operations.enumerated().reversed()
+    where !place.done[index] && operation.start <= horizon {
+      var done = place
+      guard let reply = done.state.apply(operation), operation.reply == nil || operation.reply == reply
+      else { continue }
+      done.done.insert(index)
+      done.latest = max(place.latest, operation.start)
+      if operation.reply != nil { done.explained += 1 }
+      guard done.state.key(attempts) == state else {
+        changing.append(done)
+        continue
+      }
+      // It changes nothing. Unanswered, it need not have happened; answered, it may as well come now as later.
+      if operation.reply != nil, !isSweepDue(between: place.latest, and: operation.start) { return [done] }
+      if operation.reply != nil { changing.append(done) }
+    }
+    return othersChanges(at: place, until: horizon) + changing
+  }
+
+  /// What may happen to the job besides the operations on it: by the broker, by claims that were never answered, by
+  /// sweeps.
+  private func othersChanges(at place: Place, until horizon: UInt64) -> [Place] {
     var next = place.state.ownChanges.map { state in
       var next = place
       next.state = state
@@ -95,17 +123,12 @@ package struct HistoryChecker {
         next.append(swept)
       }
     }
-    for (index, operation) in operations.enumerated().reversed() where !place.done[index] {
-      guard operation.start <= horizon else { continue }
-      var done = place
-      guard let reply = done.state.apply(operation), operation.reply == nil || operation.reply == reply
-      else { continue }
-      done.done.insert(index)
-      done.latest = max(place.latest, operation.start)
-      if operation.reply != nil { done.explained += 1 }
-      next.append(done)
-    }
     return next
+  }
+
+  /// Whether a sweep that may still happen could not, once something was done that was asked for at `moment`.
+  private func isSweepDue(between latest: UInt64, and moment: UInt64) -> Bool {
+    sweeps.contains { sweep in (sweep.end ?? .max) >= latest && (sweep.end ?? .max) < moment }
   }
 }
 

@@ -31,11 +31,13 @@ struct JobModelState {
 
   private var job: Job? { store.jobs[new.id] }
 
-  var key: Key {
+  /// - Parameter attempts: those whose end may still make a difference.
+  func key(_ attempts: Set<Int>) -> Key {
     guard let job else {
       return Key(attempt: store.attemptsBefore[new.id] ?? 0, isUndelivered: false)
     }
-    let endings = Dictionary(job.history.map { ($0.attempt, $0.cause) }) { $1 }
+    let known = job.history.lazy.filter { attempts.contains($0.attempt) }
+    let endings = Dictionary(known.map { ($0.attempt, $0.cause) }) { $1 }
     return Key(
       status: job.status, attempt: job.attempt, retryCount: job.retryCount, lostCount: job.lostCount,
       result: job.result, endings: endings, isUndelivered: undelivered == job.attempt)

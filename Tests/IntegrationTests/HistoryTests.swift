@@ -12,19 +12,14 @@ import TrustSupport
 /// `JOBBROKER_HISTORIES` says how many, `JOBBROKER_HISTORY_STALLS` how many workers are stopped past their lease; the
 /// operations follow from `JOBBROKER_HISTORY_SEED`, their order does not. What was recorded of each round is kept in the
 /// folder `JOBBROKER_HISTORY_FOLDER`, if one is named.
-///
-/// It runs only when it is asked for: with some histories `HistoryChecker` does not come to an end in minutes.
 @Suite(.timeLimit(.minutes(60))) struct HistoryTests {
   private static let clients = 8
-  /// Few, for each claim of a round that is not answered may have taken any of its jobs: the search for an order
-  /// doubles with every one.
   private static let jobsOfRound = 8
   private static let operationsOfClient = 8
 
   private static let environment = ProcessInfo.processInfo.environment
 
-  @Test(.enabled(if: environment["JOBBROKER_HISTORIES"] != nil))
-  func everyHistoryOfAJobHasAnOrderThatExplainsIt() async throws {
+  @Test func everyHistoryOfAJobHasAnOrderThatExplainsIt() async throws {
     let histories = CampaignSize.number("JOBBROKER_HISTORIES", short: 240)
     let stalls = CampaignSize.number("JOBBROKER_HISTORY_STALLS", short: 24)
     let seed = CampaignSize.seed("JOBBROKER_HISTORY_SEED", short: 20_261_125)
