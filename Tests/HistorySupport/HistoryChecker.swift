@@ -82,24 +82,28 @@ package struct HistoryChecker {
     let horizon =
       operations.indices.lazy.filter { !place.done[$0] }.compactMap { operations[$0].end }.min() ?? .max
     let state = place.state.key(attempts)
-    var changing: [Place] = []
+    var steps: [Place] = []
     for (index, operation) in operations.enumerated().reversed()
     where !place.done[index] && operation.start <= horizon {
       var done = place
-      guard let reply = done.state.apply(operation), operation.reply == nil || operation.reply == reply
+      guard let answer = done.state.apply(operation), operation.reply == nil || operation.reply == answer
       else { continue }
       done.done.insert(index)
       done.latest = max(place.latest, operation.start)
       if operation.reply != nil { done.explained += 1 }
       guard done.state.key(attempts) == state else {
-        changing.append(done)
+        steps.append(done)
         continue
       }
-      // It changes nothing. Unanswered, it need not have happened; answered, it may as well come now as later.
-      if operation.reply != nil, !isSweepDue(between: place.latest, and: operation.start) { return [done] }
-      if operation.reply != nil { changing.append(done) }
+      // It changes nothing. Unanswered, it need not have happened.
+      guard let reply = operation.reply else { continue }
+      // What changes nothing, whenever it comes, may as well come now as later.
+      if operation.neverChanges(with: reply), !isSweepDue(between: place.latest, and: operation.start) {
+        return [done]
+      }
+      steps.append(done)
     }
-    return othersChanges(at: place, until: horizon) + changing
+    return othersChanges(at: place, until: horizon) + steps
   }
 
   /// What may happen to the job besides the operations on it: by the broker, by claims that were never answered, by
@@ -129,6 +133,18 @@ package struct HistoryChecker {
   /// Whether a sweep that may still happen could not, once something was done that was asked for at `moment`.
   private func isSweepDue(between latest: UInt64, and moment: UInt64) -> Bool {
     sweeps.contains { sweep in (sweep.end ?? .max) >= latest && (sweep.end ?? .max) < moment }
+  }
+}
+
+extension RecordedOperation {
+  /// Whether what was answered so has left the job as it was: it was refused, or only looked at it. A repeated cancel is
+  /// not among them, for the same answer tells of one that cancels.
+  fileprivate func neverChanges(with reply: SeenReply) -> Bool {
+    switch kind {
+    case .get, .seenByKey: true
+    case .create where reply.created == false: true
+    default: reply.code != "OK"
+    }
   }
 }
 

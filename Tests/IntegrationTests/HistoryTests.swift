@@ -56,6 +56,29 @@ import TrustSupport
     #expect(findings.noticed > 0, "no doctored history was noticed")
     for line in findings.outcomes(seed: seed) { line.report() }
   }
+
+  /// The checker takes at once what changes nothing; this cancel changes nothing now, and something later.
+  @Test func aCancelMayFindTheJobCancelledOrRevived() {
+    let job = HistoryJob.new(2, round: 1)
+    func answered(
+      _ kind: RecordedOperation.Kind, _ start: UInt64, _ end: UInt64, _ status: JobStatus
+    ) -> RecordedOperation {
+      var record = RecordedOperation(kind, job: "\(job.id)", client: 1, start: start)
+      record.end = end
+      var reply = SeenReply(code: "OK", created: kind == .create ? true : nil)
+      (reply.status, reply.attempt, reply.retryCount) = (status.rawValue, 0, 0)
+      record.reply = reply
+      return record
+    }
+    let records = [
+      answered(.create, 1, 2, .pending), answered(.cancel, 3, 4, .cancelled),
+      answered(.retry, 5, 8, .pending), answered(.cancel, 6, 7, .cancelled),
+      answered(.get, 9, 10, .cancelled),
+    ]
+    #expect(HistoryChecker(job, records).verdict() == .linearizable)
+    let withoutTheSecond = records.filter { $0.start != 6 }
+    #expect(HistoryChecker(job, withoutTheSecond).verdict() == .broken(explained: 3, of: 4))
+  }
 }
 
 /// What came of all rounds.
