@@ -83,7 +83,8 @@ public actor SQLiteJobStore: JobStore {
   }
 
   private func attempt(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
-    let room = try room(for: commands)
+    var room = try room(for: commands)
+    if room < .forNewJobs { room = try roomForJobsThereAre(commands) }
     do throws(SQLiteError) {
       return try transaction(commands, room: room)
     } catch {
@@ -93,7 +94,7 @@ public actor SQLiteJobStore: JobStore {
     // room to run what it holds but for new jobs, and so does the log when all of it can go to the database.
     reserve.release()
     moveLog(now: true)
-    return try transaction(commands, room: min(try self.room(for: commands), .forJobsThereAre))
+    return try transaction(commands, room: try roomForJobsThereAre(commands))
   }
 
   private func transaction(
@@ -102,6 +103,8 @@ public actor SQLiteJobStore: JobStore {
     guard writer != nil else {
       return commands.map { _ in .failure(JobError(.unavailable, "The store is closed.")) }
     }
+    // A checkpoint that made room has failed.
+    if let failure { return commands.map { _ in .failure(failure) } }
     // Nobody else runs on this actor, so the writer stays what it was just seen to be.
     let results = try writer!.run(commands, room: room, at: clock())
     for change in writer!.changes { index.apply(change) }
@@ -112,6 +115,7 @@ public actor SQLiteJobStore: JobStore {
 
   /// Makes a checkpoint when it is time for one, or `now`.
   private func moveLog(now: Bool = false) {
+    guard failure == nil else { return }
     do throws(SQLiteError) {
       if now {
         try writer?.checkpointer.checkpoint()
@@ -147,6 +151,11 @@ public actor SQLiteJobStore: JobStore {
     }
     if creates { reserve.note(room) }
     return room
+  }
+
+  /// What of these commands the disk has room for when it has none for new jobs: those are refused, and take none.
+  private func roomForJobsThereAre(_ commands: [JobCommand]) throws(SQLiteError) -> DiskRoom {
+    min(try room(for: commands.filter { !$0.isCreate }), .forJobsThereAre)
   }
 
   /// What the disk has room for when the database may grow by `growth`, and the log by that and `pages`, behind the

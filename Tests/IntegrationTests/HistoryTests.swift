@@ -53,7 +53,9 @@ import TrustSupport
     await site.end()
     for text in findings.broken.prefix(5) { Issue.record("\(text)") }
     #expect(findings.refusedLate > 0, "no late completion was refused: nothing was put to the test")
-    #expect(findings.noticed > 0, "no doctored history was noticed")
+    #expect(findings.acceptedLate.isEmpty, "\(findings.acceptedLate.first ?? "")")
+    // The others have another explanation, such as an operation that was not answered.
+    #expect(findings.noticed > findings.doctored / 2, "too few doctored histories were noticed")
     for line in findings.outcomes(seed: seed) { line.report() }
   }
 
@@ -88,11 +90,11 @@ private struct HistoryFindings {
   private(set) var refusedLate = 0
   private(set) var broken: [String] = []
   private(set) var noticed = 0
-  private var doctored = 0
+  private(set) var doctored = 0
   private var operations = 0
   private var unanswered = 0
   private var kills = 0
-  private var acceptedLate: [String] = []
+  private(set) var acceptedLate: [String] = []
 
   func lack(histories: Int, stalls: Int) -> Bool { self.histories < histories || self.stalls < stalls }
 
@@ -154,7 +156,8 @@ private struct HistoryFindings {
       CampaignOutcome(
         promise: "(control) the checker notices an accepted late completion",
         done: "one reply of a history changed",
-        count: "\(noticed) of \(doctored) noticed", violations: noticed == 0 ? 1 : 0, seed: "\(seed)"),
+        count: "\(noticed) of \(doctored) noticed", violations: noticed > doctored / 2 ? 0 : 1,
+        seed: "\(seed)"),
     ]
   }
 

@@ -32,6 +32,9 @@ private final class Journal: Sendable {
   }
 
   func full() async { for await _ in milestones {} }
+
+  /// Nobody will note any more.
+  func end() { milestone.finish() }
 }
 
 /// Kills the broker under a load of all its operations, `JOBBROKER_KILL_ROUNDS` times, each after about
@@ -40,7 +43,7 @@ private final class Journal: Sendable {
 /// The journal is reconciled with the file job by job: what was answered, and then the row that is there, must have an
 /// order that the table of states explains (see `HistoryChecker`). An acknowledged operation that is lost, one that
 /// nobody asked for, or a claim that two were given, has none. A history that has no order is printed.
-@Suite(.serialized) struct KillTests {
+@Suite(.serialized, .timeLimit(.minutes(120))) struct KillTests {
   /// Rounds on one database; the next begin with an empty one, for every round reads all that is there.
   private static let roundsPerDatabase = 25
   private static let clients = 8
@@ -63,16 +66,21 @@ private final class Journal: Sendable {
       let jobs = max(8, target / 12)
       let journal = Journal(until: target)
       let seeds = (0..<Self.clients).map { _ in random.next() }
-      await withTaskGroup(of: Void.self) { group in
-        for (client, seed) in seeds.enumerated() {
-          let load = Load(
-            client: client, round: round, jobs: jobs, socket: broker.socket, waitsForBroker: false,
-            record: journal.note)
-          group.addTask { await load.run(tasks: 2, seed: seed) }
-        }
-        await journal.full()
-        await broker.process.stop(SIGKILL)
+      let loads = seeds.indices.map {
+        Load(
+          client: $0, round: round, jobs: jobs, socket: broker.socket, waitsForBroker: false,
+          record: journal.note)
       }
+      async let ended: Void = {
+        await withTaskGroup(of: Void.self) { group in
+          for (load, seed) in zip(loads, seeds) { group.addTask { await load.run(tasks: 2, seed: seed) } }
+        }
+        // Before its time, if the broker has ended by itself.
+        journal.end()
+      }()
+      await journal.full()
+      #expect(await broker.process.stop(SIGKILL) == -SIGKILL, "the broker ended by itself")
+      await ended
       let rows = try rows(of: broker.database)
       findings.judge(
         journal.contents, jobs: (0..<jobs).map { HistoryJob.new($0, round: round) }, rows, before: before)

@@ -70,6 +70,21 @@ struct DiskFullTests {
     await store.close()
   }
 
+  @Test func `large jobs that are refused do not stop those beside them from being finished`() async throws {
+    let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
+    let ids = (0..<20).map { _ in JobID.timeOrdered() }
+    _ = try await store.commit(.create(ids.map { NewJob(id: $0, type: "ingest") }))
+    try disk.fill()
+    let metadata = #"{"x":"\#(String(repeating: "x", count: 300_000))"}"#
+    let creates = (0..<128).map { _ in JobCommand.create([NewJob(type: "ingest", metadata: metadata)]) }
+    for id in ids {
+      let results = try await store.commit(creates + [.complete(id, attempt: nil, result: "{}")])
+      #expect(results.count { (try? $0.get()) == nil } == creates.count)
+      #expect(throws: Never.self) { try results[creates.count].get() }
+    }
+    await store.close()
+  }
+
   @Test func `when the reserve is used up, deleting makes room to finish`() async throws {
     let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
     let ids = (0..<400).map { _ in JobID.timeOrdered() }

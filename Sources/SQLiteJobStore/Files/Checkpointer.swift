@@ -63,6 +63,7 @@ struct Checkpointer {
   mutating func checkpointIfNeeded(isRoomScarce: Bool) throws(SQLiteError) {
     if isRoomScarce != isFileShort {
       isFileShort = isRoomScarce
+      postponedTo = 0
       try connection.run("PRAGMA journal_size_limit = \(isRoomScarce ? Self.shortFile : Self.longFile)")
     }
     let enough = isRoomScarce ? Self.fewFrames : frames

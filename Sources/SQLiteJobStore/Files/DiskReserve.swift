@@ -56,6 +56,7 @@ struct DiskReserve {
     guard isHeld else { return }
     unlink(path)
     isHeld = false
+    note(.forJobsThereAre)
   }
 
   /// Puts the space aside again when there is twice as much, so that new jobs do not fill the disk at once.
