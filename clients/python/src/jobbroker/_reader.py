@@ -7,8 +7,9 @@ import select
 import socket
 import threading
 
-_LONGEST_POLL = 3_600_000
-"""Milliseconds. A poll that ends early is begun again."""
+_LONGEST_POLL = 1_000
+"""Milliseconds. A poll that ends early is begun again. Python sees a signal that comes just before a system call
+only after it, so that must not be long: Ctrl-C would wait for a job."""
 
 
 class Alarm:
