@@ -22,13 +22,12 @@ final class Broker {
   private var lastConnection: UInt64 = 0
   private var unflushed: [Connection] = []
   private var isFlushScheduled = false
-  /// Bytes of large frames that have begun to arrive and are not complete, of all connections.
-  var partialFrames = 0
-  /// Bytes that wait for clients that do not read them, of all connections.
-  private var unsent = 0
+  /// Bytes of memory that all connections together make the broker hold.
+  private var held = 0
   private var outbox = Outbox()
   private var spareActions: [Action] = []
   private var queriesUnderWay = 0
+  private var waitingQueries = CircularBuffer<(query: Query, key: RequestKey)>()
   private var nextTick: (at: Duration, task: Scheduled<Void>)?
   private var whenDrained: (() -> Void)?
   private var whenFailed: ((JobError) -> Void)?
@@ -112,17 +111,18 @@ final class Broker {
     carryOut(at: .now)
   }
 
-  /// More or less waits for a client that does not read. When it is too much in all, the connection goes for which
-  /// most waits.
-  func unsentChanged(by difference: Int) {
-    unsent += difference
-    guard difference > 0, unsent > ServerConfiguration.maxUnsent,
-      let worst = connections.values.max(by: { $0.unsent < $1.unsent })
+  /// A connection makes the broker hold more or less. When it is too much in all, the one goes that holds most.
+  func heldChanged(by difference: Int) {
+    held += difference
+    guard difference > 0, held > ServerConfiguration.maxHeld else { return }
+    // Clients may have read since, and then nobody has to go.
+    for connection in connections.values { connection.measureUnwritten() }
+    guard held > ServerConfiguration.maxHeld, let worst = connections.values.max(by: { $0.held < $1.held })
     else { return }
     logger.warning(
-      "cut off a client that does not read",
+      "cut off a client: too much is held for it",
       metadata: [
-        "pid": "\(worst.credentials.pid)", "uid": "\(worst.credentials.uid)", "bytes": "\(worst.unsent)",
+        "pid": "\(worst.credentials.pid)", "uid": "\(worst.credentials.uid)", "bytes": "\(worst.held)",
       ])
     worst.cutOff()
   }
@@ -182,6 +182,9 @@ final class Broker {
   }
 
   private func run(_ query: Query, for key: RequestKey) {
+    guard queriesUnderWay < ServerConfiguration.maxQueriesUnderWay else {
+      return waitingQueries.append((query, key))
+    }
     queriesUnderWay += 1
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
@@ -196,6 +199,7 @@ final class Broker {
 
   private func answer(_ key: RequestKey, _ result: Result<Answer, JobError>) {
     queriesUnderWay -= 1
+    if let next = waitingQueries.popFirst() { run(next.query, for: next.key) }
     core.answer(key, result.map(completed))
     carryOut(.answer)
     checkDrained()

@@ -18,16 +18,16 @@ final class Connection: ChannelDuplexHandler {
   private let frameTimeout: TimeAmount
   private var context: ChannelHandlerContext?
   private var reader = FrameReader()
-  /// How much of what waits in the reader the broker has counted.
-  private var countedBytes = 0
   private var outbound: ByteBuffer
   /// Claims whose responses are in `outbound`.
   private var handingOver: [ClaimToken] = []
   /// What the events in `outbound` count.
   private var events = 0
-  private(set) var inFlight = 0
-  /// Bytes that wait for the client to read, while it is behind.
-  private(set) var unsent = 0
+  private var unanswered = UnansweredRequests()
+  /// Bytes that the channel could not write yet, when it was last asked.
+  private var unwritten = 0
+  /// Bytes of memory that the client makes the broker hold, as the broker was last told.
+  private(set) var held = 0
   private var hasPendingRead = false
   private var isClosing = false
   private var hasRequested = false
@@ -54,9 +54,7 @@ final class Connection: ChannelDuplexHandler {
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
     deadline?.cancel()
-    broker.partialFrames -= countedBytes
-    broker.unsentChanged(by: -unsent)
-    unsent = 0
+    letGo()
     broker.connectionClosed(self)
     context.fireChannelInactive()
   }
@@ -79,14 +77,14 @@ final class Connection: ChannelDuplexHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    countUnsent()
+    measureUnwritten()
     broker.roomChanged(context.channel.isWritable, of: self)
     if context.channel.isWritable { resume() }
     context.fireChannelWritabilityChanged()
   }
 
   private var mayReceive: Bool {
-    inFlight < Limits.inFlight && context?.channel.isWritable == true && !isClosing
+    unanswered.count < Limits.inFlight && context?.channel.isWritable == true && !isClosing
   }
 
   private func receiveFrames() {
@@ -99,35 +97,27 @@ final class Connection: ChannelDuplexHandler {
       guard let frame else { break }
       deadline?.cancel()
       deadline = nil
-      inFlight += 1
       hasRequested = true
-      do throws(DecodingFailure) {
-        let request = try frame.withUnsafeReadableBytes { body throws(DecodingFailure) in
-          try broker.codec.decodeRequest(body)
-        }
-        broker.receive(request, from: self)
-      } catch {
-        send(Response(id: error.id, reply: .error(error.error)))
-        if error.isFatal { close() }
-      }
+      receive(frame)
     }
     if deadline == nil, reader.hasPartialFrame || !hasRequested, mayReceive { startDeadline() }
-    countPartialFrame()
+    countHeld()
   }
 
-  /// Small frames always have room; the large ones, begun and not ended, share what the broker has for them.
-  private func countPartialFrame() {
-    let size = reader.pendingBytes > ServerConfiguration.smallFrame ? reader.pendingBytes : 0
-    if size == countedBytes { return }
-    broker.partialFrames += size - countedBytes
-    let isMore = size > countedBytes
-    countedBytes = size
-    guard isMore, broker.partialFrames > ServerConfiguration.maxPartialFrames, !isClosing else { return }
-    let error = JobError(
-      .resourceExhausted,
-      "Too many large requests are on their way at a time; connect again and repeat it later.")
-    send(Response(id: 0, reply: .error(error)))
-    close()
+  private func receive(_ frame: ByteBuffer) {
+    do throws(DecodingFailure) {
+      let request = try frame.withUnsafeReadableBytes { body throws(DecodingFailure) in
+        try broker.codec.decodeRequest(body)
+      }
+      guard unanswered.begin(request, frame: frame.readableBytes) else {
+        let message = "Request \(request.id) is not answered yet; number requests in flight differently."
+        return write(Response(id: request.id, reply: .error(JobError(.invalidArgument, message))))
+      }
+      broker.receive(request, from: self)
+    } catch {
+      write(Response(id: error.id, reply: .error(error.error)))
+      if error.isFatal { close() }
+    }
   }
 
   /// Goes on with what was left while too much was unanswered.
@@ -159,10 +149,15 @@ final class Connection: ChannelDuplexHandler {
       if !claims.isEmpty { broker.undelivered(claims) }
       return
     }
-    broker.codec.encode(response, into: &outbound)
     handingOver += claims
     if case .event(let event) = response.reply { events += event.size }
-    if response.answersRequest, inFlight > 0 { inFlight -= 1 }
+    if response.answersRequest { unanswered.end(response.id) }
+    write(response)
+  }
+
+  private func write(_ response: Response) {
+    broker.codec.encode(response, into: &outbound)
+    countHeld()
     broker.needsFlush(self)
   }
 
@@ -181,7 +176,7 @@ final class Connection: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
       }
     }
-    countUnsent()
+    measureUnwritten()
     if events > 0 {
       let written = events
       events = 0
@@ -190,25 +185,41 @@ final class Connection: ChannelDuplexHandler {
     if isClosing { context?.close(promise: nil) } else { resume() }
   }
 
-  private func countUnsent() {
-    guard let channel = context?.channel else { return }
-    let size =
-      channel.isWritable ? 0 : (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? unsent
-    if size == unsent { return }
-    let difference = size - unsent
-    unsent = size
-    broker.unsentChanged(by: difference)
+  // MARK: Memory
+
+  /// Asks the channel how much it holds. What it writes later is not known until it is asked again.
+  func measureUnwritten() {
+    unwritten = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    countHeld()
   }
 
-  /// Ends the connection, and drops what was sent to it.
+  private func countHeld() {
+    if isClosing { return }
+    let now = reader.heldBytes + unanswered.size + outbound.readableBytes + unwritten
+    let difference = now - held
+    held = now
+    if difference != 0 { broker.heldChanged(by: difference) }
+  }
+
+  /// From now on the connection holds nothing.
+  private func letGo() {
+    broker.heldChanged(by: -held)
+    held = 0
+  }
+
+  /// Ends the connection because the broker holds too much for it.
   func cutOff() {
-    isClosing = true
-    context?.close(promise: nil)
+    close()
+    let message =
+      "The broker has too much in memory, and most of it for this connection: large requests that have begun or are "
+      + "not answered, responses that were not read. Connect again and repeat them later."
+    write(Response(id: 0, reply: .error(JobError(.resourceExhausted, message))))
   }
 
   /// Ends the connection after what was sent to it.
   func close() {
     isClosing = true
+    letGo()
     broker.needsFlush(self)
   }
 }

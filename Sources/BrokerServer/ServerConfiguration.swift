@@ -13,12 +13,11 @@ public struct ServerConfiguration: Sendable {
   public var maxConnectionsPerUser = 12_288
   /// How long a peer may take over its hello, and over each frame it has begun.
   public var frameTimeout: Duration = .seconds(30)
-  /// Bytes up to which a frame that is not complete counts as small.
-  static let smallFrame = 64 << 10
-  /// Bytes of larger frames, not complete, that all connections may have together.
-  static let maxPartialFrames = 128 << 20
-  /// Bytes that may wait, of all connections, for clients that do not read them.
-  static let maxUnsent = 256 << 20
+  /// Bytes that all connections may make the broker hold: frames that have begun to arrive, requests that are not
+  /// answered, responses that are not read.
+  static let maxHeld = 256 << 20
+  /// Reads at the store at a time; the answers of so many may be in memory before they count as responses.
+  static let maxQueriesUnderWay = 32
   /// How long a drain may take before connections are cut.
   public var drainTimeout: Duration = .seconds(8)
 

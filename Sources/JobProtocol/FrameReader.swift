@@ -56,8 +56,8 @@ public struct FrameReader {
   /// Whether part of a frame waits for the rest.
   public var hasPartialFrame: Bool { pending.readableBytes > 0 }
 
-  /// Bytes that wait for the rest of their frame, or to be asked for.
-  public var pendingBytes: Int { pending.readableBytes }
+  /// Bytes of memory that what waits takes: for the rest of its frame, or to be asked for.
+  public var heldBytes: Int { hasPartialFrame ? pending.storageCapacity : 0 }
 
   /// Lets go of the frames before a partial one: their memory is the reader of the frames' business.
   private mutating func detachPartialFrame() {

@@ -54,6 +54,29 @@ import Testing
     }
   }
 
+  @Test func anIdThatIsNotAnsweredYetIsRefusedAndTheFirstGoesOn() async throws {
+    try await withHealthyClient { broker, raw in
+      try await raw.greet()
+      try await raw.write(
+        Request(id: 7, operation: .claim(ClaimRequest(types: ["t"], wait: .seconds(600)))),
+        Request(id: 7, operation: .ping))
+      guard let refused = try await raw.read(), case .error(let error) = refused.reply else {
+        Issue.record("no refusal")
+        return
+      }
+      #expect(refused.id == 7)
+      #expect(error.code == .invalidArgument)
+      let job = try await broker.client().create(NewJob(type: "t")).job
+      let first = try await raw.read()
+      #expect(first?.id == 7)
+      guard case .claimed(let jobs)? = first?.reply else {
+        Issue.record("the first was not answered: \(String(describing: first))")
+        return
+      }
+      #expect(jobs.map(\.id) == [job.id])
+    }
+  }
+
   @Test func aRequestBeforeHelloIsRefused() async throws {
     try await withHealthyClient { _, raw in
       try await raw.write(Request(id: 1, operation: .ping))

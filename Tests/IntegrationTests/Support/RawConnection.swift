@@ -62,6 +62,12 @@ final class RawConnection: Sendable {
     return Array(buffer.readableBytesView)
   }
 
+  /// Whether a response waits to be read, or the broker has hung up.
+  var hasInput: Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) == 1
+  }
+
   /// The next response; nil when the broker has hung up.
   func read() async throws -> Response? {
     try await readBody()?.withUnsafeBytes { try MessageCodec().decodeResponse($0) }
