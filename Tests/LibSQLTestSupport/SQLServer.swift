@@ -75,6 +75,11 @@ public final class SQLServer: Sendable {
   /// Its address.
   public var url: String { "http://127.0.0.1:\(port)" }
 
+  /// It does not outlive this object, however a test ends.
+  deinit {
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+  }
+
   /// Ends it as kill −9 does.
   public func stop() async {
     kill(process.processIdentifier, SIGKILL)

@@ -1,12 +1,13 @@
 import Foundation
 
-/// A child process whose lines of output can be waited for.
+/// A child process whose lines of output can be waited for. It does not outlive this object, however a test ends.
 final class ChildProcess: Sendable {
   struct Ended: Error, CustomStringConvertible {
     let description: String
   }
 
   let pid: pid_t
+  private let process: Process
   private let output: LineReader
   private let errors: LineReader
   private let exit: Task<Int32, Never>
@@ -31,10 +32,15 @@ final class ChildProcess: Sendable {
       continuation.finish()
     }
     try process.run()
+    self.process = process
     pid = process.processIdentifier
     output = LineReader(stdout.fileHandleForReading)
     errors = LineReader(stderr.fileHandleForReading)
     exit = Task { await ended.first { _ in true } ?? -1 }
+  }
+
+  deinit {
+    if process.isRunning { kill(pid, SIGKILL) }
   }
 
   /// The next line of standard output that begins with `prefix`.
