@@ -16,6 +16,8 @@ export TSAN_OPTIONS=halt_on_error=0:exitcode=66
 # Swift's runtime keeps metadata for ever, and a broker that ends does not free what the kernel frees.
 export ASAN_OPTIONS=detect_leaks=0
 
+scripts/setup.sh test
+scripts/sqld.sh >/dev/null
 failed=0
 for kind in "${kinds[@]}"; do
   build=(--sanitize="$kind" --scratch-path ".build/$kind")

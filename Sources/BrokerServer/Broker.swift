@@ -26,8 +26,7 @@ final class Broker {
   private var held = 0
   private var outbox = Outbox()
   private var spareActions: [Action] = []
-  private var queriesUnderWay = 0
-  private var waitingQueries = CircularBuffer<(query: Query, key: RequestKey)>()
+  private var reads = ReadQueue()
   private var nextTick: (at: Duration, task: Scheduled<Void>)?
   private var whenDrained: (() -> Void)?
   private var whenFailed: ((JobError) -> Void)?
@@ -89,6 +88,7 @@ final class Broker {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
     let user = connection.credentials.uid
     connectionsOfUser[user] = connectionsOfUser[user].flatMap { $0 > 1 ? $0 - 1 : nil }
+    reads.removeWaiting(of: connection.id)
     let now = Moment.now
     core.close(connection.id, at: now)
     carryOut(at: now)
@@ -111,14 +111,18 @@ final class Broker {
     carryOut(at: .now)
   }
 
-  /// A connection makes the broker hold more or less. When it is too much in all, the one goes that holds most.
+  /// A connection makes the broker hold more or less. When it is too much in all, one goes: of the user for whom most
+  /// is held, the one that holds most.
   func heldChanged(by difference: Int) {
     held += difference
     guard difference > 0, held > ServerConfiguration.maxHeld else { return }
-    // Clients may have read since, and then nobody has to go.
-    for connection in connections.values { connection.measureUnwritten() }
-    guard held > ServerConfiguration.maxHeld, let worst = connections.values.max(by: { $0.held < $1.held })
-    else { return }
+    var heldForUser: [UInt32: Int] = [:]
+    for connection in connections.values {
+      heldForUser[connection.credentials.uid, default: 0] += connection.held
+    }
+    let user = heldForUser.max { $0.value < $1.value }?.key
+    let ofUser = connections.values.lazy.filter { $0.credentials.uid == user }
+    guard let worst = ofUser.max(by: { $0.held < $1.held }) else { return }
     logger.warning(
       "cut off a client: too much is held for it",
       metadata: [
@@ -165,6 +169,7 @@ final class Broker {
 
   private func durable(_ commit: Int) {
     for action in outbox.release(upTo: commit) { tell(action) }
+    startReads()
     checkDrained()
   }
 
@@ -174,6 +179,7 @@ final class Broker {
       guard case .respond(let key, let reply, _) = action, !reply.isEvent else { continue }
       if case .error = reply { tell(action) } else { tell(.respond(key, .error(error))) }
     }
+    for read in reads.removeWaiting() { tell(.respond(read.key, .error(error))) }
     // Whoever waits, and what comes until the connections are closed, is turned away in words.
     core.drain()
     carryOut(at: .now)
@@ -181,27 +187,28 @@ final class Broker {
     whenFailed?(error)
   }
 
-  private func run(_ query: Query, for key: RequestKey) {
-    guard queriesUnderWay < ServerConfiguration.maxQueriesUnderWay else {
-      return waitingQueries.append((query, key))
-    }
-    queriesUnderWay += 1
+  /// Runs the reads whose turn it is. While answers wait for the disk they gather in memory, so there may be no more.
+  private func startReads() {
+    while outbox.answers < ServerConfiguration.maxAnswersHeld, let read = reads.next() { run(read) }
+  }
+
+  private func run(_ read: ReadQueue.Read) {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
     Task(executorPreference: store.executor) {
       let result: Result<Answer, JobError>
-      do throws(JobError) { result = .success(try await store.answer(query)) } catch {
+      do throws(JobError) { result = .success(try await store.answer(read.query)) } catch {
         result = .failure(error)
       }
-      eventLoop.execute { bound.value.answer(key, result) }
+      eventLoop.execute { bound.value.answer(read, result) }
     }
   }
 
-  private func answer(_ key: RequestKey, _ result: Result<Answer, JobError>) {
-    queriesUnderWay -= 1
-    if let next = waitingQueries.popFirst() { run(next.query, for: next.key) }
-    core.answer(key, result.map(completed))
+  private func answer(_ read: ReadQueue.Read, _ result: Result<Answer, JobError>) {
+    reads.end(read.query)
+    core.answer(read.key, result.map(completed))
     carryOut(.answer)
+    startReads()
     checkDrained()
   }
 
@@ -254,22 +261,29 @@ final class Broker {
       for action in actions {
         switch action {
         case .submit(let submission): commits.append(submission)
-        case .query(let key, let query): run(query, for: key)
+        case .query(let key, let query):
+          reads.append(.init(query: query, key: key))
+          startReads()
         case .close(let id): connections[id]?.close()
         case .respond(_, let reply, _):
-          if mustWait(reply, origin) { outbox.hold(action, until: commits.commits) } else { tell(action) }
+          if let commit = commit(awaitedBy: reply, origin) {
+            outbox.hold(action, until: commit, isAnswer: origin == .answer)
+          } else {
+            tell(action)
+          }
         }
       }
     }
   }
 
-  /// Whether a reply waits for the disk. Events never overtake those of earlier transactions.
-  private func mustWait(_ reply: Reply, _ origin: Origin) -> Bool {
+  /// The transaction that must be durable before a reply may be told. Events never overtake those of earlier
+  /// transactions, nor does a snapshot, which shows what those did.
+  private func commit(awaitedBy reply: Reply, _ origin: Origin) -> Int? {
     switch origin {
-    case .durableResult: true
-    case .volatileResult: reply.isEvent
-    case .input: reply.isEvent && !outbox.isEmpty
-    case .answer: !outbox.isEmpty
+    case .durableResult: commits.commits
+    case .volatileResult: reply.isEvent || reply.isSnapshot ? commits.commits : nil
+    case .input: reply.isEvent && !outbox.isEmpty ? commits.commits : nil
+    case .answer: commits.visible
     }
   }
 
@@ -318,7 +332,7 @@ final class Broker {
   }
 
   private func checkDrained() {
-    guard let done = whenDrained, commits.isIdle, queriesUnderWay == 0, unflushed.isEmpty, outbox.isEmpty
+    guard let done = whenDrained, commits.isIdle, reads.isIdle, unflushed.isEmpty, outbox.isEmpty
     else {
       return
     }
@@ -362,6 +376,8 @@ extension Reply {
     default: false
     }
   }
+
+  fileprivate var isSnapshot: Bool { if case .snapshot = self { true } else { false } }
 }
 
 extension Moment {

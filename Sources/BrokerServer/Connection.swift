@@ -23,9 +23,10 @@ final class Connection: ChannelDuplexHandler {
   private var handingOver: [ClaimToken] = []
   /// What the events in `outbound` count.
   private var events = 0
-  private var unanswered = UnansweredRequests()
-  /// Bytes that the channel could not write yet, when it was last asked.
+  private var requests = RequestsUnderWay()
+  /// Bytes that the channel has not written yet. It keeps a buffer until all of it is written.
   private var unwritten = 0
+  private var isFlushWanted = false
   /// Bytes of memory that the client makes the broker hold, as the broker was last told.
   private(set) var held = 0
   private var hasPendingRead = false
@@ -54,7 +55,10 @@ final class Connection: ChannelDuplexHandler {
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
     deadline?.cancel()
+    isClosing = true
     letGo()
+    if !handingOver.isEmpty { broker.undelivered(handingOver) }
+    handingOver = []
     broker.connectionClosed(self)
     context.fireChannelInactive()
   }
@@ -77,14 +81,14 @@ final class Connection: ChannelDuplexHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    measureUnwritten()
     broker.roomChanged(context.channel.isWritable, of: self)
     if context.channel.isWritable { resume() }
     context.fireChannelWritabilityChanged()
   }
 
   private var mayReceive: Bool {
-    unanswered.count < Limits.inFlight && context?.channel.isWritable == true && !isClosing
+    requests.unanswered < Limits.inFlight && requests.size < ServerConfiguration.maxUnderWay
+      && context?.channel.isWritable == true && !isClosing
   }
 
   private func receiveFrames() {
@@ -109,11 +113,12 @@ final class Connection: ChannelDuplexHandler {
       let request = try frame.withUnsafeReadableBytes { body throws(DecodingFailure) in
         try broker.codec.decodeRequest(body)
       }
-      guard unanswered.begin(request, frame: frame.readableBytes) else {
-        let message = "Request \(request.id) is not answered yet; number requests in flight differently."
+      guard requests.begin(request, frame: frame.readableBytes) else {
+        let message = "Request \(request.id) is still under way; give each an id of its own."
         return write(Response(id: request.id, reply: .error(JobError(.invalidArgument, message))))
       }
       broker.receive(request, from: self)
+      if case .unwatch(let watch) = request.operation { requests.endWatch(watch) }
     } catch {
       write(Response(id: error.id, reply: .error(error.error)))
       if error.isFatal { close() }
@@ -151,32 +156,43 @@ final class Connection: ChannelDuplexHandler {
     }
     handingOver += claims
     if case .event(let event) = response.reply { events += event.size }
-    if response.answersRequest { unanswered.end(response.id) }
+    switch response.reply {
+    case .event, .revoked, .snapshot(_, more: true, _): break
+    case .snapshot: requests.answered(response.id, isFollowing: true)
+    default: requests.answered(response.id, isFollowing: false)
+    }
     write(response)
   }
 
   private func write(_ response: Response) {
     broker.codec.encode(response, into: &outbound)
     countHeld()
+    wantFlush()
+  }
+
+  private func wantFlush() {
+    if isFlushWanted { return }
+    isFlushWanted = true
     broker.needsFlush(self)
   }
 
   /// Sends what has gathered, in one write.
   func flush() {
+    isFlushWanted = false
     if outbound.readableBytes > 0, let context {
-      let claims = handingOver
-      handingOver = []
-      let bytes = outbound
-      outbound = ByteBuffer()
-      if claims.isEmpty {
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-      } else {
-        let written = context.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenFailure { [broker] _ in broker.undelivered(claims) }
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
+      let (bytes, claims) = (outbound, handingOver)
+      (outbound, handingOver) = (ByteBuffer(), [])
+      let size = bytes.storageCapacity
+      unwritten += size
+      let written = context.eventLoop.makePromise(of: Void.self)
+      written.futureResult.assumeIsolated().whenComplete { [self] result in
+        unwritten -= size
+        countHeld()
+        if case .failure = result, !claims.isEmpty { broker.undelivered(claims) }
       }
+      context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
+      countHeld()
     }
-    measureUnwritten()
     if events > 0 {
       let written = events
       events = 0
@@ -187,15 +203,9 @@ final class Connection: ChannelDuplexHandler {
 
   // MARK: Memory
 
-  /// Asks the channel how much it holds. What it writes later is not known until it is asked again.
-  func measureUnwritten() {
-    unwritten = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    countHeld()
-  }
-
   private func countHeld() {
     if isClosing { return }
-    let now = reader.heldBytes + unanswered.size + outbound.readableBytes + unwritten
+    let now = reader.heldBytes + requests.size + outbound.storageCapacity + unwritten
     let difference = now - held
     held = now
     if difference != 0 { broker.heldChanged(by: difference) }
@@ -220,17 +230,6 @@ final class Connection: ChannelDuplexHandler {
   func close() {
     isClosing = true
     letGo()
-    broker.needsFlush(self)
-  }
-}
-
-extension Response {
-  /// Whether it ends a request, rather than being a notice, an event, or a snapshot with more to come.
-  fileprivate var answersRequest: Bool {
-    switch reply {
-    case .event, .revoked: false
-    case .snapshot(_, let more, _): !more
-    default: true
-    }
+    wantFlush()
   }
 }

@@ -56,6 +56,13 @@ final class GroupCommit {
   /// Whether nothing is waiting, running or on its way to the disk.
   var isIdle: Bool { waiting.isEmpty && !isExecuting && !isSyncing && synced == commits }
 
+  /// The transaction whose changes a read may see, as long as they are not durable. One that is being run may have
+  /// committed already; in a remote store that makes it durable.
+  var visible: Int? {
+    if isExecuting && !store.isRemote { return commits + 1 }
+    return synced < commits ? commits : nil
+  }
+
   /// Sets who is told; nil when nobody is any more.
   func report(to delegate: Delegate?) { self.delegate = delegate }
 
@@ -112,9 +119,10 @@ final class GroupCommit {
       delegate?.executed(batch, batch.map { _ in .failure(error) })
       fail(error)
     case .failure(let error):
+      // It counts, as one that changed nothing: what waits for it is told in its turn.
+      commits += 1
       delegate?.executed(batch, batch.map { _ in .failure(error) })
-      // No sync follows that would let the refusals go.
-      if !isSyncing { delegate?.durable(commits) }
+      syncNext(isNeeded: false)
     }
     if !waiting.isEmpty { schedule() }
   }

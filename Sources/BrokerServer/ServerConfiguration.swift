@@ -13,11 +13,13 @@ public struct ServerConfiguration: Sendable {
   public var maxConnectionsPerUser = 12_288
   /// How long a peer may take over its hello, and over each frame it has begun.
   public var frameTimeout: Duration = .seconds(30)
-  /// Bytes that all connections may make the broker hold: frames that have begun to arrive, requests that are not
-  /// answered, responses that are not read.
+  /// Bytes of the requests under way of one connection, beyond which it is read no further.
+  static let maxUnderWay = 16 << 20
+  /// Bytes that all connections may make the broker hold: frames that have begun to arrive, requests that are under
+  /// way, responses that are not read.
   static let maxHeld = 256 << 20
-  /// Reads at the store at a time; the answers of so many may be in memory before they count as responses.
-  static let maxQueriesUnderWay = 32
+  /// Answers of reads that may wait in memory for the disk.
+  static let maxAnswersHeld = 32
   /// How long a drain may take before connections are cut.
   public var drainTimeout: Duration = .seconds(8)
 

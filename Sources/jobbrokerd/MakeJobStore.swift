@@ -16,7 +16,9 @@ func makeJobStore(
   environment: [String: String], databasePath: String?, durability: Durability, on loop: BrokerLoop,
   logger: Logger
 ) async throws(JobError) -> any JobStore {
-  let backend = environment["JOB_STORE_BACKEND"].flatMap { $0.isEmpty ? nil : $0 } ?? "local"
+  // What is empty counts as not there, as with most programs.
+  let environment = environment.filter { !$0.value.isEmpty }
+  let backend = environment["JOB_STORE_BACKEND"] ?? "local"
   switch backend {
   case "local", "sqlite":
     let path =
@@ -27,15 +29,14 @@ func makeJobStore(
       throw JobError(
         .invalidArgument, "--db is for the local store; JOB_STORE_BACKEND=\(backend) uses TURSO_DATABASE_URL")
     }
-    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
-    guard let url = value("TURSO_DATABASE_URL") else {
+    guard let url = environment["TURSO_DATABASE_URL"] else {
       throw JobError(
         .invalidArgument,
         "JOB_STORE_BACKEND=\(backend) needs TURSO_DATABASE_URL, as in libsql://NAME.turso.io or http://127.0.0.1:8080"
       )
     }
     let configuration = try LibSQLConfiguration(
-      url: url, token: value("TURSO_AUTH_TOKEN"), authorities: value("TURSO_CA_FILE"))
+      url: url, token: environment["TURSO_AUTH_TOKEN"], authorities: environment["TURSO_CA_FILE"])
     return try await LibSQLJobStore.open(configuration, logger: logger)
   default:
     throw JobError(

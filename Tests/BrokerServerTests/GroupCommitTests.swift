@@ -50,6 +50,22 @@ import Testing
     #expect(await bench.transaction() == 1)
     try await bench.end()
   }
+
+  /// The commit of a store on this host may be seen before the loop hears of it, and before it is durable.
+  @Test(arguments: [false, true]) func aReadWaitsForATransactionThatItMayHaveSeen(isRemote: Bool) async throws
+  {
+    let bench = try await Bench(isRemote: isRemote)
+    #expect(try await bench.visible == nil)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    #expect(try await bench.visible == (isRemote ? nil : 1))
+    try await bench.answer(after: .zero)
+    #expect(try await bench.visible == nil)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    #expect(try await bench.visible == (isRemote ? nil : 2))
+    try await bench.end()
+  }
 }
 
 /// A group commit on a loop whose clock stands still until it is told the time.
@@ -78,6 +94,10 @@ private struct Bench {
       }
     }
     await loop.run()
+  }
+
+  var visible: Int? {
+    get async throws { try await loop.executeInContext { [commits] in commits.value.visible } }
   }
 
   /// Waits until a transaction is under way, and returns how many commands it has.

@@ -8,6 +8,7 @@ import Testing
 
 /// What the broker does when its disk is full or broken, or when a reader keeps its log from shrinking.
 @Suite(.timeLimit(.minutes(3))) struct DiskTests {
+  private static let job = NewJob(type: "t")
   private static let large = #"{"x":"\#(String(repeating: "x", count: 100_000))"}"#
 
   @Test(.enabled(if: SmallDisk.isAvailable, "a tmpfs in a mount namespace needs root"))
@@ -118,6 +119,36 @@ import Testing
     }
     try disk.end(.hold)
     #expect(try await raw.read()?.id == 3)
+    #expect(await broker.process.stop() == 0)
+  }
+
+  @Test(
+    .enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"),
+    arguments: [
+      .watch(WatchSelection()), .watch(WatchSelection(types: ["t"])), .list(JobFilter()), .position(job.id),
+      .get(job.id),
+    ] as [JobModel.Operation])
+  func whoReadsIsNotToldOfWhatIsNotDurable(operation: JobModel.Operation) async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let (writer, reader) = (try RawConnection(to: broker.socket), try RawConnection(to: broker.socket))
+    try await writer.greet()
+    try await reader.greet()
+    // The first commit of a log syncs the log's head on the way.
+    _ = try await writer.ask(2, .create([NewJob(type: "t")]))
+    try disk.begin(.hold)
+    try await writer.write(Request(id: 3, operation: .create([Self.job])))
+    try await until({ disk.isHolding }, { $0 })
+    try await reader.write(Request(id: 2, operation: operation))
+    // What it answers at once it would have answered before this.
+    for number in 3..<10 as Range<UInt64> {
+      try await reader.write(Request(id: number, operation: .ping))
+      #expect(try await reader.read()?.id == number)
+    }
+    try disk.end(.hold)
+    #expect(try await reader.read()?.id == 2)
+    #expect(try await writer.read()?.id == 3)
     #expect(await broker.process.stop() == 0)
   }
 

@@ -94,7 +94,7 @@ import TrustSupport
         connections.append(connection)
       }
       try await expectRefusals(among: connections, healthy)
-      // Small frames are no matter of that.
+      // Whoever holds little is served.
       let small = try RawConnection(to: broker.socket)
       try await small.greet()
       await small.write([0, 0])
@@ -170,15 +170,20 @@ import TrustSupport
     }
   }
 
+  /// Claims of 15 MB that wait, just under what one connection may have under way.
+  private static func waitingClaims() throws -> [UInt8] {
+    let names = (0..<1_000).map { String(repeating: "w", count: Limits.name - 6) + "\(100_000 + $0)" }
+    return try RawConnection.frames(
+      of: (2..<42).map {
+        Request(id: $0, operation: .claim(ClaimRequest(types: names, wait: .seconds(600))))
+      })
+  }
+
   @Test func requestsThatWaitAreBoundedForAllTogether() async throws {
     try await measure("claims of 1,000 types that wait") { broker, healthy in
-      let names = (0..<1_000).map { String(repeating: "w", count: Limits.name - 6) + "\(100_000 + $0)" }
-      let claims = try RawConnection.frames(
-        of: (2..<102).map {
-          Request(id: $0, operation: .claim(ClaimRequest(types: names, wait: .seconds(600))))
-        })
+      let claims = try Self.waitingClaims()
       var connections: [RawConnection] = []
-      let count = 15 * max(1, Self.scale / 4)
+      let count = 25 * max(1, Self.scale / 4)
       for _ in 0..<count {
         let connection = try RawConnection(to: broker.socket)
         try await connection.greet()
@@ -186,7 +191,25 @@ import TrustSupport
         connections.append(connection)
       }
       try await expectRefusals(among: connections, healthy)
-      return ("100 for each of \(count) connections", connections)
+      return ("40 for each of \(count) connections", connections)
+    }
+  }
+
+  @Test func whoGoesLeavesNothingBehind() async throws {
+    try await measure("clients that go in the midst of their requests") { broker, healthy in
+      let pings = (1_000..<2_000).map { Request(id: $0, operation: .ping) }
+      let requests = try Self.waitingClaims() + RawConnection.frames(of: pings)
+      let count = 40 * max(1, Self.scale / 4)
+      for _ in 0..<count {
+        let connection = try RawConnection(to: broker.socket)
+        try await connection.greet()
+        await connection.write(requests)
+        connection.endWriting()
+        while try await connection.read() != nil {}
+      }
+      // Were it counted on, whoever holds anything would be cut off.
+      _ = try await healthy.create(NewJob(type: "large", metadata: Self.large))
+      return ("\(count) clients", [])
     }
   }
 
