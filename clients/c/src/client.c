@@ -44,6 +44,7 @@ jobbroker_client *jobbroker_new(const jobbroker_options *options) {
   client->fd = client->loop.descriptor = client->loop.timer = client->loop.socket = -1;
   client->loop.armed = JB_NEVER;
   client->random = jb_seed();
+  client->ids = jb_id_pool_new();
   client->last_id = JB_HELLO_ID;
   client->max_in_flight = JB_IN_FLIGHT;
   client->read_only = options->read_only;
@@ -60,6 +61,7 @@ void jobbroker_free(jobbroker_client *client) {
   /* What a notice or callback sends now is refused. */
   jb_end(client, jb_reply_error(JOBBROKER_UNAVAILABLE, "the client was closed"));
   jb_loop_free(client);
+  jb_id_pool_free(client->ids);
   jb_buffer_free(&client->incoming);
   jb_buffer_free(&client->outgoing);
   jobbroker_reply_free(client->trouble);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "session.h"
+#include "wire.h"
 
 enum { JB_READ_SIZE = 16 << 10, JB_READS_AT_A_TIME = 16 };
 
@@ -32,14 +33,21 @@ static void dial_later(jobbroker_client *client, jobbroker_reply *reason) {
 static void greet(jobbroker_client *client) {
   struct jb_hello hello = {JB_PROTOCOL_VERSION, client->client_name, client->worker_name, client->read_only};
   struct jb_arena arena;
-  jb_arena_init(&arena, 0, SIZE_MAX);
+  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
   Jobbroker__Request *message = jb_message_hello(&arena, &hello);
+  size_t size = 0;
+  uint8_t *body = NULL;
+  if (message) {
+    message->id = JB_HELLO_ID;
+    size = jb_request_size(message);
+    body = jb_arena_take(&arena, size);
+  }
   client->state = JB_GREETING;
   client->greeting_ends = jb_now() + JB_PATIENCE_MS;
   jb_wake_at(client, client->greeting_ends);
-  if (message) {
-    message->id = JB_HELLO_ID;
-    jb_transmit(client, message, jobbroker__request__get_packed_size(message));
+  if (body) {
+    jb_request_write(message, body + size);
+    jb_transmit(client, body, size);
   } else {
     jb_lost(client, jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory"));
   }
