@@ -104,9 +104,8 @@ export class Client {
    *
    * @throws JobBrokerError ALREADY_EXISTS when the id belongs to a job with other content.
    */
-  async create(job: NewJob, options: CallOptions = {}): Promise<CreatedJob> {
-    const [created] = await this.createMany([job], options);
-    return created as CreatedJob;
+  create(job: NewJob, options: CallOptions = {}): Promise<CreatedJob> {
+    return this.createMany([job], options).then(([created]) => created as CreatedJob);
   }
 
   /** Creates 1–1,000 jobs: all of them or none. One outcome a job, in the same order. */

@@ -69,10 +69,12 @@ declare module "node:net" {
     destroySoon(): void;
     write(bytes: Uint8Array): boolean;
     on(event: "connect" | "end" | "close", listener: () => void): this;
-    on(event: "data", listener: (bytes: Buffer) => void): this;
     on(event: "error", listener: (error: Error) => void): this;
     once(event: "close", listener: () => void): this;
     readonly destroyed: boolean;
   }
-  function connect(options: { path: string }): Socket;
+  function connect(options: {
+    path: string;
+    onread: { buffer: Buffer; callback: (count: number) => boolean };
+  }): Socket;
 }
