@@ -249,8 +249,8 @@ function writeField(field: Field, value: unknown): void {
       const number = integer(value, -0x8000_0000, 0x7fff_ffff);
       return writer.uint32(((number << 1) ^ (number >> 31)) >>> 0);
     }
-    case "uint64": return writer.int64(wideInteger(value, 0n, (1n << 64n) - 1n));
-    case "int64": return writer.int64(wideInteger(value, -(1n << 63n), (1n << 63n) - 1n));
+    case "uint64": return writer.int64(wideInteger(value, 0n, largestUInt64));
+    case "int64": return writer.int64(wideInteger(value, smallestInt64, largestInt64));
     case "double":
       if (typeof value !== "number") throw new Refusal(value, "a number");
       return writer.double(value);
@@ -274,6 +274,10 @@ function integer(value: unknown, minimum: number, maximum: number): number {
   if (Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum) return value as number;
   throw new Refusal(value, `a whole number, ${minimum} to ${maximum}`);
 }
+
+const largestUInt64 = (1n << 64n) - 1n;
+const largestInt64 = (1n << 63n) - 1n;
+const smallestInt64 = -(1n << 63n);
 
 function wideInteger(value: unknown, minimum: bigint, maximum: bigint): number | bigint {
   if (typeof value === "bigint" ? value >= minimum && value <= maximum
