@@ -19,12 +19,19 @@ char *jobbroker_default_socket(void) {
   return length < 0 ? NULL : result;
 }
 
+jobbroker_reply *jb_no_broker(const char *socket_path, const char *reason) {
+  return jb_reply_error(JOBBROKER_UNAVAILABLE,
+                        "no broker answers at %s (%s); start one with: jobbrokerd --socket %s", socket_path, reason,
+                        socket_path);
+}
+
 jobbroker_reply *jb_objection(const char *socket_path, uid_t uid) {
   char directory[64];
   struct stat status;
   int length = snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
   if (strncmp(socket_path, directory, (size_t)length) != 0 || socket_path[length] != '/') return NULL;
-  if (lstat(directory, &status) < 0 || status.st_uid == uid) return NULL;
+  if (lstat(directory, &status) < 0) return jb_no_broker(socket_path, strerror(errno));
+  if (status.st_uid == uid) return NULL;
   return jb_reply_error(JOBBROKER_PERMISSION_DENIED,
                         "%s belongs to another user (uid %u), so no broker of yours answers there; remove it, or set "
                         "JOBBROKER_SOCKET",

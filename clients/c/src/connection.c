@@ -13,12 +13,6 @@
 
 enum { JB_READ_SIZE = 16 << 10, JB_READS_AT_A_TIME = 16 };
 
-static jobbroker_reply *no_broker(const jobbroker_client *client, const char *reason) {
-  return jb_reply_error(JOBBROKER_UNAVAILABLE,
-                        "no broker answers at %s (%s); start one with: jobbrokerd --socket %s", client->socket_path,
-                        reason, client->socket_path);
-}
-
 /* Tries again after a while. Takes the reason. */
 static void dial_later(jobbroker_client *client, jobbroker_reply *reason) {
   jobbroker_reply_free(client->trouble);
@@ -69,14 +63,14 @@ void jb_dial(jobbroker_client *client, int64_t now) {
   strcpy(address.sun_path, client->socket_path);
   jobbroker_reply *objection = jb_objection(client->socket_path, getuid());
   if (objection) {
-    jb_end(client, objection);
+    objection->code == JOBBROKER_UNAVAILABLE ? dial_later(client, objection) : jb_end(client, objection);
     return;
   }
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   /* A Unix socket connects at once or not at all; EAGAIN means that more clients are at the door than it has room for.
    * Later only the read of jobbroker_wait blocks: all others say MSG_DONTWAIT. */
   if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 || fcntl(fd, F_SETFL, 0) < 0) {
-    dial_later(client, no_broker(client, strerror(errno)));
+    dial_later(client, jb_no_broker(client->socket_path, strerror(errno)));
     if (fd >= 0) close(fd);
     return;
   }
@@ -215,7 +209,7 @@ static void lose(jobbroker_client *client, jobbroker_reply *reason, bool repeats
   jb_close_socket(client);
   client->state = JB_AWAY;
   if (greeting && repeats) {
-    jobbroker_reply *whole = no_broker(client, reason->message);
+    jobbroker_reply *whole = jb_no_broker(client->socket_path, reason->message);
     jobbroker_reply_free(reason);
     reason = whole;
   }

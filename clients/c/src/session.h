@@ -177,8 +177,9 @@ void jb_loop_free(jobbroker_client *client);
 
 /* --------------------------------------------------------------------------------------------------- client.c */
 
-/* Why a user must not connect to a socket, or NULL: it is in his directory in /tmp, where anybody may take a name that
- * can be guessed, and that is somebody else's. */
+jobbroker_reply *jb_no_broker(const char *socket_path, const char *reason);
+/* Why a user must not connect to a socket in his directory in /tmp, where anybody may take a name that can be guessed; or
+ * NULL. PERMISSION_DENIED: it is somebody else's. UNAVAILABLE: it is not there, and who makes it next is not known. */
 jobbroker_reply *jb_objection(const char *socket_path, uid_t uid);
 void jb_set_error(jobbroker_client *client, jobbroker_reply *error);
 void jb_tell(jobbroker_client *client, const jobbroker_notice *notice);

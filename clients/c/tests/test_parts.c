@@ -263,15 +263,18 @@ static void the_socket_is_where_the_environment_says(void) {
   unsetenv("JOBBROKER_SOCKET");
 }
 
-static void a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(void) {
+static void a_directory_in_tmp_that_is_missing_or_somebody_elses_is_refused(void) {
   /* A user that is not this one. */
   uid_t uid = getuid() + 3100000000u;
   char directory[64], path[80];
   snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
   snprintf(path, sizeof path, "%s/jobbroker.sock", directory);
-  CHECK(!jb_objection(path, uid)); /* There is none yet. */
-  CHECK(mkdir(directory, 0700) == 0);
   jobbroker_reply *objection = jb_objection(path, uid);
+  CHECK(objection && jobbroker_reply_code(objection) == JOBBROKER_UNAVAILABLE);
+  CHECK_CONTAINS(jobbroker_reply_message(objection), "No such file or directory");
+  jobbroker_reply_free(objection);
+  CHECK(mkdir(directory, 0700) == 0);
+  objection = jb_objection(path, uid);
   CHECK(objection && jobbroker_reply_code(objection) == JOBBROKER_PERMISSION_DENIED);
   CHECK_CONTAINS(jobbroker_reply_message(objection), "belongs to another user");
   jobbroker_reply_free(objection);
@@ -292,6 +295,6 @@ int main(void) {
   RUN(requests_are_written_as_by_protobuf_c);
   RUN(damaged_replies_do_no_harm);
   RUN(the_socket_is_where_the_environment_says);
-  RUN(a_directory_in_tmp_that_belongs_to_somebody_else_is_refused);
+  RUN(a_directory_in_tmp_that_is_missing_or_somebody_elses_is_refused);
   return 0;
 }

@@ -248,8 +248,12 @@ export class Session {
 
   private dial(): void {
     if (this.ending) return;
-    const refusal = objection(this.settings.socketPath, process.getuid?.() ?? 0);
-    if (refusal) return void this.close(refusal);
+    try {
+      const refusal = objection(this.settings.socketPath, process.getuid?.() ?? 0);
+      if (refusal) return void this.close(refusal);
+    } catch (error) {
+      return this.notConnected(this.noBroker((error as NodeError).code ?? String(error)));
+    }
     this.isReady = false;
     this.parting = undefined;
     this.connection = new Connection(this.settings.socketPath, {

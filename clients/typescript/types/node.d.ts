@@ -58,7 +58,7 @@ declare module "node:crypto" {
   function randomFillSync<T extends Uint8Array>(bytes: T): T;
 }
 declare module "node:fs" {
-  export function lstatSync(path: string, options: { throwIfNoEntry: false }): { uid: number } | undefined;
+  export function lstatSync(path: string): { uid: number };
 }
 declare module "node:path" {
   function basename(path: string): string;
