@@ -29,10 +29,10 @@ static void request(const uint8_t *frame, size_t count) {
   jb_arena_init(&arena, NULL, 0, SIZE_MAX);
   Jobbroker__Request *again = message ? say_again(&arena, message) : NULL;
   if (again) {
-    size_t size = jb_request_size(again);
+    size_t size = jb_request_write(again, NULL, 0);
     uint8_t *bytes = malloc(JB_LENGTH_PREFIX + size);
     jb_frame_prefix(bytes, (uint32_t)size);
-    jb_request_write(again, bytes + JB_LENGTH_PREFIX + size);
+    jb_request_write(again, bytes + JB_LENGTH_PREFIX + size, size);
     print_hex(bytes, JB_LENGTH_PREFIX + size);
     free(bytes);
   } else {

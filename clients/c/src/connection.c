@@ -33,14 +33,14 @@ static void greet(jobbroker_client *client) {
   uint8_t *body = NULL;
   if (message) {
     message->id = JB_HELLO_ID;
-    size = jb_request_size(message);
+    size = jb_request_write(message, NULL, 0);
     body = jb_arena_take(&arena, size);
   }
   client->state = JB_GREETING;
   client->greeting_ends = jb_now() + JB_PATIENCE_MS;
   jb_wake_at(client, client->greeting_ends);
   if (body) {
-    jb_request_write(message, body + size);
+    jb_request_write(message, body + size, size);
     jb_transmit(client, body, size);
   } else {
     jb_lost(client, jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory"));

@@ -7,7 +7,7 @@
 #include "calls.h"
 #include "wire.h"
 
-/* What the messages of most requests take. */
+/* What the messages of most requests take, and what they take written. */
 enum { JB_MESSAGE_MEMORY = 1024 };
 
 /* The broker counts no wait beyond ten years, and neither do we. */
@@ -39,8 +39,8 @@ static bool shorten_wait(struct jb_call *call) {
   if (message) {
     int64_t left = call->wait_ends - jb_now();
     message->claim->wait_ms = left > 0 ? (uint64_t)left : 0;
-    call->size = jb_request_size(message);
-    jb_request_write(message, call->body + call->size);
+    size_t size = jb_request_write(message, NULL, 0);
+    call->size = jb_request_write(message, call->body + size, size);
   }
   jb_arena_free(&arena);
   return message;
@@ -99,7 +99,8 @@ static void flush(jobbroker_client *client) {
 static struct jb_call *new_call(jobbroker_client *client, Jobbroker__Request *message) {
   if (!message) return NULL;
   message->id = client->last_id + 1;
-  size_t size = jb_request_size(message);
+  uint8_t body[JB_MESSAGE_MEMORY], *end = body + sizeof body;
+  size_t size = jb_request_write(message, end, sizeof body);
   struct jb_call *call = malloc(sizeof *call + size);
   if (!call) return NULL;
   *call = (struct jb_call){
@@ -110,7 +111,11 @@ static struct jb_call *new_call(jobbroker_client *client, Jobbroker__Request *me
       .repeatable = jb_is_repeatable(message),
       .size = size,
   };
-  jb_request_write(message, call->body + size);
+  if (size <= sizeof body) {
+    memcpy(call->body, end - size, size);
+  } else {
+    jb_request_write(message, call->body + size, size);
+  }
   return call;
 }
 

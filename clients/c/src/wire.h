@@ -83,11 +83,8 @@ uint64_t jb_wire_id(const uint8_t *bytes, size_t count);
 
 /* ----------------------------------------------------------------------------------------------- wire_write.c */
 
-/* How many bytes a request takes. */
-size_t jb_request_size(const Jobbroker__Request *message);
-
 /* Writes a request so that it ends before `end`: from its last byte to its first, for then a length is known when it is
- * to be written. */
-void jb_request_write(const Jobbroker__Request *message, uint8_t *end);
+ * to be written. Returns how many bytes it takes; if there is not so much room, what is there is of no use. */
+size_t jb_request_write(const Jobbroker__Request *message, uint8_t *end, size_t room);
 
 #endif

@@ -3,15 +3,16 @@
 
 #include "wire.h"
 
-/* What has been written, which is what ends before `end`; without one, bytes are only counted. */
+/* What has been written ends before `end`; what finds no room is only counted. */
 struct writer {
   uint8_t *end;
+  size_t room;
   size_t count;
 };
 
 static void put(struct writer *writer, const void *bytes, size_t count) {
   writer->count += count;
-  if (writer->end && count) memcpy(writer->end - writer->count, bytes, count);
+  if (writer->count <= writer->room && count) memcpy(writer->end - writer->count, bytes, count);
 }
 
 static void put_varint(struct writer *writer, uint64_t value) {
@@ -107,13 +108,8 @@ static void put_request(struct writer *writer, const Jobbroker__Request *request
   put_field(writer, 1, PROTOBUF_C_TYPE_UINT64, &request->id);
 }
 
-size_t jb_request_size(const Jobbroker__Request *message) {
-  struct writer writer = {NULL, 0};
+size_t jb_request_write(const Jobbroker__Request *message, uint8_t *end, size_t room) {
+  struct writer writer = {end, room, 0};
   put_request(&writer, message);
   return writer.count;
-}
-
-void jb_request_write(const Jobbroker__Request *message, uint8_t *end) {
-  struct writer writer = {end, 0};
-  put_request(&writer, message);
 }

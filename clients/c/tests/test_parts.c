@@ -185,8 +185,9 @@ static void check_written(const jobbroker_request *request) {
   message->id = UINT64_MAX - 7;
   size_t size;
   uint8_t *expected = packed(&message->base, &size), *bytes = malloc(size);
-  CHECK(bytes && jb_request_size(message) == size);
-  jb_request_write(message, bytes + size);
+  CHECK(bytes && jb_request_write(message, NULL, 0) == size);
+  CHECK(jb_request_write(message, bytes + size, size - 1) == size);
+  CHECK(jb_request_write(message, bytes + size, size) == size);
   CHECK(memcmp(bytes, expected, size) == 0);
   check_against_protobuf_c(bytes, size, &jobbroker__request__descriptor);
   free(bytes);
