@@ -34,8 +34,10 @@ extension Session {
 
   private func dial() {
     guard case .away = state else { return }
-    if let objection = SocketOwner.objection(to: configuration.socketPath, uid: getuid()) {
-      return close(with: objection)
+    switch SocketOwner.objection(to: configuration.socketPath, uid: getuid()) {
+    case .missing(let code): return retryLater(noBroker(String(cString: strerror(code)) + "."))
+    case .foreign(let error): return close(with: error)
+    case nil: break
     }
     let session = NIOLoopBound(self, eventLoop: eventLoop)
     ClientBootstrap(group: eventLoop)

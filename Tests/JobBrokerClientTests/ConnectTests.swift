@@ -30,14 +30,40 @@ import Testing
     // A user that is not this one.
     let uid = getuid() &+ 3_000_000_000
     let directory = "/tmp/jobbroker-\(uid)"
-    #expect(SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: uid) == nil, "there is none yet")
+    guard case .missing(ENOENT) = SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: uid) else {
+      Issue.record("there is none yet")
+      return
+    }
     try #require(mkdir(directory, 0o700) == 0)
     defer { rmdir(directory) }
-    let objection = SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: uid)
-    #expect(objection?.code == .permissionDenied)
-    #expect(
-      objection?.message.contains("\(directory) belongs to another user (uid \(getuid()))") == true)
+    guard case .foreign(let error) = SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: uid) else {
+      Issue.record("it is not his")
+      return
+    }
+    #expect(error.code == .permissionDenied)
+    #expect(error.message.contains("\(directory) belongs to another user (uid \(getuid()))"))
     #expect(SocketOwner.objection(to: "\(directory)/jobbroker.sock", uid: getuid()) == nil, "not his")
+  }
+
+  /// In the user's own directory, for he can make no other's; where it is there, he may have a broker in it.
+  @Test(.enabled(if: access("/tmp/jobbroker-\(getuid())", F_OK) != 0))
+  func findsABrokerWhoseDirectoryInTmpWasMissing() async throws {
+    let directory = "/tmp/jobbroker-\(getuid())"
+    let path = "\(directory)/jobbroker.sock"
+    let error = await failure { () throws(JobError) in
+      try await JobBrokerClient.connect(configuration(path))
+    }
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.contains("No such file or directory. Start one") == true)
+    async let connecting = JobBrokerClient.connect(configuration(path), waitsForBroker: true)
+    try #require(mkdir(directory, 0o700) == 0)
+    defer {
+      unlink(path)
+      rmdir(directory)
+    }
+    let broker = try await ScriptedBroker(at: path)
+    _ = try await broker.welcome()
+    #expect(try await connecting.welcome.server == "scripted")
   }
 
   @Test func waitsForTheBrokerWhenAsked() async throws {

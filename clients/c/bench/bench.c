@@ -47,7 +47,6 @@ static jobbroker_new_job new_job(void) {
   static char metadata[257];
   if (!metadata[0]) snprintf(metadata, sizeof metadata, "{\"text\":\"%0*d\"}", 245, 0);
   jobbroker_new_job job = JOBBROKER_NEW_JOB_INIT;
-  job.id = jobbroker_id_make();
   job.type = "bench";
   job.metadata = metadata;
   return job;

@@ -6,6 +6,7 @@
 #include "adapter.h"
 #include "buffer.h"
 #include "reply.h"
+#include "wire.h"
 
 static void print_hex(const uint8_t *bytes, size_t count) {
   for (size_t i = 0; i < count; i++) printf("%02x", bytes[i]);
@@ -25,13 +26,13 @@ static void request(const uint8_t *frame, size_t count) {
   Jobbroker__Request *message =
       jobbroker__request__unpack(NULL, count - JB_LENGTH_PREFIX, frame + JB_LENGTH_PREFIX);
   struct jb_arena arena;
-  jb_arena_init(&arena, 0, SIZE_MAX);
+  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
   Jobbroker__Request *again = message ? say_again(&arena, message) : NULL;
   if (again) {
-    size_t size = jobbroker__request__get_packed_size(again);
+    size_t size = jb_request_write(again, NULL, 0);
     uint8_t *bytes = malloc(JB_LENGTH_PREFIX + size);
     jb_frame_prefix(bytes, (uint32_t)size);
-    jobbroker__request__pack(again, bytes + JB_LENGTH_PREFIX);
+    jb_request_write(again, bytes + JB_LENGTH_PREFIX + size, size);
     print_hex(bytes, JB_LENGTH_PREFIX + size);
     free(bytes);
   } else {

@@ -117,7 +117,8 @@ static bool to_request(struct jb_arena *arena, const Jobbroker__Request *message
 
 Jobbroker__Request *say_again(struct jb_arena *arena, const Jobbroker__Request *message) {
   Jobbroker__Request *again = NULL;
-  jobbroker_request request = {0};
+  /* The message will point into it. */
+  jobbroker_request *request = jb_arena_take(arena, sizeof *request);
   if (message->operation_case == JOBBROKER__REQUEST__OPERATION_HELLO) {
     const Jobbroker__Hello *hello = message->hello;
     again = jb_message_hello(
@@ -126,8 +127,8 @@ Jobbroker__Request *say_again(struct jb_arena *arena, const Jobbroker__Request *
     if (message->unwatch->has_watch_id) again = jb_message_unwatch(arena, message->unwatch->watch_id);
   } else if (message->operation_case == JOBBROKER__REQUEST__OPERATION_WITHDRAW) {
     if (message->withdraw->has_claim_id) again = jb_message_withdraw(arena, message->withdraw->claim_id);
-  } else if (to_request(arena, message, &request)) {
-    again = jb_message_make(arena, &request);
+  } else if (to_request(arena, message, request)) {
+    again = jb_message_make(arena, request, NULL);
   }
   if (!again || !message->id) return NULL;
   again->id = message->id;

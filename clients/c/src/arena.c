@@ -5,26 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The first chunk does for most messages; each further one is twice as large as the one before, because zeroing more than
- * is used costs more than the message. */
-enum { JB_MINIMUM_CHUNK = 1024, JB_MAXIMUM_CHUNK = 64 << 10 };
+/* Each chunk is twice as large as the one before. */
+enum { JB_MINIMUM_CHUNK = 4 << 10, JB_MAXIMUM_CHUNK = 64 << 10 };
 
 struct jb_chunk {
   struct jb_chunk *next;
   alignas(max_align_t) char bytes[];
 };
 
-static void *allocate(void *arena, size_t size) { return jb_arena_take(arena, size); }
-
-static void leave(void *arena, void *piece) {
-  (void)arena;
-  (void)piece;
-}
-
-void jb_arena_init(struct jb_arena *arena, size_t size, size_t limit) {
+void jb_arena_init(struct jb_arena *arena, void *memory, size_t size, size_t limit) {
   *arena = (struct jb_arena){
-      .allocator = {.alloc = allocate, .free = leave, .allocator_data = arena},
-      .next_size = size < JB_MINIMUM_CHUNK ? JB_MINIMUM_CHUNK : size,
+      .cursor = memory,
+      .end = memory ? (char *)memory + size : NULL,
+      .next_size = JB_MINIMUM_CHUNK,
       .allowance = limit,
   };
 }
@@ -40,8 +33,7 @@ void jb_arena_free(struct jb_arena *arena) {
 
 static bool add_chunk(struct jb_arena *arena, size_t needed) {
   size_t size = arena->next_size < needed ? needed : arena->next_size;
-  /* calloc, because every piece has to be zero. */
-  struct jb_chunk *chunk = calloc(1, sizeof *chunk + size);
+  struct jb_chunk *chunk = malloc(sizeof *chunk + size);
   if (!chunk) {
     arena->starved = true;
     return false;
@@ -61,21 +53,15 @@ void *jb_arena_take(struct jb_arena *arena, size_t size) {
     return NULL;
   }
   size_t rounded = (size + alignment - 1) & ~(alignment - 1);
-  if ((size_t)(arena->end - arena->cursor) < rounded && !add_chunk(arena, rounded)) return NULL;
+  bool fits = arena->cursor && (size_t)(arena->end - arena->cursor) >= rounded;
+  if (!fits && !add_chunk(arena, rounded)) return NULL;
   arena->allowance -= size;
   void *piece = arena->cursor;
   arena->cursor += rounded;
-  return piece;
+  return memset(piece, 0, size);
 }
 
 void *jb_arena_take_array(struct jb_arena *arena, size_t count, size_t size) {
   if (size && count > SIZE_MAX / size) return NULL;
   return jb_arena_take(arena, count * size);
-}
-
-char *jb_arena_text(struct jb_arena *arena, const char *text) {
-  size_t size = strlen(text) + 1;
-  char *copy = jb_arena_take(arena, size);
-  if (copy) memcpy(copy, text, size);
-  return copy;
 }

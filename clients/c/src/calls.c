@@ -40,11 +40,6 @@ struct jb_calls jb_calls_take_all(struct jb_calls *calls) {
   return all;
 }
 
-void jb_call_free(struct jb_call *call) {
-  jb_arena_free(&call->arena);
-  free(call);
-}
-
 void jb_call_tell(const struct jb_call *call, jobbroker_reply *reply) {
   if (call->callback) {
     call->callback(reply, call->context);
@@ -56,7 +51,7 @@ void jb_call_tell(const struct jb_call *call, jobbroker_reply *reply) {
 void jb_call_resolve(struct jb_call *call, jobbroker_reply *reply) {
   jobbroker_callback *callback = call->callback;
   void *context = call->context;
-  jb_call_free(call);
+  free(call);
   jb_call_tell(&(struct jb_call){.callback = callback, .context = context}, reply);
 }
 
@@ -67,9 +62,9 @@ void jb_call_forget(struct jb_call *call) {
 }
 
 bool jb_is_watch(const struct jb_call *call) {
-  return call->message->operation_case == JOBBROKER__REQUEST__OPERATION_WATCH;
+  return call->operation == JOBBROKER__REQUEST__OPERATION_WATCH;
 }
 
 bool jb_is_claim(const struct jb_call *call) {
-  return call->message->operation_case == JOBBROKER__REQUEST__OPERATION_CLAIM;
+  return call->operation == JOBBROKER__REQUEST__OPERATION_CLAIM;
 }

@@ -12,7 +12,6 @@ struct jb_call *jb_calls_take(struct jb_calls *calls, uint64_t id);
 struct jb_call *jb_calls_find(const struct jb_calls *calls, uint64_t id);
 struct jb_calls jb_calls_take_all(struct jb_calls *calls);
 
-void jb_call_free(struct jb_call *call);
 /* Hands an answer over. What the callee does may end the call, which must not be touched afterwards. */
 void jb_call_tell(const struct jb_call *call, jobbroker_reply *reply);
 /* Ends a call that is in no list with its answer. */

@@ -19,12 +19,19 @@ char *jobbroker_default_socket(void) {
   return length < 0 ? NULL : result;
 }
 
+jobbroker_reply *jb_no_broker(const char *socket_path, const char *reason) {
+  return jb_reply_error(JOBBROKER_UNAVAILABLE,
+                        "no broker answers at %s (%s); start one with: jobbrokerd --socket %s", socket_path, reason,
+                        socket_path);
+}
+
 jobbroker_reply *jb_objection(const char *socket_path, uid_t uid) {
   char directory[64];
   struct stat status;
   int length = snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
   if (strncmp(socket_path, directory, (size_t)length) != 0 || socket_path[length] != '/') return NULL;
-  if (lstat(directory, &status) < 0 || status.st_uid == uid) return NULL;
+  if (lstat(directory, &status) < 0) return jb_no_broker(socket_path, strerror(errno));
+  if (status.st_uid == uid) return NULL;
   return jb_reply_error(JOBBROKER_PERMISSION_DENIED,
                         "%s belongs to another user (uid %u), so no broker of yours answers there; remove it, or set "
                         "JOBBROKER_SOCKET",
@@ -44,6 +51,7 @@ jobbroker_client *jobbroker_new(const jobbroker_options *options) {
   client->fd = client->loop.descriptor = client->loop.timer = client->loop.socket = -1;
   client->loop.armed = JB_NEVER;
   client->random = jb_seed();
+  client->ids = jb_id_pool_new();
   client->last_id = JB_HELLO_ID;
   client->max_in_flight = JB_IN_FLIGHT;
   client->read_only = options->read_only;
@@ -60,6 +68,7 @@ void jobbroker_free(jobbroker_client *client) {
   /* What a notice or callback sends now is refused. */
   jb_end(client, jb_reply_error(JOBBROKER_UNAVAILABLE, "the client was closed"));
   jb_loop_free(client);
+  jb_id_pool_free(client->ids);
   jb_buffer_free(&client->incoming);
   jb_buffer_free(&client->outgoing);
   jobbroker_reply_free(client->trouble);

@@ -9,14 +9,9 @@
 #include <unistd.h>
 
 #include "session.h"
+#include "wire.h"
 
 enum { JB_READ_SIZE = 16 << 10, JB_READS_AT_A_TIME = 16 };
-
-static jobbroker_reply *no_broker(const jobbroker_client *client, const char *reason) {
-  return jb_reply_error(JOBBROKER_UNAVAILABLE,
-                        "no broker answers at %s (%s); start one with: jobbrokerd --socket %s", client->socket_path,
-                        reason, client->socket_path);
-}
 
 /* Tries again after a while. Takes the reason. */
 static void dial_later(jobbroker_client *client, jobbroker_reply *reason) {
@@ -32,14 +27,21 @@ static void dial_later(jobbroker_client *client, jobbroker_reply *reason) {
 static void greet(jobbroker_client *client) {
   struct jb_hello hello = {JB_PROTOCOL_VERSION, client->client_name, client->worker_name, client->read_only};
   struct jb_arena arena;
-  jb_arena_init(&arena, 0, SIZE_MAX);
+  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
   Jobbroker__Request *message = jb_message_hello(&arena, &hello);
+  size_t size = 0;
+  uint8_t *body = NULL;
+  if (message) {
+    message->id = JB_HELLO_ID;
+    size = jb_request_write(message, NULL, 0);
+    body = jb_arena_take(&arena, size);
+  }
   client->state = JB_GREETING;
   client->greeting_ends = jb_now() + JB_PATIENCE_MS;
   jb_wake_at(client, client->greeting_ends);
-  if (message) {
-    message->id = JB_HELLO_ID;
-    jb_transmit(client, message, jobbroker__request__get_packed_size(message));
+  if (body) {
+    jb_request_write(message, body + size, size);
+    jb_transmit(client, body, size);
   } else {
     jb_lost(client, jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory"));
   }
@@ -61,14 +63,14 @@ void jb_dial(jobbroker_client *client, int64_t now) {
   strcpy(address.sun_path, client->socket_path);
   jobbroker_reply *objection = jb_objection(client->socket_path, getuid());
   if (objection) {
-    jb_end(client, objection);
+    objection->code == JOBBROKER_UNAVAILABLE ? dial_later(client, objection) : jb_end(client, objection);
     return;
   }
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   /* A Unix socket connects at once or not at all; EAGAIN means that more clients are at the door than it has room for.
    * Later only the read of jobbroker_wait blocks: all others say MSG_DONTWAIT. */
   if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0 || fcntl(fd, F_SETFL, 0) < 0) {
-    dial_later(client, no_broker(client, strerror(errno)));
+    dial_later(client, jb_no_broker(client->socket_path, strerror(errno)));
     if (fd >= 0) close(fd);
     return;
   }
@@ -207,7 +209,7 @@ static void lose(jobbroker_client *client, jobbroker_reply *reason, bool repeats
   jb_close_socket(client);
   client->state = JB_AWAY;
   if (greeting && repeats) {
-    jobbroker_reply *whole = no_broker(client, reason->message);
+    jobbroker_reply *whole = jb_no_broker(client->socket_path, reason->message);
     jobbroker_reply_free(reason);
     reason = whole;
   }

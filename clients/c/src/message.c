@@ -1,34 +1,14 @@
 #include "message.h"
 
-#include <string.h>
-
 /* Declares a message in the arena, or gives up. */
 #define JB_MAKE(Type, init, name)                      \
   Type *name = jb_arena_take(arena, sizeof(Type));     \
   if (!name) return NULL;                              \
   init(name)
 
-static bool set_id(struct jb_arena *arena, jobbroker_id id, protobuf_c_boolean *has, ProtobufCBinaryData *field) {
-  *has = 1;
-  field->len = sizeof id.bytes;
-  field->data = jb_arena_take(arena, sizeof id.bytes);
-  if (field->data) memcpy(field->data, id.bytes, sizeof id.bytes);
-  return field->data;
-}
-
-/* Copies a text, if there is one. */
-static bool set_text(struct jb_arena *arena, const char *text, char **field) {
-  if (!text) return true;
-  *field = jb_arena_text(arena, text);
-  return *field;
-}
-
-static bool set_texts(struct jb_arena *arena, const char *const *texts, size_t count, char ***field) {
-  *field = jb_arena_take_array(arena, count, sizeof **field);
-  for (size_t i = 0; *field && i < count; i++) {
-    if (!set_text(arena, texts[i], &(*field)[i])) return false;
-  }
-  return *field;
+/* What protobuf-c reads, too, it does not declare as constant. */
+static ProtobufCBinaryData bytes_of(const jobbroker_id *id) {
+  return (ProtobufCBinaryData){sizeof id->bytes, (uint8_t *)id->bytes};
 }
 
 /* Sets a number that is there unless it is negative, or unless it is 0. */
@@ -37,25 +17,36 @@ static bool set_texts(struct jb_arena *arena, const char *const *texts, size_t c
 #define JB_SET_UNLESS_ZERO(message, field, number) \
   if (number) (message)->has_##field = 1, (message)->field = (number)
 
-static Jobbroker__NewJob *make_new_job(struct jb_arena *arena, const jobbroker_new_job *job) {
+#define JB_SET_ID(message, from) (message)->has_id = 1, (message)->id = bytes_of(from)
+
+static Jobbroker__NewJob *make_new_job(struct jb_arena *arena, const jobbroker_new_job *job,
+                                       struct jb_id_pool *ids) {
   JB_MAKE(Jobbroker__NewJob, jobbroker__new_job__init, message);
-  jobbroker_id id = jobbroker_id_is_none(job->id) ? jobbroker_id_make() : job->id;
+  const jobbroker_id *id = &job->id;
+  if (jobbroker_id_is_none(*id)) {
+    jobbroker_id *made = jb_arena_take(arena, sizeof *made);
+    if (!made) return NULL;
+    *made = jb_id_make(ids);
+    id = made;
+  }
+  JB_SET_ID(message, id);
+  message->type = (char *)job->type;
+  message->metadata = (char *)job->metadata;
+  message->unique_key = (char *)job->unique_key;
   JB_SET_UNLESS_ZERO(message, priority, job->priority);
   JB_SET_UNLESS_NEGATIVE(message, max_retries, job->max_retries);
   JB_SET_UNLESS_NEGATIVE(message, max_lost, job->max_lost);
   if (job->not_before >= 0) message->has_not_before = 1, message->not_before = job->not_before;
-  bool made = set_id(arena, id, &message->has_id, &message->id) && set_text(arena, job->type, &message->type) &&
-              set_text(arena, job->metadata, &message->metadata) &&
-              set_text(arena, job->unique_key, &message->unique_key);
-  return made ? message : NULL;
+  return message;
 }
 
-static Jobbroker__Create *make_create(struct jb_arena *arena, const jobbroker_creation *creation) {
+static Jobbroker__Create *make_create(struct jb_arena *arena, const jobbroker_creation *creation,
+                                      struct jb_id_pool *ids) {
   JB_MAKE(Jobbroker__Create, jobbroker__create__init, message);
   message->jobs = jb_arena_take_array(arena, creation->job_count, sizeof *message->jobs);
   if (!message->jobs) return NULL;
   for (size_t i = 0; i < creation->job_count; i++) {
-    message->jobs[i] = make_new_job(arena, &creation->jobs[i]);
+    message->jobs[i] = make_new_job(arena, &creation->jobs[i], ids);
     if (!message->jobs[i]) return NULL;
   }
   message->n_jobs = creation->job_count;
@@ -64,105 +55,109 @@ static Jobbroker__Create *make_create(struct jb_arena *arena, const jobbroker_cr
 
 static Jobbroker__List *make_list(struct jb_arena *arena, const jobbroker_filter *filter) {
   JB_MAKE(Jobbroker__List, jobbroker__list__init, message);
+  message->type = (char *)filter->type;
+  message->id_prefix = (char *)filter->id_prefix;
   JB_SET_UNLESS_ZERO(message, status, (Jobbroker__Status)filter->status);
   JB_SET_UNLESS_ZERO(message, limit, filter->limit);
   JB_SET_UNLESS_ZERO(message, cursor, filter->cursor);
-  bool made = set_text(arena, filter->type, &message->type) &&
-              set_text(arena, filter->id_prefix, &message->id_prefix);
-  return made ? message : NULL;
+  return message;
 }
 
 static Jobbroker__Update *make_update(struct jb_arena *arena, const jobbroker_update *update) {
   JB_MAKE(Jobbroker__Update, jobbroker__update__init, message);
+  JB_SET_ID(message, &update->id);
+  message->stage = (char *)update->stage;
+  message->result = (char *)update->result;
+  message->error = (char *)update->error;
   JB_SET_UNLESS_ZERO(message, attempt, update->attempt);
   JB_SET_UNLESS_ZERO(message, status, (Jobbroker__Status)update->status);
   /* Not `>= 0`: a NaN is for the broker to refuse. */
   if (!(update->progress < 0)) message->has_progress = 1, message->progress = update->progress;
   JB_SET_UNLESS_ZERO(message, clear_stage, update->clear_stage);
   JB_SET_UNLESS_NEGATIVE(message, retry_count, update->retry_count);
-  bool made = set_id(arena, update->id, &message->has_id, &message->id) &&
-              set_text(arena, update->stage, &message->stage) &&
-              set_text(arena, update->result, &message->result) &&
-              set_text(arena, update->error, &message->error);
-  return made ? message : NULL;
+  return message;
 }
 
 static Jobbroker__Complete *make_complete(struct jb_arena *arena, const jobbroker_completion *completion) {
   JB_MAKE(Jobbroker__Complete, jobbroker__complete__init, message);
+  JB_SET_ID(message, &completion->id);
+  message->result = (char *)completion->result;
   JB_SET_UNLESS_ZERO(message, attempt, completion->attempt);
-  bool made = set_id(arena, completion->id, &message->has_id, &message->id) &&
-              set_text(arena, completion->result, &message->result);
-  return made ? message : NULL;
+  return message;
 }
 
 static Jobbroker__Fail *make_fail(struct jb_arena *arena, const jobbroker_failure *failure) {
   JB_MAKE(Jobbroker__Fail, jobbroker__fail__init, message);
+  JB_SET_ID(message, &failure->id);
+  message->error = (char *)failure->error;
   JB_SET_UNLESS_ZERO(message, attempt, failure->attempt);
   JB_SET_UNLESS_ZERO(message, retryable, failure->retryable);
-  bool made = set_id(arena, failure->id, &message->has_id, &message->id) &&
-              set_text(arena, failure->error, &message->error);
-  return made ? message : NULL;
+  return message;
 }
 
 static Jobbroker__Release *make_release(struct jb_arena *arena, const jobbroker_return *release) {
   JB_MAKE(Jobbroker__Release, jobbroker__release__init, message);
+  JB_SET_ID(message, &release->id);
   JB_SET_UNLESS_ZERO(message, attempt, release->attempt);
   JB_SET_UNLESS_ZERO(message, delay_ms, release->delay_ms);
-  return set_id(arena, release->id, &message->has_id, &message->id) ? message : NULL;
+  return message;
 }
 
 static Jobbroker__Claim *make_claim(struct jb_arena *arena, const jobbroker_claim_options *claim) {
   JB_MAKE(Jobbroker__Claim, jobbroker__claim__init, message);
+  message->n_types = claim->type_count;
+  message->types = (char **)claim->types;
   JB_SET_UNLESS_ZERO(message, max_jobs, claim->max_jobs);
   JB_SET_UNLESS_ZERO(message, wait_ms, claim->wait_ms);
   JB_SET_UNLESS_ZERO(message, lease_ms, claim->lease_ms);
-  message->n_types = claim->type_count;
-  return set_texts(arena, claim->types, claim->type_count, &message->types) ? message : NULL;
+  return message;
 }
 
 static Jobbroker__Reap *make_reap(struct jb_arena *arena, const jobbroker_reaping *reaping) {
   JB_MAKE(Jobbroker__Reap, jobbroker__reap__init, message);
+  message->type = (char *)reaping->type;
   message->has_timeout_ms = 1;
   message->timeout_ms = reaping->timeout_ms;
-  return set_text(arena, reaping->type, &message->type) ? message : NULL;
+  return message;
 }
 
 static Jobbroker__Watch *make_watch(struct jb_arena *arena, const jobbroker_selection *selection) {
   JB_MAKE(Jobbroker__Watch, jobbroker__watch__init, message);
   message->ids = jb_arena_take_array(arena, selection->id_count, sizeof *message->ids);
   if (!message->ids) return NULL;
-  protobuf_c_boolean has;
-  for (size_t i = 0; i < selection->id_count; i++) {
-    if (!set_id(arena, selection->ids[i], &has, &message->ids[i])) return NULL;
-  }
+  for (size_t i = 0; i < selection->id_count; i++) message->ids[i] = bytes_of(&selection->ids[i]);
   message->n_ids = selection->id_count;
   message->n_types = selection->type_count;
-  return set_texts(arena, selection->types, selection->type_count, &message->types) ? message : NULL;
+  message->types = (char **)selection->types;
+  return message;
 }
 
 static Jobbroker__Prune *make_prune(struct jb_arena *arena, const jobbroker_pruning *pruning) {
   JB_MAKE(Jobbroker__Prune, jobbroker__prune__init, message);
+  message->type = (char *)pruning->type;
   message->has_older_than_ms = 1;
   message->older_than_ms = pruning->older_than_ms;
   JB_SET_UNLESS_ZERO(message, status, (Jobbroker__Status)pruning->status);
-  return set_text(arena, pruning->type, &message->type) ? message : NULL;
+  return message;
 }
 
 /* The messages that are an id, a text, or nothing. */
-#define JB_MAKE_OF_ID(Type, init)                                                         \
-  static Jobbroker__##Type *make_##init(struct jb_arena *arena, jobbroker_id id) {        \
-    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                       \
-    return set_id(arena, id, &message->has_id, &message->id) ? message : NULL;            \
+#define JB_MAKE_OF_ID(Type, init)                                                          \
+  static Jobbroker__##Type *make_##init(struct jb_arena *arena, const jobbroker_id *id) {  \
+    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                        \
+    JB_SET_ID(message, id);                                                                \
+    return message;                                                                        \
   }
-#define JB_MAKE_OF_TEXT(Type, init, field)                                                \
-  static Jobbroker__##Type *make_##init(struct jb_arena *arena, const char *text) {       \
-    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                       \
-    return set_text(arena, text, &message->field) ? message : NULL;                       \
+#define JB_MAKE_OF_TEXT(Type, init, field)                                                 \
+  static Jobbroker__##Type *make_##init(struct jb_arena *arena, const char *text) {        \
+    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                        \
+    message->field = (char *)text;                                                         \
+    return message;                                                                        \
   }
-#define JB_MAKE_EMPTY(Type, init)                                                         \
-  static Jobbroker__##Type *make_##init(struct jb_arena *arena) {                         \
-    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                       \
-    return message;                                                                       \
+#define JB_MAKE_EMPTY(Type, init)                                                          \
+  static Jobbroker__##Type *make_##init(struct jb_arena *arena) {                          \
+    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                        \
+    return message;                                                                        \
   }
 JB_MAKE_OF_ID(Get, get)
 JB_MAKE_OF_ID(Cancel, cancel)
@@ -176,26 +171,27 @@ JB_MAKE_EMPTY(Ping, ping)
 JB_MAKE_EMPTY(GetStats, get_stats)
 JB_MAKE_EMPTY(ListWorkers, list_workers)
 
-Jobbroker__Request *jb_message_make(struct jb_arena *arena, const jobbroker_request *request) {
+Jobbroker__Request *jb_message_make(struct jb_arena *arena, const jobbroker_request *request,
+                                    struct jb_id_pool *ids) {
   JB_MAKE(Jobbroker__Request, jobbroker__request__init, message);
   message->has_id = 1;
   message->operation_case = (Jobbroker__Request__OperationCase)request->operation;
   void *member = NULL;
   switch (request->operation) {
     case JOBBROKER_PING: member = message->ping = make_ping(arena); break;
-    case JOBBROKER_CREATE: member = message->create = make_create(arena, &request->create); break;
-    case JOBBROKER_GET: member = message->get = make_get(arena, request->id); break;
+    case JOBBROKER_CREATE: member = message->create = make_create(arena, &request->create, ids); break;
+    case JOBBROKER_GET: member = message->get = make_get(arena, &request->id); break;
     case JOBBROKER_LIST: member = message->list = make_list(arena, &request->list); break;
     case JOBBROKER_UPDATE: member = message->update = make_update(arena, &request->update); break;
     case JOBBROKER_COMPLETE_JOB: member = message->complete = make_complete(arena, &request->complete); break;
     case JOBBROKER_FAIL_JOB: member = message->fail = make_fail(arena, &request->fail); break;
     case JOBBROKER_RELEASE_JOB: member = message->release = make_release(arena, &request->release); break;
-    case JOBBROKER_CANCEL: member = message->cancel = make_cancel(arena, request->id); break;
-    case JOBBROKER_RETRY: member = message->retry = make_retry(arena, request->id); break;
-    case JOBBROKER_DELETE: member = message->delete_ = make_delete(arena, request->id); break;
+    case JOBBROKER_CANCEL: member = message->cancel = make_cancel(arena, &request->id); break;
+    case JOBBROKER_RETRY: member = message->retry = make_retry(arena, &request->id); break;
+    case JOBBROKER_DELETE: member = message->delete_ = make_delete(arena, &request->id); break;
     case JOBBROKER_CLAIM: member = message->claim = make_claim(arena, &request->claim); break;
     case JOBBROKER_REAP: member = message->reap = make_reap(arena, &request->reap); break;
-    case JOBBROKER_POSITION: member = message->position = make_position(arena, request->id); break;
+    case JOBBROKER_POSITION: member = message->position = make_position(arena, &request->id); break;
     case JOBBROKER_WATCH: member = message->watch = make_watch(arena, &request->watch); break;
     case JOBBROKER_STATS: member = message->stats = make_get_stats(arena); break;
     case JOBBROKER_WORKERS: member = message->workers = make_list_workers(arena); break;
@@ -213,11 +209,11 @@ Jobbroker__Request *jb_message_hello(struct jb_arena *arena, const struct jb_hel
   message->has_id = 1;
   message->operation_case = JOBBROKER__REQUEST__OPERATION_HELLO;
   message->hello = member;
+  member->client = (char *)hello->client;
+  member->worker_name = (char *)hello->worker_name;
   JB_SET_UNLESS_ZERO(member, protocol_version, hello->protocol_version);
   JB_SET_UNLESS_ZERO(member, read_only, hello->read_only);
-  bool made = set_text(arena, hello->client, &member->client) &&
-              set_text(arena, hello->worker_name, &member->worker_name);
-  return made ? message : NULL;
+  return message;
 }
 
 Jobbroker__Request *jb_message_unwatch(struct jb_arena *arena, uint64_t watch) {

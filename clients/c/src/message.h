@@ -3,6 +3,7 @@
 #define JB_MESSAGE_H
 
 #include "arena.h"
+#include "id.h"
 #include "jobbroker.pb-c.h"
 #include "jobbroker/request.h"
 
@@ -21,9 +22,9 @@ struct jb_hello {
   bool read_only;
 };
 
-/* Each makes a message of what it is given, copying all of it into the arena. NULL: no memory, or an operation that
- * there is none of. */
-Jobbroker__Request *jb_message_make(struct jb_arena *arena, const jobbroker_request *request);
+/* Each makes a message of what it is given, which must stay as long as the message: it points to texts and ids. NULL: no
+ * memory, or an operation that there is none of. Jobs without an id get one, from the pool if there is one. */
+Jobbroker__Request *jb_message_make(struct jb_arena *arena, const jobbroker_request *request, struct jb_id_pool *ids);
 Jobbroker__Request *jb_message_hello(struct jb_arena *arena, const struct jb_hello *hello);
 Jobbroker__Request *jb_message_unwatch(struct jb_arena *arena, uint64_t watch);
 Jobbroker__Request *jb_message_withdraw(struct jb_arena *arena, uint64_t claim);

@@ -23,8 +23,8 @@ static void give_back(jobbroker_client *client, const jobbroker_reply *reply) {
 }
 
 /* What a request of this kind is answered with, other than an error. */
-static Jobbroker__Response__ReplyCase expected_reply(const Jobbroker__Request *message) {
-  switch (message->operation_case) {
+static Jobbroker__Response__ReplyCase expected_reply(Jobbroker__Request__OperationCase operation) {
+  switch (operation) {
     case JOBBROKER__REQUEST__OPERATION_PING: return JOBBROKER__RESPONSE__REPLY_PONG;
     case JOBBROKER__REQUEST__OPERATION_CREATE: return JOBBROKER__RESPONSE__REPLY_CREATED;
     case JOBBROKER__REQUEST__OPERATION_LIST: return JOBBROKER__RESPONSE__REPLY_JOBS;
@@ -47,13 +47,9 @@ static Jobbroker__Response__ReplyCase expected_reply(const Jobbroker__Request *m
 /* A reply of another kind than the request asks for, or with another number of jobs, becomes an error. */
 static jobbroker_reply *checked(const struct jb_call *call, jobbroker_reply *reply) {
   if (reply->code != JOBBROKER_OK) return reply;
-  bool fits = reply->response->reply_case == expected_reply(call->message);
-  if (fits && call->message->operation_case == JOBBROKER__REQUEST__OPERATION_CREATE) {
-    fits = reply->job_count == call->message->create->n_jobs;
-  } else if (fits && jb_is_claim(call)) {
-    const Jobbroker__Claim *claim = call->message->claim;
-    fits = reply->job_count <= (claim->has_max_jobs ? claim->max_jobs : 1);
-  }
+  bool fits = reply->response->reply_case == expected_reply(call->operation);
+  if (call->operation == JOBBROKER__REQUEST__OPERATION_CREATE) fits = fits && reply->job_count == call->job_count;
+  if (jb_is_claim(call)) fits = fits && reply->job_count <= call->job_count;
   if (fits) return reply;
   jobbroker_reply_free(reply);
   return jb_reply_error(JOBBROKER_INTERNAL, "the broker's reply is not one to this request");

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wirecheck.h"
+#include "wire.h"
 
 enum {
   /* What one response may take unpacked: a frame full of the smallest jobs would take more than a hundred times its
    * size. */
   JB_RESPONSE_MEMORY = 64 << 20,
   /* What most responses of `n` bytes take: twice that, and the structures of a job. */
-  JB_RESPONSE_OVERHEAD = 1536
+  JB_RESPONSE_OVERHEAD = 704
 };
 
 /* The answer when there is no memory for an answer. Never changed, never freed. */
@@ -22,11 +22,10 @@ static const jobbroker_reply out_of_memory = {
 };
 
 static jobbroker_reply *new_reply(size_t size) {
-  jobbroker_reply *reply = calloc(1, sizeof *reply);
+  jobbroker_reply *reply = malloc(sizeof *reply + size);
   if (!reply) return NULL;
-  reply->references = 1;
-  reply->message = "";
-  jb_arena_init(&reply->arena, size, JB_RESPONSE_MEMORY);
+  *reply = (jobbroker_reply){.references = 1, .message = ""};
+  jb_arena_init(&reply->arena, reply->memory, size, JB_RESPONSE_MEMORY);
   return reply;
 }
 
@@ -93,7 +92,7 @@ static jobbroker_code read_event(jobbroker_reply *reply, const Jobbroker__Event 
   }
 }
 
-static jobbroker_code read_parts(jobbroker_reply *reply, struct jb_fault *fault) {
+static jobbroker_code read_parts(jobbroker_reply *reply, unsigned unknown_fields, struct jb_fault *fault) {
   const Jobbroker__Response *response = reply->response;
   jobbroker_id id;
   switch (response->reply_case) {
@@ -118,7 +117,7 @@ static jobbroker_code read_parts(jobbroker_reply *reply, struct jb_fault *fault)
     case JOBBROKER__RESPONSE__REPLY_POSITION:
     case JOBBROKER__RESPONSE__REPLY_DONE: return JOBBROKER_OK;
     default:
-      if (response->base.n_unknown_fields) {
+      if (unknown_fields) {
         *fault = (struct jb_fault){"reply", "is of a kind that this version does not know"};
         return JOBBROKER_UNSUPPORTED;
       }
@@ -128,39 +127,32 @@ static jobbroker_code read_parts(jobbroker_reply *reply, struct jb_fault *fault)
 }
 
 enum jb_reading jb_reply_read(const uint8_t *body, size_t count, uint64_t *id, jobbroker_reply **reply) {
-  struct jb_wire_fault wire_fault;
-  *id = jb_wire_id(body, count);
-  switch (jb_wire_check(body, count, &jobbroker__response__descriptor, &wire_fault)) {
-    case JB_WIRE_SOUND: break;
-    case JB_WIRE_BAD_FIELD:
-      *reply = jb_reply_error(JOBBROKER_INTERNAL, "the broker's reply can't be read: %s", wire_fault.text);
-      return JB_READ_REFUSED;
-    case JB_WIRE_MALFORMED:
-      *reply = jb_reply_error(JOBBROKER_INTERNAL, "the broker's reply can't be read: %s", wire_fault.text);
-      return JB_READ_MALFORMED;
-  }
-  *reply = new_reply(2 * count + JB_RESPONSE_OVERHEAD);
-  if (!*reply) {
-    *reply = (jobbroker_reply *)&out_of_memory;
-    return JB_READ_REFUSED;
-  }
-  jobbroker_reply *read = *reply;
-  struct jb_fault fault = {"reply", "can't be unpacked"};
+  struct jb_wire_report report;
+  struct jb_fault fault;
   jobbroker_code code = JOBBROKER_INTERNAL;
-  read->response = jobbroker__response__unpack(&read->arena.allocator, count, body);
-  if (read->response) {
-    code = read_parts(read, &fault);
-    if (code == JOBBROKER_OK) return JB_READ_REPLY;
+  jobbroker_reply *read = new_reply(2 * count + JB_RESPONSE_OVERHEAD);
+  const Jobbroker__Response *response = NULL;
+  if (read) {
+    response = (Jobbroker__Response *)jb_wire_read(body, count, &jobbroker__response__descriptor, &read->arena, &report);
+    read->response = response;
   }
-  if (read->arena.exhausted) {
-    code = JOBBROKER_INTERNAL;
-    fault = (struct jb_fault){"reply", "takes more than 64 MiB of memory"};
+  *id = response ? response->id : jb_wire_id(body, count);
+  if (response) code = read_parts(read, report.unknown_fields, &fault);
+  if (code == JOBBROKER_OK) {
+    *reply = read;
+    return JB_READ_REPLY;
   }
-  *reply = read->arena.starved
-               ? (jobbroker_reply *)&out_of_memory
-               : jb_reply_error(code, "the broker's reply can't be read: %s %s", fault.field, fault.reason);
+  if (!read || read->arena.starved) {
+    *reply = (jobbroker_reply *)&out_of_memory;
+  } else if (read->arena.exhausted) {
+    *reply = jb_reply_error(JOBBROKER_INTERNAL, "the broker's reply takes more than 64 MiB of memory");
+  } else if (response) {
+    *reply = jb_reply_error(code, "the broker's reply can't be read: %s %s", fault.field, fault.reason);
+  } else {
+    *reply = jb_reply_error(code, "the broker's reply can't be read: %s", report.fault);
+  }
   jobbroker_reply_free(read);
-  return JB_READ_REFUSED;
+  return read && !response && report.verdict == JB_WIRE_MALFORMED ? JB_READ_MALFORMED : JB_READ_REFUSED;
 }
 
 /* ----------------------------------------------------------------------------------------------- accessors */

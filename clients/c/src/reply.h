@@ -2,6 +2,8 @@
 #ifndef JB_REPLY_H
 #define JB_REPLY_H
 
+#include <stdalign.h>
+
 #include "arena.h"
 #include "jobbroker.pb-c.h"
 #include "jobbroker/reply.h"
@@ -20,6 +22,8 @@ struct jobbroker_reply {
   const jobbroker_stats_info *stats;
   size_t worker_count;
   const jobbroker_worker_info *const *workers;
+  /* What the arena begins with. */
+  alignas(max_align_t) char memory[];
 };
 
 enum jb_reading {

@@ -1,33 +1,53 @@
 /* The way of requests to the broker. */
+#include <stdalign.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "calls.h"
+#include "wire.h"
+
+/* What the messages of most requests take, and what they take written. */
+enum { JB_MESSAGE_MEMORY = 1024 };
 
 /* The broker counts no wait beyond ten years, and neither do we. */
 #define JB_LONGEST_WAIT_MS UINT64_C(315360000000)
 
-bool jb_transmit(jobbroker_client *client, const Jobbroker__Request *message, size_t size) {
-  if (!jb_buffer_reserve(&client->outgoing, JB_LENGTH_PREFIX + size)) {
-    jobbroker_reply_free(client->parting);
-    client->parting = jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory");
-    shutdown(client->fd, SHUT_RDWR);
-    return false;
-  }
+static bool no_memory(jobbroker_client *client) {
+  jobbroker_reply_free(client->parting);
+  client->parting = jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory");
+  shutdown(client->fd, SHUT_RDWR);
+  return false;
+}
+
+bool jb_transmit(jobbroker_client *client, const uint8_t *body, size_t size) {
+  if (!jb_buffer_reserve(&client->outgoing, JB_LENGTH_PREFIX + size)) return no_memory(client);
   uint8_t *frame = client->outgoing.bytes + client->outgoing.end;
   jb_frame_prefix(frame, (uint32_t)size);
-  jobbroker__request__pack(message, frame + JB_LENGTH_PREFIX);
+  memcpy(frame + JB_LENGTH_PREFIX, body, size);
   client->outgoing.end += JB_LENGTH_PREFIX + size;
   return true;
 }
 
-bool jb_call_send(jobbroker_client *client, struct jb_call *call) {
-  if (call->wait_ends != JB_NEVER && call->sent) {
-    /* A claim that is sent again waits only for what is left of its time. */
+/* A claim that is sent again waits only for what is left of its time: a smaller number, for which there is room. */
+static bool shorten_wait(struct jb_call *call) {
+  struct jb_arena arena;
+  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
+  struct jb_wire_report report;
+  Jobbroker__Request *message =
+      (Jobbroker__Request *)jb_wire_read(call->body, call->size, &jobbroker__request__descriptor, &arena, &report);
+  if (message) {
     int64_t left = call->wait_ends - jb_now();
-    call->message->claim->wait_ms = left > 0 ? (uint64_t)left : 0;
-    call->size = jobbroker__request__get_packed_size(call->message);
+    message->claim->wait_ms = left > 0 ? (uint64_t)left : 0;
+    size_t size = jb_request_write(message, NULL, 0);
+    call->size = jb_request_write(message, call->body + size, size);
   }
+  jb_arena_free(&arena);
+  return message;
+}
+
+bool jb_call_send(jobbroker_client *client, struct jb_call *call) {
+  bool shortened = call->wait_ends == JB_NEVER || !call->sent || shorten_wait(call);
   if (jb_is_watch(call)) {
     jb_calls_append(&client->watches, call);
   } else {
@@ -35,7 +55,7 @@ bool jb_call_send(jobbroker_client *client, struct jb_call *call) {
     client->in_flight++;
   }
   call->sent = true;
-  return jb_transmit(client, call->message, call->size);
+  return shortened ? jb_transmit(client, call->body, call->size) : no_memory(client);
 }
 
 /* The first call in line that may go now, taken out. */
@@ -75,28 +95,33 @@ static void flush(jobbroker_client *client) {
   jb_loop_update(client);
 }
 
-static struct jb_call *new_call(jobbroker_client *client) {
-  struct jb_call *call = calloc(1, sizeof *call);
+/* A call of this message; NULL: no memory. */
+static struct jb_call *new_call(jobbroker_client *client, Jobbroker__Request *message) {
+  if (!message) return NULL;
+  message->id = client->last_id + 1;
+  uint8_t body[JB_MESSAGE_MEMORY], *end = body + sizeof body;
+  size_t size = jb_request_write(message, end, sizeof body);
+  struct jb_call *call = malloc(sizeof *call + size);
   if (!call) return NULL;
-  call->id = ++client->last_id;
-  call->deadline = call->wait_ends = JB_NEVER;
-  jb_arena_init(&call->arena, 0, SIZE_MAX);
+  *call = (struct jb_call){
+      .id = ++client->last_id,
+      .operation = message->operation_case,
+      .deadline = JB_NEVER,
+      .wait_ends = JB_NEVER,
+      .repeatable = jb_is_repeatable(message),
+      .size = size,
+  };
+  if (size <= sizeof body) {
+    memcpy(call->body, end - size, size);
+  } else {
+    jb_request_write(message, call->body + size, size);
+  }
   return call;
-}
-
-/* Gives a call its message, if there was memory for it. */
-static bool set_message(struct jb_call *call, Jobbroker__Request *message) {
-  if (!message) return false;
-  message->id = call->id;
-  call->message = message;
-  call->size = jobbroker__request__get_packed_size(message);
-  call->repeatable = jb_is_repeatable(message);
-  return true;
 }
 
 static jobbroker_code refuse(jobbroker_client *client, struct jb_call *call, jobbroker_reply *error) {
   jobbroker_code code = error->code;
-  if (call) jb_call_free(call);
+  if (call) free(call);
   jb_set_error(client, error);
   return code;
 }
@@ -108,9 +133,13 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
     return refuse(client, NULL,
                   jb_reply_error(JOBBROKER_INVALID_ARGUMENT, "there is no operation %d", (int)request->operation));
   }
-  struct jb_call *call = new_call(client);
-  if (!call || !set_message(call, jb_message_make(&call->arena, request))) {
-    return refuse(client, call, jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory"));
+  alignas(max_align_t) char memory[JB_MESSAGE_MEMORY];
+  struct jb_arena arena;
+  jb_arena_init(&arena, memory, sizeof memory, SIZE_MAX);
+  struct jb_call *call = new_call(client, jb_message_make(&arena, request, client->ids));
+  jb_arena_free(&arena);
+  if (!call) {
+    return refuse(client, NULL, jb_reply_error(JOBBROKER_RESOURCE_EXHAUSTED, "this process is out of memory"));
   }
   if (call->size > JB_MAX_FRAME) {
     return refuse(client, call,
@@ -120,6 +149,8 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
   }
   call->callback = callback;
   call->context = context;
+  if (request->operation == JOBBROKER_CREATE) call->job_count = request->create.job_count;
+  if (request->operation == JOBBROKER_CLAIM) call->job_count = request->claim.max_jobs ? request->claim.max_jobs : 1;
   uint64_t wait = request->operation == JOBBROKER_CLAIM ? request->claim.wait_ms : 0;
   if (wait > JB_LONGEST_WAIT_MS) wait = JB_LONGEST_WAIT_MS;
   if (wait) call->wait_ends = jb_after(jb_now(), wait);
@@ -138,13 +169,13 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
 /* Sends what takes back another request. Nobody waits for its answer, and without memory for it that one goes on. */
 static void take_back(jobbroker_client *client, Jobbroker__Request *make(struct jb_arena *, uint64_t), uint64_t id) {
   if (client->state != JB_READY) return;
-  struct jb_call *call = new_call(client);
-  if (call && set_message(call, make(&call->arena, id))) {
-    jb_call_send(client, call);
-    flush(client);
-  } else if (call) {
-    jb_call_free(call);
-  }
+  struct jb_arena arena;
+  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
+  struct jb_call *call = new_call(client, make(&arena, id));
+  jb_arena_free(&arena);
+  if (!call) return;
+  jb_call_send(client, call);
+  flush(client);
 }
 
 void jb_unwatch(jobbroker_client *client, uint64_t id) { take_back(client, jb_message_unwatch, id); }
@@ -170,7 +201,7 @@ void jobbroker_forget(jobbroker_client *client, uint64_t ticket) {
   struct jb_call *call = jb_calls_take(&client->queue, ticket);
   if (!call && (call = jb_calls_take(&client->watches, ticket))) jb_unwatch(client, ticket);
   if (call) {
-    jb_call_free(call);
+    free(call);
   } else if ((call = jb_calls_find(&client->sent, ticket))) {
     jb_call_forget(call);
     if (jb_is_claim(call)) jb_withdraw(client, call);

@@ -5,7 +5,6 @@
 
 #include <sys/types.h>
 
-#include "arena.h"
 #include "buffer.h"
 #include "clock.h"
 #include "jobbroker/client.h"
@@ -34,11 +33,9 @@ enum jb_state {
 struct jb_call {
   struct jb_call *next;
   uint64_t id;
-  struct jb_arena arena;
-  /* Kept, because it may have to be sent again. */
-  Jobbroker__Request *message;
-  /* Of the message, packed. */
-  size_t size;
+  Jobbroker__Request__OperationCase operation;
+  /* Of a create: how many jobs it makes; of a claim: how many it takes at most. */
+  size_t job_count;
   jobbroker_callback *callback;
   void *context;
   /* When it has waited too long. */
@@ -56,6 +53,9 @@ struct jb_call {
   bool open;
   /* Nobody wants the answer; it is still counted, and jobs that come with it are given back. */
   bool forgotten;
+  /* The message, which is kept because it may have to be sent again. */
+  size_t size;
+  uint8_t body[];
 };
 
 /* Calls in order. */
@@ -100,6 +100,8 @@ struct jobbroker_client {
   struct jb_buffer incoming;
   struct jb_buffer outgoing;
 
+  /* Of new jobs that come without an id; may be NULL. */
+  struct jb_id_pool *ids;
   uint64_t last_id;
   uint32_t max_in_flight;
   uint32_t in_flight;
@@ -127,9 +129,9 @@ struct jobbroker_client {
 void jb_send_queue(jobbroker_client *client);
 /* Begins the watches anew. */
 void jb_watches_again(jobbroker_client *client);
-/* Writes a message of this size into what goes out next; false: no memory, and the connection is as good as lost, which
- * the next read finds out: no callback is called from here. */
-bool jb_transmit(jobbroker_client *client, const Jobbroker__Request *message, size_t size);
+/* Puts a frame into what goes out next; false: no memory, and the connection is as good as lost, which the next read finds
+ * out: no callback is called from here. */
+bool jb_transmit(jobbroker_client *client, const uint8_t *body, size_t size);
 
 /* ------------------------------------------------------------------------------------------------ receiving.c */
 
@@ -175,8 +177,9 @@ void jb_loop_free(jobbroker_client *client);
 
 /* --------------------------------------------------------------------------------------------------- client.c */
 
-/* Why a user must not connect to a socket, or NULL: it is in his directory in /tmp, where anybody may take a name that
- * can be guessed, and that is somebody else's. */
+jobbroker_reply *jb_no_broker(const char *socket_path, const char *reason);
+/* Why a user must not connect to a socket in his directory in /tmp, where anybody may take a name that can be guessed; or
+ * NULL. PERMISSION_DENIED: it is somebody else's. UNAVAILABLE: it is not there, and who makes it next is not known. */
 jobbroker_reply *jb_objection(const char *socket_path, uid_t uid);
 void jb_set_error(jobbroker_client *client, jobbroker_reply *error);
 void jb_tell(jobbroker_client *client, const jobbroker_notice *notice);

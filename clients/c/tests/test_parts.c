@@ -1,6 +1,7 @@
 /* The parts that need no broker. */
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "session.h"
 #include "test.h"
 #include "utf8.h"
+#include "wire.h"
 
 static void ids_are_version_7_and_sort_by_time(void) {
   jobbroker_id one = jobbroker_id_make(), other = jobbroker_id_make();
@@ -20,6 +22,28 @@ static void ids_are_version_7_and_sort_by_time(void) {
   for (int i = 0; i < 6; i++) milliseconds = milliseconds << 8 | one.bytes[i];
   uint64_t now = (uint64_t)time(NULL);
   CHECK(milliseconds / 1000 <= now && milliseconds / 1000 + 3600 > now);
+}
+
+static void ids_from_a_pool_are_unlike_one_another_and_those_of_a_forked_child(void) {
+  struct jb_id_pool *pool = jb_id_pool_new();
+  CHECK(pool);
+  jobbroker_id ids[103];
+  /* More than one filling; then the parent's next, and the child's. */
+  for (size_t i = 0; i < 101; i++) ids[i] = jb_id_make(pool);
+  int ends[2];
+  CHECK(pipe(ends) == 0);
+  pid_t child = fork();
+  ids[101] = jb_id_make(pool);
+  if (child == 0) _exit(write(ends[1], &ids[101], sizeof ids[101]) == sizeof ids[101] ? 0 : 1);
+  CHECK(child > 0 && read(ends[0], &ids[102], sizeof ids[102]) == sizeof ids[102]);
+  CHECK(waitpid(child, NULL, 0) == child);
+  close(ends[0]);
+  close(ends[1]);
+  for (size_t i = 0; i < 103; i++) {
+    CHECK(ids[i].bytes[6] >> 4 == 7 && ids[i].bytes[8] >> 6 == 2);
+    for (size_t j = 0; j < i; j++) CHECK(memcmp(ids[i].bytes + 6, ids[j].bytes + 6, 10) != 0);
+  }
+  jb_id_pool_free(pool);
 }
 
 static void ids_are_read_as_they_are_written(void) {
@@ -59,7 +83,8 @@ static void text_is_made_fit_to_be_sent(void) {
 
 static void an_arena_is_zeroed_and_bounded(void) {
   struct jb_arena arena;
-  jb_arena_init(&arena, 0, 100000);
+  jb_arena_init(&arena, NULL, 0, 100000);
+  CHECK(jb_arena_take(&arena, 0));
   unsigned char *pieces[90];
   for (size_t i = 0; i < 90; i++) {
     pieces[i] = jb_arena_take(&arena, 1000);
@@ -126,7 +151,80 @@ static void a_reply_says_when_it_leaves_something_out(void) {
   CHECK(is_truncated("\x08\x07\x7A\x02\x10\x01") && !is_truncated("\x08\x07\x7A\x04\x0A\x02\x20\x01"));
 }
 
-/* Bytes of a sound reply, changed at random: whatever they are, nothing breaks (the sanitizers watch). */
+static uint8_t *packed(const ProtobufCMessage *message, size_t *size) {
+  *size = protobuf_c_message_get_packed_size(message);
+  uint8_t *bytes = malloc(*size + 1);
+  CHECK(bytes && protobuf_c_message_pack(message, bytes) == *size);
+  return bytes;
+}
+
+/* What the library can read, and keeps whole, is what protobuf-c reads. */
+static void check_against_protobuf_c(const uint8_t *body, size_t count, const ProtobufCMessageDescriptor *descriptor) {
+  struct jb_arena arena;
+  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
+  struct jb_wire_report report;
+  ProtobufCMessage *ours = jb_wire_read(body, count, descriptor, &arena, &report);
+  if (ours && !report.unknown_fields) {
+    ProtobufCMessage *theirs = protobuf_c_message_unpack(descriptor, NULL, count, body);
+    CHECK(theirs);
+    size_t size, their_size;
+    uint8_t *bytes = packed(ours, &size), *their_bytes = packed(theirs, &their_size);
+    CHECK(size == their_size && memcmp(bytes, their_bytes, size) == 0);
+    free(bytes);
+    free(their_bytes);
+    protobuf_c_message_free_unpacked(theirs, NULL);
+  }
+  jb_arena_free(&arena);
+}
+
+static void check_written(const jobbroker_request *request) {
+  struct jb_arena arena;
+  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
+  Jobbroker__Request *message = jb_message_make(&arena, request, NULL);
+  CHECK(message);
+  message->id = UINT64_MAX - 7;
+  size_t size;
+  uint8_t *expected = packed(&message->base, &size), *bytes = malloc(size);
+  CHECK(bytes && jb_request_write(message, NULL, 0) == size);
+  CHECK(jb_request_write(message, bytes + size, size - 1) == size);
+  CHECK(jb_request_write(message, bytes + size, size) == size);
+  CHECK(memcmp(bytes, expected, size) == 0);
+  check_against_protobuf_c(bytes, size, &jobbroker__request__descriptor);
+  free(bytes);
+  free(expected);
+  jb_arena_free(&arena);
+}
+
+static void requests_are_written_as_by_protobuf_c(void) {
+  const char *types[] = {"a", "", "\xC3\xA4"};
+  jobbroker_id ids[] = {jobbroker_id_make(), jobbroker_id_make()};
+  jobbroker_new_job jobs[] = {JOBBROKER_NEW_JOB_INIT, JOBBROKER_NEW_JOB_INIT};
+  char metadata[20001];
+  memset(metadata, 'x', sizeof metadata);
+  metadata[sizeof metadata - 1] = '\0';
+  jobs[0].type = "ingest";
+  jobs[0].metadata = metadata;
+  jobs[0].unique_key = "";
+  jobs[0].priority = INT32_MIN;
+  jobs[0].max_retries = INT32_MAX;
+  jobs[0].max_lost = 0;
+  jobs[0].not_before = INT64_MAX;
+  jobs[1].priority = 300;
+  check_written(&(jobbroker_request){.operation = JOBBROKER_PING});
+  check_written(&(jobbroker_request){.operation = JOBBROKER_CREATE, .create = {jobs, 2}});
+  check_written(&(jobbroker_request){.operation = JOBBROKER_CREATE, .create = {NULL, 0}});
+  check_written(&(jobbroker_request){.operation = JOBBROKER_WATCH, .watch = {ids, 2, types, 3}});
+  check_written(&(jobbroker_request){.operation = JOBBROKER_CLAIM, .claim = {types, 3, 1, UINT64_MAX, 128}});
+  jobbroker_update update = JOBBROKER_UPDATE_INIT;
+  update.id = ids[0];
+  update.status = JOBBROKER_FAILED;
+  update.progress = 99.5;
+  update.clear_stage = true;
+  check_written(&(jobbroker_request){.operation = JOBBROKER_UPDATE, .update = update});
+}
+
+/* Bytes of a sound reply, changed at random: whatever they are, nothing breaks (the sanitizers watch), and what can be read
+ * is what protobuf-c reads. */
 static void damaged_replies_do_no_harm(void) {
   static const uint8_t sound[] =
       "\x08\x07\x42\x38\x0A\x36\x0A\x10\x01\x93\xA5\xF0\xC2\x00\x7A\xBC\x8D\xEF\x01\x23\x45\x67\x89\xAB\x12\x06ingest"
@@ -149,6 +247,7 @@ static void damaged_replies_do_no_harm(void) {
       CHECK(strlen(jobbroker_reply_job(reply, i)->type) <= sizeof sound);
     }
     jobbroker_reply_free(reply);
+    check_against_protobuf_c(body, count, &jobbroker__response__descriptor);
   }
   CHECK(read_well > 5000);
 }
@@ -165,15 +264,18 @@ static void the_socket_is_where_the_environment_says(void) {
   unsetenv("JOBBROKER_SOCKET");
 }
 
-static void a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(void) {
+static void a_directory_in_tmp_that_is_missing_or_somebody_elses_is_refused(void) {
   /* A user that is not this one. */
   uid_t uid = getuid() + 3100000000u;
   char directory[64], path[80];
   snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
   snprintf(path, sizeof path, "%s/jobbroker.sock", directory);
-  CHECK(!jb_objection(path, uid)); /* There is none yet. */
-  CHECK(mkdir(directory, 0700) == 0);
   jobbroker_reply *objection = jb_objection(path, uid);
+  CHECK(objection && jobbroker_reply_code(objection) == JOBBROKER_UNAVAILABLE);
+  CHECK_CONTAINS(jobbroker_reply_message(objection), "No such file or directory");
+  jobbroker_reply_free(objection);
+  CHECK(mkdir(directory, 0700) == 0);
+  objection = jb_objection(path, uid);
   CHECK(objection && jobbroker_reply_code(objection) == JOBBROKER_PERMISSION_DENIED);
   CHECK_CONTAINS(jobbroker_reply_message(objection), "belongs to another user");
   jobbroker_reply_free(objection);
@@ -183,6 +285,7 @@ static void a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(void) {
 
 int main(void) {
   RUN(ids_are_version_7_and_sort_by_time);
+  RUN(ids_from_a_pool_are_unlike_one_another_and_those_of_a_forked_child);
   RUN(ids_are_read_as_they_are_written);
   RUN(text_is_utf8_without_nul);
   RUN(text_is_made_fit_to_be_sent);
@@ -190,8 +293,9 @@ int main(void) {
   RUN(the_backoff_grows_to_its_limit);
   RUN(a_reply_that_takes_too_much_memory_is_refused);
   RUN(a_reply_says_when_it_leaves_something_out);
+  RUN(requests_are_written_as_by_protobuf_c);
   RUN(damaged_replies_do_no_harm);
   RUN(the_socket_is_where_the_environment_says);
-  RUN(a_directory_in_tmp_that_belongs_to_somebody_else_is_refused);
+  RUN(a_directory_in_tmp_that_is_missing_or_somebody_elses_is_refused);
   return 0;
 }

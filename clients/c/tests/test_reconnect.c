@@ -1,12 +1,22 @@
 /* What becomes of requests when their connection is lost. */
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "broker.h"
 #include "fake.h"
 #include "test.h"
 
 static struct broker broker;
+
+/* Who the library takes the user for; 0: who he is. */
+static uid_t user;
+
+uid_t __real_getuid(void);
+uid_t __wrap_getuid(void);
+
+uid_t __wrap_getuid(void) { return user ? user : __real_getuid(); }
 
 /* ----------------------------------------------------------------------------------------- a real broker, killed */
 
@@ -251,6 +261,41 @@ static void an_answer_that_does_not_come_ends_the_call(void) {
   fake_end(&fake);
 }
 
+static void serves_pings(int connection, int number) {
+  (void)number;
+  fake_welcome(connection, 128);
+  fake_serve_pings(connection);
+}
+
+static void a_broker_is_found_when_its_directory_in_tmp_comes(void) {
+  /* Nobody's, so that no other test uses it. */
+  user = 3200000000u + (uid_t)getpid();
+  char directory[64], path[96], link[128];
+  snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)user);
+  snprintf(path, sizeof path, "%s/jobbroker.sock", directory);
+  jobbroker_client *client = open_client(path);
+  CHECK_CODE(client, JOBBROKER_UNAVAILABLE, jobbroker_connect(client, 20));
+  CHECK_CONTAINS(jobbroker_error(client), "No such file or directory");
+  if (__real_getuid() == 0) {
+    struct fake fake;
+    fake_start(&fake, serves_pings);
+    char whole[] = "/tmp/jb-c-XXXXXX";
+    CHECK(mkdtemp(whole));
+    snprintf(link, sizeof link, "%s/jobbroker.sock", whole);
+    CHECK(symlink(fake.socket, link) == 0 && chown(whole, user, (gid_t)-1) == 0);
+    /* It comes with its owner. */
+    CHECK(rename(whole, directory) == 0);
+    CHECK_CODE(client, JOBBROKER_OK, jobbroker_ping(client, LIMIT_MS));
+    jobbroker_free(client);
+    fake_end(&fake);
+    CHECK(unlink(path) == 0 && rmdir(directory) == 0);
+  } else {
+    jobbroker_free(client);
+    puts("  (only root can give a directory to somebody else: that it is found was not tested)");
+  }
+  user = 0;
+}
+
 int main(void) {
   broker_start(&broker);
   RUN(a_create_outlives_a_crash);
@@ -265,5 +310,6 @@ int main(void) {
   RUN(another_version_is_unsupported);
   RUN(a_full_broker_is_tried_again);
   RUN(an_answer_that_does_not_come_ends_the_call);
+  RUN(a_broker_is_found_when_its_directory_in_tmp_comes);
   return 0;
 }

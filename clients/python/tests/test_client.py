@@ -36,6 +36,7 @@ from jobbroker import (
     new_job_id,
 )
 from jobbroker._proto import jobbroker_pb2 as pb
+from jobbroker.options import objection
 
 
 def test_a_job_from_its_creation_to_its_result(broker: Broker) -> None:
@@ -202,13 +203,53 @@ def test_a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(monkeypatch
     uid = (os.getuid() + 3_200_000_000) % 2**32
     directory = f"/tmp/jobbroker-{uid}"
     monkeypatch.setattr(os, "getuid", lambda: uid)
-    with pytest.raises(Unavailable):
+    with pytest.raises(FileNotFoundError):
+        objection(f"{directory}/jobbroker.sock", uid)
+    with pytest.raises(Unavailable, match=r"No such file or directory.*; start one with"):
         Client(f"{directory}/jobbroker.sock")
     os.mkdir(directory)
     try:
         with pytest.raises(PermissionDenied, match=f"{directory} belongs to another user"):
             Client(f"{directory}/jobbroker.sock", wait_for_broker=True)
     finally:
+        os.rmdir(directory)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory to somebody else")
+def test_a_broker_is_found_when_its_directory_in_tmp_comes(
+    monkeypatch: pytest.MonkeyPatch, broker: Broker, folder: str
+) -> None:
+    # Nobody's, so that no other test uses it.
+    uid = 3_400_000_000 + os.getpid()
+    directory = f"/tmp/jobbroker-{uid}"
+    missed = threading.Event()
+
+    def look(socket_path: str, uid: int) -> PermissionDenied | None:
+        try:
+            return objection(socket_path, uid)
+        except FileNotFoundError:
+            missed.set()
+            raise
+
+    def come() -> None:
+        missed.wait()
+        os.mkdir(f"{folder}/whole")
+        os.symlink(broker.socket_path, f"{folder}/whole/jobbroker.sock")
+        os.chown(f"{folder}/whole", uid, -1)
+        # It comes with its owner.
+        os.rename(f"{folder}/whole", directory)
+
+    coming = threading.Thread(target=come)
+    coming.start()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "getuid", lambda: uid)
+            patch.setattr("jobbroker._core.link.objection", look)
+            with Client(f"{directory}/jobbroker.sock", wait_for_broker=True) as client:
+                client.ping()
+    finally:
+        coming.join()
+        os.remove(f"{directory}/jobbroker.sock")
         os.rmdir(directory)
 
 

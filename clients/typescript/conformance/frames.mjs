@@ -31,7 +31,7 @@ function cut(hex) {
   let refused = false;
   try {
     for (const byte of Buffer.from(hex, "hex")) {
-      for (const body of reader.append(Buffer.from([byte]))) bodies.push(body.toString("hex"));
+      reader.append(Buffer.from([byte]), (body) => bodies.push(body.toString("hex")));
     }
   } catch {
     refused = true;

@@ -6,6 +6,7 @@ import type {
 } from "./job.js";
 import { settingsFrom } from "./options.js";
 import type { ClientOptions, Settings } from "./options.js";
+import { unexpectedReply } from "./pending.js";
 import type { Treatment } from "./pending.js";
 import type { Reply } from "./replies.js";
 import {
@@ -104,9 +105,8 @@ export class Client {
    *
    * @throws JobBrokerError ALREADY_EXISTS when the id belongs to a job with other content.
    */
-  async create(job: NewJob, options: CallOptions = {}): Promise<CreatedJob> {
-    const [created] = await this.createMany([job], options);
-    return created as CreatedJob;
+  create(job: NewJob, options: CallOptions = {}): Promise<CreatedJob> {
+    return this.createMany([job], options).then(([created]) => created as CreatedJob);
   }
 
   /** Creates 1–1,000 jobs: all of them or none. One outcome a job, in the same order. */
@@ -290,12 +290,10 @@ export class Client {
     return (await this.call("claimed", { claim: wireClaim(request) }, { waitsUntil: signal })).jobs;
   }
 
-  private async call<Kind extends Reply["kind"]>(
-    kind: Kind, operation: Operation, { signal, waitsUntil }: Treatment,
+  private call<Kind extends Reply["kind"]>(
+    expected: Kind, operation: Operation, { signal, waitsUntil }: Treatment,
   ): Promise<Reply & { kind: Kind }> {
-    const reply = await this.session.call(operation, { signal, waitsUntil });
-    if (reply.kind !== kind) throw unexpectedReply();
-    return reply as Reply & { kind: Kind };
+    return this.session.call(operation, { signal, waitsUntil, expected }) as Promise<Reply & { kind: Kind }>;
   }
 
   private async change(operation: () => Operation, options: CallOptions): Promise<Job> {
@@ -309,8 +307,4 @@ function about(id: string, options: HolderOptions): { id: Buffer; attempt: numbe
 
 function isFinished(job: Job): boolean {
   return job.status !== "pending" && job.status !== "processing";
-}
-
-function unexpectedReply(): JobBrokerError {
-  return new JobBrokerError("INTERNAL", "the broker answered with a reply of another kind");
 }

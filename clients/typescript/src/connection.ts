@@ -17,20 +17,41 @@ export type NodeError = Error & { code?: string };
 
 /** How long what was written may take to leave when a connection is closed. */
 const lingerMs = 1000;
+/** Bytes that one read takes at most. */
+const readSize = 64 << 10;
 
 /** One socket: cuts what arrives into frames and writes what it is given. */
 export class Connection {
   private readonly socket: Socket;
   private readonly frames = new FrameReader();
   private outgoing: Buffer[] = [];
+  private readonly flush = (): void => {
+    const [first] = this.outgoing;
+    if (first === undefined) return;
+    const bytes = this.outgoing.length === 1 ? first : Buffer.concat(this.outgoing);
+    this.outgoing = [];
+    if (!this.socket.destroyed) this.socket.write(bytes);
+  };
+  /** A frame may have ended the connection; the rest is nobody's. */
+  private readonly take = (body: Buffer): void => this.events?.received(body, this);
   private error: NodeError | undefined;
   private events: ConnectionEvents | undefined;
 
   constructor(path: string, events: ConnectionEvents) {
     this.events = events;
-    this.socket = connect({ path });
+    // Into one buffer again and again, past the stream's own: that would allocate one for each read.
+    const incoming = Buffer.alloc(readSize);
+    this.socket = connect({
+      path,
+      onread: {
+        buffer: incoming,
+        callback: (count) => {
+          this.receive(incoming.subarray(0, count));
+          return true;
+        },
+      },
+    });
     this.socket.on("connect", () => this.events?.opened(this));
-    this.socket.on("data", (bytes) => this.receive(bytes));
     this.socket.on("error", (error) => { this.error = error; });
     this.socket.on("close", () => this.events?.lost(this.error, this));
   }
@@ -38,7 +59,7 @@ export class Connection {
   /** Writes a frame, together with all others of this turn of the event loop. */
   write(frame: Buffer): void {
     this.outgoing.push(frame);
-    if (this.outgoing.length === 1) process.nextTick(() => this.flush());
+    if (this.outgoing.length === 1) process.nextTick(this.flush);
   }
 
   /** Ends the connection once what was written has left. */
@@ -56,21 +77,9 @@ export class Connection {
     });
   }
 
-  private flush(): void {
-    const [first] = this.outgoing;
-    if (first === undefined) return;
-    const bytes = this.outgoing.length === 1 ? first : Buffer.concat(this.outgoing);
-    this.outgoing = [];
-    if (!this.socket.destroyed) this.socket.write(bytes);
-  }
-
   private receive(bytes: Buffer): void {
     try {
-      for (const body of this.frames.append(bytes)) {
-        // A frame may have ended the connection; the rest is nobody's.
-        if (this.events === undefined) return;
-        this.events.received(body, this);
-      }
+      this.frames.append(bytes, this.take);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       this.events?.violated(error.message, this);

@@ -1,7 +1,8 @@
 import { randomFillSync } from "node:crypto";
 
-const pool = Buffer.alloc(16 * 64);
-let used = pool.length;
+/** Randomness for many ids, each of which stays where it is. */
+let pool = Buffer.alloc(0);
+let used = 0;
 
 /**
  * A new job id: a UUID of version 7 (RFC 9562), the present millisecond and 74 random bits. A create that brings its
@@ -14,10 +15,10 @@ export function newJobId(): string {
 /** @internal The same, as its 16 bytes. */
 export function newJobIdBytes(): Buffer {
   if (used === pool.length) {
-    randomFillSync(pool);
+    pool = randomFillSync(Buffer.alloc(16 * 64));
     used = 0;
   }
-  const bytes = Buffer.from(pool.subarray(used, used + 16));
+  const bytes = pool.subarray(used, used + 16);
   used += 16;
   bytes.writeUIntBE(Date.now(), 0, 6);
   bytes[6] = 0x70 | ((bytes[6] as number) & 0x0f);

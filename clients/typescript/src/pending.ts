@@ -10,10 +10,16 @@ export interface Treatment {
   signal?: AbortSignal;
   /** Ends the wait of a claim, not the call: the claim is answered with what it has found. */
   waitsUntil?: AbortSignal;
+  /** The kind of reply that it must get; without one any will do. */
+  expected?: Reply["kind"];
   /** Before those in line. */
   first?: boolean;
   /** Whether it is sent again when its connection is lost; default: when that is safe. */
   repeated?: boolean;
+}
+
+export function unexpectedReply(): JobBrokerError {
+  return new JobBrokerError("INTERNAL", "the broker answered with a reply of another kind");
 }
 
 /** A request that has no reply yet. */
@@ -90,7 +96,9 @@ export class PendingRequest {
   /** Hands over the reply. */
   finish(reply: Reply): void {
     this.settle();
+    const { expected } = this.treatment;
     if (reply.kind === "error") this.reject(reply.error);
+    else if (expected !== undefined && reply.kind !== expected) this.reject(unexpectedReply());
     else this.resolve(reply);
   }
 

@@ -74,7 +74,9 @@ export class Session {
       if (this.ending) throw this.ending;
       const { requestTimeoutMs } = this.settings;
       const request = new PendingRequest(this.newId(), operation, treatment, requestTimeoutMs, resolve, reject);
-      request.watchCaller((reason) => this.abandon(request, reason), () => this.endWait(request));
+      if (treatment.signal || treatment.waitsUntil) {
+        request.watchCaller((reason) => this.abandon(request, reason), () => this.endWait(request));
+      }
       this.pending.set(request.id, request);
       (treatment.first ? this.urgent : this.line).add(request.id);
       this.sendLine();
@@ -134,16 +136,19 @@ export class Session {
   /** Sends what is in line, as far as the broker's limit on requests in flight allows. */
   private sendLine(): void {
     if (!this.isReady) return;
-    for (const line of [this.urgent, this.line]) {
-      for (const id of line) {
-        if (this.inFlight >= this.maxInFlight) return;
-        line.delete(id);
-        const request = this.pending.get(id);
-        if (request === undefined) continue;
-        this.connection?.write(request.takeFrame());
-        request.stage = "sent";
-        this.inFlight += 1;
-      }
+    if (this.urgent.size > 0) this.sendFrom(this.urgent);
+    if (this.line.size > 0) this.sendFrom(this.line);
+  }
+
+  private sendFrom(line: Set<number>): void {
+    for (const id of line) {
+      if (this.inFlight >= this.maxInFlight) return;
+      line.delete(id);
+      const request = this.pending.get(id);
+      if (request === undefined) continue;
+      this.connection?.write(request.takeFrame());
+      request.stage = "sent";
+      this.inFlight += 1;
     }
   }
 
@@ -243,8 +248,12 @@ export class Session {
 
   private dial(): void {
     if (this.ending) return;
-    const refusal = objection(this.settings.socketPath, process.getuid?.() ?? 0);
-    if (refusal) return void this.close(refusal);
+    try {
+      const refusal = objection(this.settings.socketPath, process.getuid?.() ?? 0);
+      if (refusal) return void this.close(refusal);
+    } catch (error) {
+      return this.notConnected(this.noBroker((error as NodeError).code ?? String(error)));
+    }
     this.isReady = false;
     this.parting = undefined;
     this.connection = new Connection(this.settings.socketPath, {

@@ -13,12 +13,14 @@ export function defaultSocketPath(): string {
 /**
  * @internal Why a user must not connect to a socket: it is in his directory in `/tmp`, where anybody may take a name
  * that can be guessed, and that is somebody else's.
+ *
+ * @throws an error of the system if that directory is not there: who makes it next is not known.
  */
 export function objection(socketPath: string, uid: number): JobBrokerError | undefined {
   const directory = `/tmp/jobbroker-${uid}`;
   if (!socketPath.startsWith(`${directory}/`)) return undefined;
-  const owner = lstatSync(directory, { throwIfNoEntry: false })?.uid;
-  if (owner === undefined || owner === uid) return undefined;
+  const owner = lstatSync(directory).uid;
+  if (owner === uid) return undefined;
   return new JobBrokerError(
     "PERMISSION_DENIED", `${directory} belongs to another user (uid ${owner}), so no broker of yours answers there; `
       + "remove it, or set JOBBROKER_SOCKET");

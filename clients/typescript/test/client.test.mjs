@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdirSync, rmdirSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import { describe, it } from "node:test";
 import { Client, ClaimRevoked, JobBrokerError, newJobId } from "jobbroker";
+import { objection } from "../dist/socket-path.js";
 import { Broker, limit, until } from "./support/broker.mjs";
 import { fakeBroker, losePatience } from "./support/fake-broker.mjs";
 
@@ -28,12 +29,36 @@ describe("connecting", () => {
     const directory = `/tmp/jobbroker-${uid}`;
     const socketPath = `${directory}/jobbroker.sock`;
     test.mock.method(process, "getuid", () => uid);
-    await assert.rejects(Client.connect({ socketPath }), { code: "UNAVAILABLE" });
+    assert.throws(() => objection(socketPath, uid), { code: "ENOENT" });
+    await assert.rejects(Client.connect({ socketPath }), { code: "UNAVAILABLE", message: /ENOENT.*jobbrokerd --socket/ });
     mkdirSync(directory);
     test.after(() => rmdirSync(directory));
     await assert.rejects(Client.connect({ socketPath, waitsForBroker: true }), {
       code: "PERMISSION_DENIED", message: /\/tmp\/jobbroker-\d+ belongs to another user/,
     });
+  });
+
+  it("finds a broker whose directory in /tmp was missing", {
+    ...limit, skip: process.getuid() !== 0 && "only root can give a directory to somebody else",
+  }, async (test) => {
+    const broker = await Broker.start(test);
+    // Nobody's, so that no other test uses it.
+    const uid = 3_500_000_000 + process.pid;
+    const directory = `/tmp/jobbroker-${uid}`;
+    test.mock.method(process, "getuid", () => uid);
+    let client;
+    await new Promise((missed) => {
+      const logger = { ...console, debug: (text) => text.includes("ENOENT") && missed() };
+      client = broker.closesAtEnd(new Client({ socketPath: `${directory}/jobbroker.sock`, logger }));
+    });
+    const pong = client.ping();
+    const whole = mkdtempSync("/tmp/jobbroker-ts-");
+    symlinkSync(broker.socketPath, `${whole}/jobbroker.sock`);
+    chownSync(whole, uid, -1);
+    // It comes with its owner.
+    renameSync(whole, directory);
+    test.after(() => rmSync(directory, { recursive: true }));
+    await pong;
   });
 
   it("waits for a broker that is not there yet", limit, async (test) => {

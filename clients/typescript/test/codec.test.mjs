@@ -51,7 +51,7 @@ describe("streams of the vectors", () => {
         let refused = false;
         try {
           for (let offset = 0; offset < bytes.length; offset += size) {
-            for (const body of reader.append(bytes.subarray(offset, offset + size))) bodies.push(body.toString("hex"));
+            reader.append(bytes.subarray(offset, offset + size), (body) => bodies.push(body.toString("hex")));
           }
         } catch (error) {
           assert.ok(error instanceof RangeError);

@@ -43,7 +43,11 @@ function filledIn(value, known) {
 /** The frames that a socket receives, one by one; undefined at its end. */
 async function* bodies(socket) {
   const reader = new FrameReader();
-  for await (const bytes of socket) yield* reader.append(bytes);
+  for await (const bytes of socket) {
+    const whole = [];
+    reader.append(bytes, (body) => whole.push(body));
+    yield* whole;
+  }
 }
 
 async function run(steps, socketPath) {

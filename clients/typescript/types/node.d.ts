@@ -58,7 +58,7 @@ declare module "node:crypto" {
   function randomFillSync<T extends Uint8Array>(bytes: T): T;
 }
 declare module "node:fs" {
-  export function lstatSync(path: string, options: { throwIfNoEntry: false }): { uid: number } | undefined;
+  export function lstatSync(path: string): { uid: number };
 }
 declare module "node:path" {
   function basename(path: string): string;
@@ -69,10 +69,12 @@ declare module "node:net" {
     destroySoon(): void;
     write(bytes: Uint8Array): boolean;
     on(event: "connect" | "end" | "close", listener: () => void): this;
-    on(event: "data", listener: (bytes: Buffer) => void): this;
     on(event: "error", listener: (error: Error) => void): this;
     once(event: "close", listener: () => void): this;
     readonly destroyed: boolean;
   }
-  function connect(options: { path: string }): Socket;
+  function connect(options: {
+    path: string;
+    onread: { buffer: Buffer; callback: (count: number) => boolean };
+  }): Socket;
 }

@@ -47,14 +47,13 @@ def default_socket_path() -> str:
 
 def objection(socket_path: str, uid: int) -> PermissionDenied | None:
     """Why a user must not connect to a socket: it is in his directory in ``/tmp``, where anybody may take a name that
-    can be guessed, and that is somebody else's."""
+    can be guessed, and that is somebody else's.
+
+    Raises an OSError if that directory is not there: who makes it next is not known."""
     directory = f"/tmp/jobbroker-{uid}"
     if not socket_path.startswith(f"{directory}/"):
         return None
-    try:
-        owner = os.lstat(directory).st_uid
-    except OSError:
-        return None
+    owner = os.lstat(directory).st_uid
     if owner == uid:
         return None
     return PermissionDenied(

@@ -14,8 +14,6 @@ interface Field extends FieldSchema {
   message?: MessageType;
   values?: Record<string, number>;
   names?: Map<number, string>;
-  /** The other members of its oneof. */
-  rivals: string[];
 }
 
 interface MessageType {
@@ -40,7 +38,6 @@ function compile(): Record<string, MessageType> {
         message: schema.kind === "message" ? compiled[schema.type as string] : undefined,
         values,
         names: values && new Map(Object.entries(values).map(([key, value]) => [value, key])),
-        rivals: fields.filter((f) => f.oneof && f.oneof === schema.oneof && f !== schema).map((f) => f.name),
       };
       type.byNumber[field.number] = field;
       type.byName[field.name] = field;
@@ -85,7 +82,8 @@ export function decodeResponse(body: Buffer): Response & { id: number } {
     throw unreadable("INTERNAL", `${error.path || "the response"} ${error.reason}`, error.isMalformed);
   }
   for (const name in message) {
-    if (name !== "id") return { ...(message as Response), id: requestId(message) };
+    if (name === "id") continue;
+    return Object.assign(message as Response, { id: requestId(message) });
   }
   throw unknown === undefined
     ? unreadable("INTERNAL", "the response has no reply")
@@ -107,6 +105,8 @@ function requestId(message: Message): number {
 /** Fills `message`, as far as it comes; returns the number of the first field that the schema does not have. */
 function read(reader: Reader, type: MessageType, message: Message): number | undefined {
   let unknown: number | undefined;
+  /** The member of its oneof (no message has two) that came last, which is the one that counts. */
+  let chosen: Field | undefined;
   while (!reader.isAtEnd) {
     const tag = reader.tag();
     const number = tag >>> 3;
@@ -128,7 +128,10 @@ function read(reader: Reader, type: MessageType, message: Message): number | und
       if (list) {
         list.push(value);
       } else {
-        for (const rival of field.rivals) if (rival in message) delete message[rival];
+        if (field.oneof) {
+          if (chosen && chosen !== field) delete message[chosen.name];
+          chosen = field;
+        }
         message[field.name] = value;
       }
     } catch (error) {
@@ -186,9 +189,14 @@ export function encodeResponse(message: Response): Buffer {
 }
 
 function encode(type: MessageType, message: Message): Buffer {
-  writer.reset();
+  writer.begin();
   writer.skip(prefixLength);
-  write(type, message, "");
+  try {
+    write(type, message);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw new JobBrokerError("INVALID_ARGUMENT", error.message);
+  }
   const length = writer.size - prefixLength;
   if (length > maximumFrame) {
     throw new JobBrokerError(
@@ -198,21 +206,42 @@ function encode(type: MessageType, message: Message): Buffer {
   return writer.finish();
 }
 
-function write(type: MessageType, message: Message, path: string): void {
+/** A value that its field can't hold. */
+class Refusal extends Error {
+  /** The field, as in `create.jobs[0].priority`. */
+  private path = "";
+
+  constructor(private readonly value: unknown, private readonly wanted: string) {
+    super();
+  }
+
+  /** The same refusal, seen from the message that has the field in its field `name`. */
+  within(name: string): this {
+    this.path = this.path === "" ? name : `${name}.${this.path}`;
+    const shown = typeof this.value === "string" ? `"${this.value}"` : String(this.value);
+    this.message = `${this.path} is ${shown}; it must be ${this.wanted}`;
+    return this;
+  }
+}
+
+function write(type: MessageType, message: Message): void {
   for (const name in message) {
     const value = message[name];
     if (value === undefined) continue;
     const field = type.byName[name];
-    if (field === undefined) throw new TypeError(`the protocol has no field ${path}${name}`);
-    if (field.repeated) {
-      (value as unknown[]).forEach((element, index) => writeField(field, element, path, index));
-    } else {
-      writeField(field, value, path);
+    if (field === undefined) throw new TypeError(`the protocol has no field ${name}`);
+    let index = 0;
+    try {
+      if (!field.repeated) writeField(field, value);
+      else for (; index < (value as unknown[]).length; index += 1) writeField(field, (value as unknown[])[index]);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw error.within(field.repeated ? `${name}[${index}]` : name);
     }
   }
 }
 
-function writeField(field: Field, value: unknown, path: string, index?: number): void {
+function writeField(field: Field, value: unknown): void {
   writer.tag(field.number, field.wireType);
   switch (field.kind) {
     case "uint32": return writer.uint32(integer(value, 0, 0xffff_ffff));
@@ -220,46 +249,46 @@ function writeField(field: Field, value: unknown, path: string, index?: number):
       const number = integer(value, -0x8000_0000, 0x7fff_ffff);
       return writer.uint32(((number << 1) ^ (number >> 31)) >>> 0);
     }
-    case "uint64": return writer.int64(wideInteger(value, 0n, (1n << 64n) - 1n));
-    case "int64": return writer.int64(wideInteger(value, -(1n << 63n), (1n << 63n) - 1n));
-    case "double": return typeof value === "number" ? writer.double(value) : refuse("a number");
-    case "bool": return typeof value === "boolean" ? writer.uint32(value ? 1 : 0) : refuse("true or false");
-    case "string": return typeof value === "string" ? writer.text(value) : refuse("a text");
+    case "uint64": return writer.int64(wideInteger(value, 0n, largestUInt64));
+    case "int64": return writer.int64(wideInteger(value, smallestInt64, largestInt64));
+    case "double":
+      if (typeof value !== "number") throw new Refusal(value, "a number");
+      return writer.double(value);
+    case "bool":
+      if (typeof value !== "boolean") throw new Refusal(value, "true or false");
+      return writer.uint32(value ? 1 : 0);
+    case "string":
+      if (typeof value !== "string") throw new Refusal(value, "a text");
+      return writer.text(value);
     case "bytes": return writer.data(value as Uint8Array);
-    case "enum": return writer.int64(typeof value === "number" ? value : enumNumber(value));
-    case "message":
-      return writer.nested(() => write(field.message as MessageType, value as Message, `${label()}.`));
-  }
-
-  // Written out only when it is needed: for a message within, or to name what is wrong.
-  function label(): string {
-    return path + field.name + (index === undefined ? "" : `[${index}]`);
-  }
-
-  function refuse(wanted: string): never {
-    const shown = typeof value === "string" ? `"${value}"` : String(value);
-    throw new JobBrokerError("INVALID_ARGUMENT", `${label()} is ${shown}; it must be ${wanted}`);
-  }
-
-  function integer(candidate: unknown, minimum: number, maximum: number): number {
-    if (Number.isInteger(candidate)) {
-      const number = candidate as number;
-      if (number >= minimum && number <= maximum) return number;
+    case "enum": return writer.int64(typeof value === "number" ? value : enumNumber(field, value));
+    case "message": {
+      const start = writer.beginNested();
+      write(field.message as MessageType, value as Message);
+      return writer.endNested(start);
     }
-    return refuse(`a whole number, ${minimum} to ${maximum}`);
   }
+}
 
-  function wideInteger(candidate: unknown, minimum: bigint, maximum: bigint): number | bigint {
-    if (typeof candidate === "bigint" ? candidate >= minimum && candidate <= maximum
-      : Number.isSafeInteger(candidate) && (candidate as number) >= minimum) {
-      return candidate as number | bigint;
-    }
-    return refuse(`a whole number, ${minimum} to ${maximum}`);
-  }
+function integer(value: unknown, minimum: number, maximum: number): number {
+  if (Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum) return value as number;
+  throw new Refusal(value, `a whole number, ${minimum} to ${maximum}`);
+}
 
-  function enumNumber(name: unknown): number {
-    const known = field.values as Record<string, number>;
-    return Object.hasOwn(known, name as string)
-      ? (known[name as string] as number) : refuse(`one of ${Object.keys(known).join(", ")}`);
+const largestUInt64 = (1n << 64n) - 1n;
+const largestInt64 = (1n << 63n) - 1n;
+const smallestInt64 = -(1n << 63n);
+
+function wideInteger(value: unknown, minimum: bigint, maximum: bigint): number | bigint {
+  if (typeof value === "bigint" ? value >= minimum && value <= maximum
+    : Number.isSafeInteger(value) && (value as number) >= minimum) {
+    return value as number | bigint;
   }
+  throw new Refusal(value, `a whole number, ${minimum} to ${maximum}`);
+}
+
+function enumNumber(field: Field, name: unknown): number {
+  const known = field.values as Record<string, number>;
+  if (Object.hasOwn(known, name as string)) return known[name as string] as number;
+  throw new Refusal(name, `one of ${Object.keys(known).join(", ")}`);
 }

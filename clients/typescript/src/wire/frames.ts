@@ -15,11 +15,11 @@ export class FrameReader {
   }
 
   /**
-   * Takes bytes as they arrived and hands over the body of each frame that is now whole.
+   * Takes bytes as they arrived and hands over the body of each frame that is now whole; it may be part of `bytes`.
    *
    * @throws RangeError when a length is not that of a frame. Nothing that follows can be read then.
    */
-  *append(bytes: Buffer): Generator<Buffer, void, undefined> {
+  append(bytes: Buffer, take: (body: Buffer) => void): void {
     let offset = 0;
     while (offset < bytes.length) {
       if (this.body === undefined) {
@@ -34,7 +34,7 @@ export class FrameReader {
           const body = bytes.subarray(offset, offset + length);
           offset += length;
           this.prefixFilled = 0;
-          yield body;
+          take(body);
           continue;
         }
         this.body = Buffer.allocUnsafe(length);
@@ -48,7 +48,7 @@ export class FrameReader {
       const body = this.body;
       this.body = undefined;
       this.prefixFilled = 0;
-      yield body;
+      take(body);
     }
   }
 

@@ -1,24 +1,28 @@
 import type { Integer } from "./schema.js";
 
-/** Puts together protobuf's wire format in a buffer that grows and is used again. */
+const blockSize = 16 << 10;
+
+/** Puts together protobuf's wire format, one message after another in blocks of memory: none is written over. */
 export class Writer {
-  private bytes = Buffer.allocUnsafe(1024);
+  private bytes = Buffer.allocUnsafe(blockSize);
+  /** Where the message begins. */
+  private start = 0;
   private length = 0;
 
-  reset(): void {
-    this.length = 0;
+  /** Begins a message; what was written of one that was not finished is dropped. */
+  begin(): void {
+    this.length = this.start;
   }
 
-  /** A copy of what was written. */
+  /** What was written since `begin`. */
   finish(): Buffer {
-    const written = Buffer.from(this.bytes.subarray(0, this.length));
-    // One large request must not hold its memory for ever.
-    if (this.bytes.length > 1 << 16) this.bytes = Buffer.allocUnsafe(1024);
+    const written = this.bytes.subarray(this.start, this.length);
+    this.start = this.length;
     return written;
   }
 
   get size(): number {
-    return this.length;
+    return this.length - this.start;
   }
 
   /** Leaves room for `count` bytes, to be filled by `patchUInt32`. */
@@ -28,7 +32,7 @@ export class Writer {
   }
 
   patchUInt32(value: number, offset: number): void {
-    this.bytes.writeUInt32BE(value, offset);
+    this.bytes.writeUInt32BE(value, this.start + offset);
   }
 
   tag(number: number, wireType: number): void {
@@ -76,12 +80,15 @@ export class Writer {
     this.length += this.bytes.write(value, this.length);
   }
 
-  /** What `write` writes, preceded by its length. */
-  nested(write: () => void): void {
-    const prefix = this.length;
+  /** What is written from here to `endNested`, which is to be given the result, is preceded by its length. */
+  beginNested(): number {
     // Most messages are short: leave one byte for the length, and make more room if that was not enough.
     this.skip(1);
-    write();
+    return this.size;
+  }
+
+  endNested(start: number): void {
+    const prefix = this.start + start - 1;
     const size = this.length - prefix - 1;
     const wider = varintSize(size) - 1;
     if (wider > 0) {
@@ -94,11 +101,12 @@ export class Writer {
   }
 
   private reserve(count: number): void {
-    const needed = this.length + count;
-    if (needed <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.bytes.length));
-    this.bytes.copy(larger, 0, 0, this.length);
-    this.bytes = larger;
+    if (this.length + count <= this.bytes.length) return;
+    const block = Buffer.allocUnsafe(Math.max(blockSize, 2 * (this.size + count)));
+    this.bytes.copy(block, 0, this.start, this.length);
+    this.length -= this.start;
+    this.start = 0;
+    this.bytes = block;
   }
 }
 

@@ -35,11 +35,11 @@ export async function fakeBroker(test, answer, { greets = true } = {}) {
       close: () => socket.end(),
     };
     socket.on("data", (bytes) => {
-      for (const body of frames.append(bytes)) {
+      frames.append(bytes, (body) => {
         const request = decodeRequest(body);
         if (greets && request.hello) peer.send({ id: request.id, welcome });
         else answer(request, peer, number);
-      }
+      });
     });
   });
   server.listen(socketPath);

@@ -79,7 +79,10 @@ class Link:
 
     def _dial(self) -> None:
         path = self.session.options.socket_path
-        refusal = objection(path, os.getuid())
+        try:
+            refusal = objection(path, os.getuid())
+        except OSError as error:
+            return self.session.dial_failed(error)
         if refusal is not None:
             return self.session.close(refusal)
         peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
