@@ -19,6 +19,18 @@ extension ContractCheck {
       let counts = try await store.stats()?.counts ?? [:]
       try store.equal([counts[.pending], counts[.processing], counts[.complete]], [0, 0, 1], "counters")
     },
+    ContractCheck("complete: a repeat is answered as the first time, another result is superseded") { store in
+      let held = try await store.held()
+      _ = try await store.change(.complete(held.id, attempt: nil, result: #"{"by":"webhook"}"#))
+      for result in [nil, #"{"by":"webhook"}"#] {
+        let (_, changed) = try await store.change(.complete(held.id, attempt: 1, result: result))
+        try store.equal(changed, false, "changed by a repeat")
+      }
+      let error = try await store.error(.staleClaim) {
+        try await store.store.complete(held.id, attempt: 1, result: #"{"by":"worker"}"#)
+      }
+      try store.equal(error.job?.status, .complete, "the job as it is")
+    },
     ContractCheck("complete: the result must be a JSON object") { store in
       let held = try await store.held()
       for result in ["[]", "oops", ""] {

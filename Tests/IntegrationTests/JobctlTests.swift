@@ -4,6 +4,13 @@ import Testing
 
 /// Every verb of `jobctl` against a real broker: what it prints, for a person and for a script, and how it exits.
 @Suite(.timeLimit(.minutes(3))) struct JobctlTests {
+  /// The one object that a command printed.
+  private func object(
+    _ run: Finished, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> [String: Any] {
+    try #require(try json(run, sourceLocation: sourceLocation).first, sourceLocation: sourceLocation)
+  }
+
   private func json(_ run: Finished, sourceLocation: SourceLocation = #_sourceLocation) throws -> [[String:
     Any]]
   {
@@ -35,19 +42,19 @@ import Testing
     try await withBroker { broker in
       let id = try await create(broker, "ingest")
       #expect(JobID(id) != nil)
-      let made = try json(
+      let made = try object(
         try await broker.jobctl(
           "create", "--type", "save", "--metadata", #"{"big":12345678901234567890}"#, "--priority", "-3",
           "--unique-key", "k", "--json"))
-      #expect(made[0]["created"] as? Bool == true)
+      #expect(made["created"] as? Bool == true)
       let again = try await broker.jobctl("create", "--type", "save", "--unique-key", "k")
       #expect(again.code == 0 && again.errors.contains("was there already"))
 
       let shown = try await broker.jobctl("get", String(id.prefix(36)))
       #expect(shown.code == 0 && shown.output.contains(id) && shown.output.contains("pending"))
-      let job = try #require(made[0]["job"] as? [String: Any])
+      let job = try #require(made["job"] as? [String: Any])
       let got = try await broker.jobctl("get", try #require(job["id"] as? String), "--json")
-      #expect(try json(got)[0]["priority"] as? Int == -3)
+      #expect(try object(got)["priority"] as? Int == -3)
       #expect(got.output.contains(#""metadata":{"big":12345678901234567890}"#))
 
       let table = try await broker.jobctl("list", "--type", "ingest")
@@ -61,9 +68,9 @@ import Testing
   @Test func aJobIsChangedByHand() async throws {
     try await withBroker { broker in
       let id = try await create(broker)
-      let updated = try json(
+      let updated = try object(
         try await broker.jobctl("update", id, "--stage", "cutting", "--progress", "40", "--json"))
-      #expect(updated[0]["stage"] as? String == "cutting" && updated[0]["progress"] as? Double == 40)
+      #expect(updated["stage"] as? String == "cutting" && updated["progress"] as? Double == 40)
       let completed = try await broker.jobctl("complete", id, "--result", #"{"n":1}"#)
       #expect(completed.code == 0 && completed.output == "\(id) complete\n")
       expectRefusal(try await broker.jobctl("fail", id, "--error", "late"), "JOB_FINISHED")
@@ -94,7 +101,7 @@ import Testing
       #expect(try await broker.jobctl("release", id).output == "\(id) pending\n")
       _ = try await worker.claim()
       #expect(
-        try json(try await broker.jobctl("reap", "--timeout", "1h", "--json"))[0]["reaped"] as? Int == 0)
+        try object(try await broker.jobctl("reap", "--timeout", "1h", "--json"))["reaped"] as? Int == 0)
       #expect(try await broker.jobctl("reap", "--timeout", "0s", "--type", "t").output == "1 reaped\n")
       #expect(try await worker.get(try #require(JobID(id)))?.status == .failed)
     }
@@ -106,18 +113,18 @@ import Testing
       let id = try await create(broker, "b")
       #expect(try await broker.jobctl("position", id).output == "1 in the queue, 0 in its type\n")
       #expect(try await broker.jobctl("pause", "b").output == "b paused\n")
-      let position = try json(try await broker.jobctl("position", id, "--json"))
-      #expect(position[0]["position"] as? Int == 1 && position[0]["position_in_type"] as? Int == 0)
-      let stats = try json(try await broker.jobctl("stats", "--json"))
-      let types = try #require(stats[0]["types"] as? [[String: Any]])
+      let position = try object(try await broker.jobctl("position", id, "--json"))
+      #expect(position["position"] as? Int == 1 && position["position_in_type"] as? Int == 0)
+      let stats = try object(try await broker.jobctl("stats", "--json"))
+      let types = try #require(stats["types"] as? [[String: Any]])
       #expect(types.map { $0["pending"] as? Int } == [1, 1])
       #expect(types.map { $0["paused"] as? Bool } == [false, true])
       #expect(try await broker.jobctl("stats").output.contains("paused"))
       #expect(try await broker.jobctl("resume", "b").output == "b resumed\n")
       _ = try await broker.jobctl("cancel", id)
       #expect(try await broker.jobctl("position", id).output == "-1 (not pending)\n")
-      let ping = try json(try await broker.jobctl("ping", "--json"))
-      #expect((ping[0]["server"] as? String)?.hasPrefix("jobbrokerd/") == true)
+      let ping = try object(try await broker.jobctl("ping", "--json"))
+      #expect((ping["server"] as? String)?.hasPrefix("jobbrokerd/") == true)
       #expect(try await broker.jobctl("ping").output.contains("answers in"))
     }
   }
@@ -127,9 +134,9 @@ import Testing
       for _ in 1...2 { _ = try await broker.jobctl("cancel", try await create(broker)) }
       let kept = try await create(broker)
       #expect(try await broker.jobctl("prune", "--older-than", "1h").output == "0 pruned\n")
-      let pruned = try json(
+      let pruned = try object(
         try await broker.jobctl("prune", "--older-than", "0s", "--status", "cancelled", "--json"))
-      #expect(pruned[0]["pruned"] as? Int == 2)
+      #expect(pruned["pruned"] as? Int == 2)
       #expect(try await broker.jobctl("get", kept).code == 0)
 
       let copy = broker.directory.file("copy.db")

@@ -95,7 +95,8 @@ import TrustSupport
     case 4..<8:
       return .claim(types: [type], maxJobs: random.pick([1, 1, 2]), lease: .seconds(1), worker: worker)
     case 8..<10: return .lose(ClaimToken(id: job.id, attempt: attempt ?? 1))
-    case 10: return .complete(job.id, attempt: attempt, result: #"{"a":1}"#)
+    case 10:
+      return .complete(job.id, attempt: attempt, result: random.pick([nil, #"{"a":1}"#, #"{"a":2}"#]))
     case 11: return .fail(job.id, attempt: attempt, error: "no", retryable: false)
     case 12, 13: return .fail(job.id, attempt: attempt, error: "no", retryable: true)
     case 14: return .release(job.id, attempt: attempt, delay: random.pick([.zero, .seconds(2)]), reason: nil)

@@ -69,7 +69,8 @@ extension ModelStore {
   ) -> Result<JobReply, JobError> {
     guard let job = jobs[id] else { return .failure(.notFound(id)) }
     guard allows(attempt, job, finishing: true) else {
-      return refused(attempt, job, isAlreadySo: job.status == .complete && job.attempt == attempt)
+      let isSame = job.attempt == attempt && (result == nil || job.result == result)
+      return refused(attempt, job, isAlreadySo: job.status == .complete && isSame)
     }
     var done = finished(job, .complete, nil, now)
     done.progress = 100

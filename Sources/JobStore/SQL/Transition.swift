@@ -22,6 +22,7 @@ public struct Transition: Sendable {
   private enum Goal: Equatable {
     case updated(to: JobStatus?)
     case finished(JobStatus)
+    case completed(result: String?)
     case released
     case lost
     case retried
@@ -70,6 +71,9 @@ public struct Transition: Sendable {
     case .finished(.failed), .updated(to: .failed): cause == .failed
     case .released, .updated(to: .pending): cause == .released || attempt == nil && job.status == .pending
     case .lost: cause == .lost
+    case .completed(let result):
+      // Another result is another's: a webhook may have completed it under this attempt.
+      job.status == .complete && job.attempt == attempt && (result == nil || job.result == result)
     case .finished(let status), .updated(to: let status?):
       status.isFinished && job.status == status && job.attempt == attempt
     case .updated(to: nil), .retried: false
@@ -106,7 +110,7 @@ extension Transition {
 
   /// `JobCommand.complete`.
   public static func complete(_ id: JobID, attempt: Int?, result: String?, at now: Timestamp) -> Transition {
-    Transition(.finished(.complete), id, attempt, at: now, change: .complete, values: [.text(result)])
+    Transition(.completed(result: result), id, attempt, at: now, change: .complete, values: [.text(result)])
   }
 
   /// `JobCommand.fail`.

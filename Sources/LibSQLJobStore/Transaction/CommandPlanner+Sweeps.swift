@@ -81,14 +81,13 @@ extension CommandPlanner {
       read(.delayedJobsOfType, [.text(type), bound])
     }
     return CommandPlan { [reads] (outcome) throws(JobError) in
-      var jobs: [JobID: Job] = [:]
+      var snapshot = SnapshotCollector(limit: limit)
       for read in reads {
         for row in try outcome.rows(read) {
-          if let job = Job(row: row, whole: false) { jobs[job.id] = job }
+          if let job = Job(row: row, whole: false) { snapshot.add(job) }
         }
       }
-      let ordered = jobs.values.sorted { $0.sequence < $1.sequence }
-      return .snapshot(Array(ordered.prefix(limit)), truncated: ordered.count > limit)
+      return snapshot.reply
     }
   }
 }

@@ -68,11 +68,11 @@ extension CommandRunner {
   mutating func snapshot(
     _ selection: WatchSelection, limit: Int
   ) throws(SQLiteError) -> Result<JobReply, JobError> {
-    var jobs: [JobID: Job] = [:]
+    var snapshot = SnapshotCollector(limit: limit)
     func collect(_ statement: JobStatement, _ values: [SQLValue]) throws(SQLiteError) {
       try statements(statement).forEach(values) { row in
-        if let job = Job(row: row, whole: false) { jobs[job.id] = job }
-        return true
+        if let job = Job(row: row, whole: false) { snapshot.add(job) }
+        return snapshot.hasRoom
       }
     }
     for id in selection.ids { try collect(.jobByID, [.id(id)]) }
@@ -87,7 +87,6 @@ extension CommandRunner {
       try collect(.readyJobsOfType, [.text(type), bound])
       try collect(.delayedJobsOfType, [.text(type), bound])
     }
-    let ordered = jobs.values.sorted { $0.sequence < $1.sequence }
-    return .success(.snapshot(Array(ordered.prefix(limit)), truncated: ordered.count > limit))
+    return .success(snapshot.reply)
   }
 }
