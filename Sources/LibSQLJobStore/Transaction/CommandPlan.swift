@@ -75,14 +75,14 @@ struct CommandPlanner {
     ) throws(JobError) -> Result<JobReply, JobError> {
       let row = try outcome.rows(read).first
       return transition.judge(
-        changed: !outcome.changed(by: command).isEmpty, job: row.flatMap { Job(row: $0, whole: false) },
-        cause: row.flatMap { AttemptCause(rawValue: $0.text(JobColumns.briefCount)) })
+        changed: !outcome.changed(by: command).isEmpty, job: row.flatMap { Job(packedIn: $0, whole: false) },
+        cause: row.flatMap { AttemptCause(rawValue: $0.text(1)) })
     }
   }
 
   private mutating func add(_ transition: Transition, _ command: Int) -> TransitionSteps {
     var changes: [Int] = []
-    let record = transaction.values([.id(transition.id)], command: command)
+    let record = transaction.values(of: transition.id, command: command)
     if let history = transition.history {
       // What the change would not have must not stay in the history either.
       let savepoint = transaction.change(SQLStep(.savepoint))
@@ -99,7 +99,7 @@ struct CommandPlanner {
       changes = [change, transaction.change(LibSQLStatement.recordChange, record, after: [change])]
     }
     let read = transaction.read(
-      JobStatement.jobWithCause.sql, [.id(transition.id), .integer(transition.attempt)])
+      LibSQLStatement.jobWithCause, [.id(transition.id), .integer(transition.attempt)])
     return TransitionSteps(changes: changes, read: read)
   }
 
