@@ -66,7 +66,7 @@ public struct Submission: Sendable {
   /// Whether a connection waits for its result, and may ask for the next thing when it has it.
   public var isAsked: Bool {
     switch purpose {
-    case .request, .create, .claim, .watch, .prune, .pause, .resume: true
+    case .request, .create, .claim, .watch, .reap, .prune, .pause, .resume: true
     case .reports, .promotion, .poll, .end: false
     }
   }
@@ -79,6 +79,7 @@ enum Purpose: Sendable {
   case create(RequestKey)
   case claim(WaitingClaim)
   case watch(RequestKey)
+  case reap(Reap)
   case prune(RequestKey, soFar: Int)
   case pause(RequestKey, type: String)
   case resume(RequestKey, type: String)

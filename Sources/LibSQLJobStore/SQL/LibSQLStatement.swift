@@ -124,11 +124,11 @@ enum LibSQLStatement {
 
   // MARK: Many jobs
 
-  /// Chooses the processing jobs last heard from before `?1`, of the type `?2` if it is not NULL, except those whose
-  /// ids are in the JSON array `?3`.
+  /// Chooses up to `?4` processing jobs last heard from before `?1`, of the type `?2` if it is not NULL, except those
+  /// whose ids are in the JSON array `?3`.
   static let chooseSilent = """
     \(record) WHERE status = 'processing' AND updated_at < ?1 AND (?2 IS NULL OR type = ?2)
-      AND id NOT IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY seq
+      AND id NOT IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY seq LIMIT ?4
     """
 
   /// Keeps the attempts of the chosen jobs, which failed at `?3` with the error `?5`.

@@ -43,7 +43,8 @@ struct CommandPlanner {
     case .cancel(let id): return transition(.cancel(id, at: now), number)
     case .retry(let id): return retry(id, number)
     case .delete(let id): return delete(id, number)
-    case .reap(let cutoff, let type, let sparing): return reap(cutoff, type, sparing, number)
+    case .reap(let cutoff, let type, let sparing, let limit):
+      return reap(cutoff, type, sparing, limit, number)
     case .promote: return promote(number)
     case .pause(let type): return switchType(.pause, type)
     case .resume(let type): return switchType(.resume, type)
