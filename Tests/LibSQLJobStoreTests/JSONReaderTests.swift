@@ -58,7 +58,7 @@ import Testing
     #expect(try JSONDecoder().decode([String].self, from: Data(json.utf8)) == texts)
     let foreign = try JSONEncoder().encode(texts)
     for bytes in [Array(json.utf8), Array(foreign)] {
-      var reader = JSONReader(bytes)
+      var reader = try JSONReader(bytes)
       var read: [String] = []
       try reader.array { (json) throws(JSONReader.Malformed) in read.append(try json.string()) }
       try reader.end()

@@ -68,9 +68,9 @@ struct HranaClient: Sendable {
 
   /// What an error's body says: `{"error": "…"}`, or a text.
   private static func message(of body: [UInt8]) -> String {
-    var json = JSONReader(body)
     var message: String?
-    try? json.object { (json, name) throws(JSONReader.Malformed) in
+    var json = try? JSONReader(body)
+    try? json?.object { (json, name) throws(JSONReader.Malformed) in
       if name == "error" { message = try json.string() } else { try json.skip() }
     }
     return message ?? String(String(decoding: body, as: UTF8.self).prefix(300))

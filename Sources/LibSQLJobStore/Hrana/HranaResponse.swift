@@ -40,7 +40,7 @@ struct HranaError: Error, Sendable, Equatable, CustomStringConvertible {
 
 extension HranaResponse {
   init(json bytes: [UInt8]) throws(JSONReader.Malformed) {
-    var json = JSONReader(bytes)
+    var json = try JSONReader(bytes)
     try json.object { (json, name) throws(JSONReader.Malformed) in
       guard name == "results" else { return try json.skip() }
       try json.array { (json) throws(JSONReader.Malformed) in try addEntry(&json) }
@@ -101,8 +101,7 @@ extension HranaResult.Rows {
 extension HranaError {
   /// An error that stands alone, as the server words it of a stream that is no more; nil when it is something else.
   init?(json bytes: [UInt8]) {
-    var json = JSONReader(bytes)
-    guard let error = try? HranaError(&json) else { return nil }
+    guard var json = try? JSONReader(bytes), let error = try? HranaError(&json) else { return nil }
     self = error
   }
 

@@ -74,7 +74,7 @@ struct HranaRow: SQLRow, Sendable {
 
   /// A row from a JSON array of texts, integers and nulls; nil when it is none.
   init?(packed text: String) {
-    var json = JSONReader(Array(text.utf8))
+    var json = JSONReader(text)
     var values: [HranaValue] = []
     do throws(JSONReader.Malformed) {
       try json.array { (json) throws(JSONReader.Malformed) in

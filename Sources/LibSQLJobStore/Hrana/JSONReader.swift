@@ -14,7 +14,13 @@ struct JSONReader {
   private let bytes: [UInt8]
   private var position = 0
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  /// - Throws: When the bytes are not UTF-8. Looked at once for all: for each string it would cost more than the rest.
+  init(_ bytes: [UInt8]) throws(Malformed) {
+    self.bytes = bytes
+    if String(validating: bytes, as: UTF8.self) == nil { throw malformed("UTF-8") }
+  }
+
+  init(_ text: String) { bytes = Array(text.utf8) }
 
   // MARK: Values
 
@@ -46,15 +52,11 @@ struct JSONReader {
     while position < bytes.count {
       switch bytes[position] {
       case UInt8(ascii: "\""):
-        guard let text = String(validating: bytes[start..<position], as: UTF8.self) else { break }
-        position += 1
-        return text
+        defer { position += 1 }
+        return String(decoding: bytes[start..<position], as: UTF8.self)
       case UInt8(ascii: "\\"): return try unescaped(from: start)
-      default:
-        position += 1
-        continue
+      default: position += 1
       }
-      break
     }
     throw malformed("string")
   }
@@ -149,9 +151,7 @@ struct JSONReader {
       let byte = bytes[position]
       position += 1
       switch byte {
-      case UInt8(ascii: "\""):
-        guard let text = String(validating: text, as: UTF8.self) else { throw malformed("string") }
-        return text
+      case UInt8(ascii: "\""): return String(decoding: text, as: UTF8.self)
       case UInt8(ascii: "\\"): try text.append(contentsOf: escape())
       default: text.append(byte)
       }
