@@ -28,8 +28,8 @@ public struct CoreConfiguration: Sendable {
   /// How much longer than its term another broker's claim holds: what its holder reports takes a while to be known
   /// here.
   public var foreignLeaseSlack: Duration = .seconds(5)
-  /// Jobs that one transaction of a prune deletes.
-  public var pruneBatch = 500
+  /// Jobs that one transaction of a reap or prune changes.
+  public var sweepBatch = 500
   /// What the welcome says of the broker.
   public var server = "jobbrokerd"
 
@@ -202,6 +202,9 @@ public struct BrokerCore: Sendable {
   /// What is answered while the broker is about to end.
   public static let draining = JobError(
     .unavailable, "The broker is shutting down; connect again and repeat the request.")
+
+  /// What is answered when the store is at fault.
+  static let otherAnswer = JobError(.internal, "The store gave an answer to another question.")
 
   mutating func submit(_ command: JobCommand, for purpose: Purpose, isVolatile: Bool = false) {
     let submission = Submission(command: command, isVolatile: isVolatile, purpose: purpose)

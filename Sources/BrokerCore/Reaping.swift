@@ -1,20 +1,41 @@
 import JobModel
 
+/// A reap on its way: it is done part by part, so that others get their turn between.
+struct Reap: Sendable {
+  var timeout: Duration
+  var type: String?
+  var key: RequestKey
+  var askedAt: Moment
+  /// How many jobs the parts so far have failed.
+  var count = 0
+}
+
 /// What is kept from the store for a moment.
 enum HeldBack: Sendable {
-  case reap(timeout: Duration, type: String?, RequestKey, askedAt: Moment)
+  case reap(Reap)
   case submission(Submission)
 }
 
 /// A reap goes by the wall clock, which may have been set since a job was last heard from. Whom it must spare for that
-/// is known here, by the steady clock, except for jobs that a claim at the store has just taken. So it waits for those
-/// claims, and all that is submitted after it waits behind it, in its order: for one transaction, and only then. It
-/// still goes by the moment it was asked for: nobody grows older by waiting with it.
+/// is known here, by the steady clock, except for jobs that a claim at the store has just taken. So each part of it
+/// waits for those claims, and all that is submitted after it waits behind it, in its order: for one transaction, and
+/// only then. It still goes by the moment it was asked for: nobody grows older by waiting with it, and who is heard
+/// from meanwhile is spared.
 extension BrokerCore {
-  mutating func reap(_ timeout: Duration, _ type: String?, _ key: RequestKey, _ now: Moment) {
+  mutating func reap(_ reap: Reap) {
     flushReports()
-    heldBack.append(.reap(timeout: timeout, type: type, key, askedAt: now))
+    heldBack.append(.reap(reap))
     passHeldBack()
+  }
+
+  /// A part is done. One that found as many as it may is followed by another.
+  mutating func didReap(_ jobs: [Job], _ reap: Reap, _ now: Moment) {
+    for job in jobs { changed(job, now) }
+    var next = reap
+    next.count += jobs.count
+    if jobs.count < configuration.sweepBatch { return respond(reap.key, .count(next.count)) }
+    if isDraining { return refuse(reap.key, BrokerCore.draining) }
+    self.reap(next)
   }
 
   /// The result of a claim is known.
@@ -35,11 +56,12 @@ extension BrokerCore {
       switch held {
       case .submission(let submission): pass(submission)
       case .reap where claimsAtStore > 0: break loop
-      case .reap(let timeout, let type, let key, let asked):
+      case .reap(let reap):
+        let (asked, timeout) = (reap.askedAt, reap.timeout)
         let command = JobCommand.reap(
-          before: asked.wall.reachedBack(by: timeout), type: type,
-          sparing: leases.heard(since: asked.steady - timeout))
-        pass(Submission(command: command, isVolatile: false, purpose: .request(key, isFenced: false)))
+          before: asked.wall.reachedBack(by: timeout), type: reap.type,
+          sparing: leases.heard(since: asked.steady - timeout), limit: configuration.sweepBatch)
+        pass(Submission(command: command, isVolatile: false, purpose: .reap(reap)))
       }
       passed += 1
     }

@@ -25,7 +25,7 @@ extension BrokerCore {
     case .cancel(let id): change(.cancel(id), key)
     case .retry(let id): change(.retry(id), key)
     case .delete(let id): change(.delete(id), key)
-    case .reap(let timeout, let type): reap(timeout, type, key, now)
+    case .reap(let timeout, let type): reap(Reap(timeout: timeout, type: type, key: key, askedAt: now))
     case .claim(let request):
       send(queue.admit(request, key: key, worker: session.worker, now: now.steady))
     case .withdraw(let id): withdraw(RequestKey(connection: key.connection, id: id), key)
@@ -36,7 +36,7 @@ extension BrokerCore {
     case .resume(let type): submit(.resume(type: type), for: .resume(key, type: type))
     case .prune(let age, let status, let type):
       let command = JobCommand.prune(
-        before: now.wall.reachedBack(by: age), status: status, type: type, limit: configuration.pruneBatch)
+        before: now.wall.reachedBack(by: age), status: status, type: type, limit: configuration.sweepBatch)
       submit(command, for: .prune(key, soFar: 0))
     case .get(let id): actions.append(.query(key, .get(id)))
     case .list(let filter): actions.append(.query(key, .list(filter)))

@@ -17,10 +17,11 @@ extension BrokerCore {
     case (.watch(let key), .success(.snapshot(let jobs, let truncated))):
       watches.follow(key)
       respond(key, .snapshot(jobs.map(overlaid), more: false, truncated: truncated))
+    case (.reap(let reap), .success(.reaped(let jobs))): didReap(jobs, reap, now)
     case (.prune(let key, let soFar), .success(.pruned(let deleted))):
       for job in deleted { publish(.deleted(job.id), id: job.id, type: job.type) }
       let count = soFar + deleted.count
-      if deleted.count < configuration.pruneBatch { return respond(key, .count(count)) }
+      if deleted.count < configuration.sweepBatch { return respond(key, .count(count)) }
       if isDraining { return refuse(key, BrokerCore.draining) }
       submit(submission.command, for: .prune(key, soFar: count))
     case (.pause(let key, let type), .success):
@@ -55,12 +56,14 @@ extension BrokerCore {
     case (.watch(let key), .failure(let error)):
       watches.remove(key)
       refuse(key, error)
+    case (.reap(let reap), .failure(let error)): refuse(reap.key, error)
     case (.request(let key, _), .failure(let error)), (.create(let key), .failure(let error)),
       (.prune(let key, _), .failure(let error)), (.pause(let key, _), .failure(let error)),
       (.resume(let key, _), .failure(let error)):
       refuse(key, error)
+    case (.reap(let reap), .success): refuse(reap.key, BrokerCore.otherAnswer)
     case (.watch(let key), .success), (.prune(let key, _), .success):
-      refuse(key, JobError(.internal, "The store gave an answer to another question."))
+      refuse(key, BrokerCore.otherAnswer)
     }
   }
 
@@ -138,7 +141,6 @@ extension BrokerCore {
     switch reply {
     case .job(let job, let hasChanged):
       if hasChanged { changed(job, from: connection, isFenced: isFenced, now) }
-    case .reaped(let jobs): for job in jobs { changed(job, now) }
     case .deleted(let job): deleted(job.id, type: job.type)
     case .reported(let stale):
       for claim in stale where leases[claim] != nil {
@@ -149,7 +151,7 @@ extension BrokerCore {
     case .promoted(let ready, let due):
       nextDue = due
       for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type, count: count) }
-    case .created, .claimed, .pruned, .snapshot, .changes, .done: break
+    case .created, .claimed, .reaped, .pruned, .snapshot, .changes, .done: break
     }
   }
 

@@ -62,6 +62,14 @@ public struct Submission: Sendable {
   /// undoes it: claims and reports (whose worker goes down with this host), and reads.
   public var isVolatile: Bool
   var purpose: Purpose
+
+  /// Whether a connection waits for its result, and may ask for the next thing when it has it.
+  public var isAsked: Bool {
+    switch purpose {
+    case .request, .create, .claim, .watch, .reap, .prune, .pause, .resume: true
+    case .reports, .promotion, .poll, .end: false
+    }
+  }
 }
 
 /// Why a command was submitted.
@@ -71,6 +79,7 @@ enum Purpose: Sendable {
   case create(RequestKey)
   case claim(WaitingClaim)
   case watch(RequestKey)
+  case reap(Reap)
   case prune(RequestKey, soFar: Int)
   case pause(RequestKey, type: String)
   case resume(RequestKey, type: String)

@@ -108,7 +108,7 @@ final class GroupCommit {
     _ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
   ) {
     isExecuting = false
-    if store.isRemote { linger(for: batch.count + waiting.count, after: time) }
+    if store.isRemote { linger(for: batch.count(where: \.isAsked) + waiting.count, after: time) }
     switch outcome {
     case .success(let results):
       commits += 1

@@ -25,9 +25,9 @@ public enum JobCommand: Sendable, Equatable {
   case retry(JobID)
   /// Removes a job.
   case delete(JobID)
-  /// Fails the jobs that are processing and were last heard from before `cutoff`, except `sparing`: jobs that the
-  /// caller knows, by a clock that can't jump, to be alive.
-  case reap(before: Timestamp, type: String?, sparing: [JobID])
+  /// Fails up to `limit` jobs that are processing and were last heard from before `cutoff`, the oldest first, except
+  /// `sparing`: jobs that the caller knows, by a clock that can't jump, to be alive.
+  case reap(before: Timestamp, type: String?, sparing: [JobID], limit: Int)
   /// Lets jobs whose `notBefore` has come be claimed, the earliest first; when there are many, a part of them.
   case promote
   /// Stops claims of a type.

@@ -64,11 +64,14 @@ extension JobStore {
   public func markStaleJobsFailed(
     timeout: Duration, type: String? = nil, now: Timestamp = .now
   ) async throws(JobError) -> Int {
-    guard case .reaped(let jobs) = try await commit(.reap(before: now - timeout, type: type, sparing: []))
-    else {
-      throw .unexpectedReply
+    let atOnce = 500
+    let reap = JobCommand.reap(before: now - timeout, type: type, sparing: [], limit: atOnce)
+    var count = 0
+    while true {
+      guard case .reaped(let jobs) = try await commit(reap) else { throw .unexpectedReply }
+      count += jobs.count
+      if jobs.count < atOnce { return count }
     }
-    return jobs.count
   }
 
   /// The 0-based place among all pending jobs; −1 when the job is not pending, or unknown.

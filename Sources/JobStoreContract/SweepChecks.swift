@@ -8,7 +8,8 @@ extension ContractCheck {
       let spared = try await store.held()
       let other = try await store.held("save")
       store.clock.advance(.seconds(60))
-      let reap = JobCommand.reap(before: store.clock.now - .seconds(30), type: "ingest", sparing: [spared.id])
+      let reap = JobCommand.reap(
+        before: store.clock.now - .seconds(30), type: "ingest", sparing: [spared.id], limit: 100)
       guard case .reaped(let jobs) = try await store.store.commit(reap) else {
         throw store.violation("not reaped")
       }
@@ -26,8 +27,25 @@ extension ContractCheck {
       let held = try await store.held()
       store.clock.advance(.seconds(60))
       _ = try await store.change(.update(held.id, attempt: 1, JobUpdate()))
-      let reap = JobCommand.reap(before: store.clock.now, type: nil, sparing: [])
+      let reap = JobCommand.reap(before: store.clock.now, type: nil, sparing: [], limit: 100)
       try store.equal(try await store.store.commit(reap), .reaped([]), "reaped")
+    },
+    ContractCheck("reap: fails no more than the limit, the oldest first, not counting the spared") { store in
+      var held: [Job] = []
+      for _ in 0..<5 { held.append(try await store.held()) }
+      store.clock.advance(.seconds(60))
+      func reap() async throws -> [JobID] {
+        let reap = JobCommand.reap(
+          before: store.clock.now, type: nil, sparing: [held[0].id, held[2].id], limit: 2)
+        guard case .reaped(let jobs) = try await store.store.commit(reap) else {
+          throw store.violation("not reaped")
+        }
+        return jobs.map(\.id)
+      }
+      try store.equal(try await reap(), [held[1].id, held[3].id], "a first part")
+      try store.equal(try await store.get(held[4].id).status, .processing, "beyond the limit")
+      try store.equal(try await reap(), [held[4].id], "the rest")
+      try store.equal(try await reap(), [], "nothing is left")
     },
     ContractCheck("prune: deletes old finished jobs, the oldest of a status first") { store in
       var ids: [JobID] = []

@@ -149,7 +149,7 @@ struct OperatorTests {
   @Test("pruning goes on in batches until one is not full")
   mutating func prune() {
     var configuration = CoreConfiguration()
-    configuration.pruneBatch = 2
+    configuration.sweepBatch = 2
     bench = CoreBench(configuration)
     client = bench.connect(1)
     let key = bench.ask(.prune(olderThan: .seconds(60), status: .failed, type: "ingest"), on: client)
@@ -179,7 +179,7 @@ struct OperatorTests {
     let cutoff = bench.now.wall - .seconds(60) + .milliseconds(1)
     #expect(
       bench.commands.last
-        == .reap(before: cutoff, type: "ingest", sparing: [.number(2)]))
+        == .reap(before: cutoff, type: "ingest", sparing: [.number(2)], limit: 500))
   }
 
   @Test("reaping spares what a claim at the store has just taken, whatever the wall clock says")
@@ -196,12 +196,12 @@ struct OperatorTests {
     let cutoff = bench.now.wall - .seconds(60) + .milliseconds(1)
     #expect(
       bench.commands.prefix(2)
-        == [.reap(before: cutoff, type: nil, sparing: [.number(1)]), .cancel(.number(7))])
+        == [.reap(before: cutoff, type: nil, sparing: [.number(1)], limit: 500), .cancel(.number(7))])
     #expect(bench.commands.count == 3, "the order is another, or the second does not wait for its claim")
     bench.finish(.reaped([]))
     bench.finish(JobError(.notFound, ""))
     bench.finishEmpty()
-    #expect(bench.commands == [.reap(before: cutoff, type: nil, sparing: [.number(1)])])
+    #expect(bench.commands == [.reap(before: cutoff, type: nil, sparing: [.number(1)], limit: 500)])
     bench.finish(.reaped([]))
     #expect(bench.replies(to: reap) == [.count(0)])
     #expect(bench.replies(to: second) == [.count(0)])
@@ -216,7 +216,7 @@ struct OperatorTests {
     bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
     bench.advance(by: .seconds(40))
     bench.finishEmpty()
-    #expect(bench.commands.last == .reap(before: cutoff, type: nil, sparing: [.number(1)]))
+    #expect(bench.commands.last == .reap(before: cutoff, type: nil, sparing: [.number(1)], limit: 500))
   }
 
   @Test("reaping spares whose update is still at the store")
@@ -225,7 +225,7 @@ struct OperatorTests {
     bench.advance(by: .seconds(60))
     bench.ask(.update(.number(1), attempt: 1, JobUpdate(result: "{}")), on: client)
     bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
-    guard case .reap(_, _, sparing: [.number(1)])? = bench.commands.last else {
+    guard case .reap(_, _, sparing: [.number(1)], _)? = bench.commands.last else {
       Issue.record("\(bench.commands)")
       return
     }
@@ -238,6 +238,33 @@ struct OperatorTests {
     bench.finish(.reaped([.number(1, attempt: 1, status: .failed), .number(2, attempt: 1, status: .failed)]))
     #expect(bench.replies(to: key) == [.count(2)])
     #expect(bench.revocations(on: client).map(\.claim) == [.number(1)])
+  }
+
+  @Test("reaping goes on in parts until one is not full, and spares who is heard from meanwhile")
+  mutating func reapInParts() {
+    var configuration = CoreConfiguration()
+    configuration.sweepBatch = 2
+    bench = CoreBench(configuration)
+    client = bench.connect(1)
+    bench.hold(9, on: client, lease: .seconds(600))
+    bench.advance(by: .seconds(60))
+    let key = bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
+    let cutoff = bench.now.wall - .seconds(60) + .milliseconds(1)
+    #expect(bench.commands == [.reap(before: cutoff, type: nil, sparing: [], limit: 2)])
+    bench.ask(.claim(ClaimRequest()), on: client)
+    bench.ask(.update(.number(9), attempt: 1, JobUpdate()), on: client)
+    bench.finish(.reaped([.number(1, attempt: 1, status: .failed), .number(2, attempt: 1, status: .failed)]))
+    #expect(bench.replies(to: key) == [])
+    bench.advance(by: .seconds(40))
+    let isEarly = bench.commands.contains { if case .reap = $0 { true } else { false } }
+    #expect(!isEarly, "the second part does not wait for the claim")
+    while bench.commands.count > 1 { bench.finishEmpty() }
+    guard case .reap(cutoff, type: nil, sparing: [.number(9)], limit: 2)? = bench.commands.last else {
+      Issue.record("\(bench.commands)")
+      return
+    }
+    bench.finish(.reaped([.number(3, attempt: 1, status: .failed)]))
+    #expect(bench.replies(to: key) == [.count(3)])
   }
 }
 
@@ -297,10 +324,23 @@ struct DrainTests {
     #expect(bench.error(to: complete) == nil)
   }
 
+  @Test("ends a reap between two parts")
+  mutating func reap() {
+    var configuration = CoreConfiguration()
+    configuration.sweepBatch = 1
+    bench = CoreBench(configuration)
+    client = bench.connect(1)
+    let key = bench.ask(.reap(timeout: .zero, type: nil), on: client)
+    bench.drain()
+    bench.finish(.reaped([.number(1, attempt: 1, status: .failed)]))
+    #expect(bench.error(to: key) == .unavailable)
+    #expect(bench.commands.isEmpty)
+  }
+
   @Test("ends a prune between two batches")
   mutating func prune() {
     var configuration = CoreConfiguration()
-    configuration.pruneBatch = 1
+    configuration.sweepBatch = 1
     bench = CoreBench(configuration)
     client = bench.connect(1)
     let key = bench.ask(.prune(olderThan: .zero, status: nil, type: nil), on: client)

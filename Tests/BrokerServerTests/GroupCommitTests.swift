@@ -41,6 +41,23 @@ import Testing
     try await bench.end()
   }
 
+  @Test func aRemoteStoreDoesNotWaitForWhatTheBrokerItselfAsked() async throws {
+    let bench = try await Bench(isRemote: true)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    try await bench.append(1)
+    try await bench.append(1, for: .poll)
+    try await bench.append(1)
+    try await bench.answer(after: .milliseconds(20))
+    try await bench.append(1)
+    #expect(await bench.transaction() == 4)
+    try await bench.answer(after: .milliseconds(20))
+    // Three were answered; nobody comes back for the fourth.
+    try await bench.append(3)
+    #expect(await bench.transaction() == 3)
+    try await bench.end()
+  }
+
   @Test func aStoreOnThisHostWaitsForNobody() async throws {
     let bench = try await Bench(isRemote: false)
     try await bench.append(2)
@@ -87,10 +104,12 @@ private struct Bench {
     }
   }
 
-  func append(_ count: Int) async throws {
+  /// - Parameter purpose: what the commands are for; somebody's request unless said otherwise.
+  func append(_ count: Int, for purpose: Purpose? = nil) async throws {
+    let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(1), id: 1))
     try await loop.executeInContext { [commits] in
       for _ in 0..<count {
-        commits.value.append(Submission(command: .promote, isVolatile: false, purpose: .promotion))
+        commits.value.append(Submission(command: .promote, isVolatile: false, purpose: purpose))
       }
     }
     await loop.run()

@@ -61,7 +61,7 @@ struct Load {
     case ..<91: return .cancel(id())
     case ..<93: return .retry(id())
     case ..<95: return .delete(id())
-    case ..<96: return .reap(before: now - .milliseconds(400), type: nil, sparing: [])
+    case ..<96: return .reap(before: now - .milliseconds(400), type: nil, sparing: [], limit: 100)
     case ..<97: return .prune(before: now - .milliseconds(400), status: nil, type: nil, limit: 3)
     case ..<98: return random.chance(50) ? .pause(type: type()) : .resume(type: type())
     default: return .promote

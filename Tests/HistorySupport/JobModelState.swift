@@ -102,7 +102,8 @@ struct JobModelState {
   /// What an operator's sweep may do: fail the job, or delete it when it is finished. False: nothing.
   mutating func sweep(_ kind: RecordedOperation.Kind) -> Bool {
     switch job?.status {
-    case .processing where kind == .reap: _ = run(.reap(before: Self.later, type: nil, sparing: []))
+    case .processing where kind == .reap:
+      _ = run(.reap(before: Self.later, type: nil, sparing: [], limit: 100))
     case .some(let status) where kind == .prune && status.isFinished: _ = run(.delete(new.id))
     default: return false
     }

@@ -1,6 +1,7 @@
 import Foundation
 import JobBrokerClient
 import JobModel
+import JobProtocol
 import Testing
 
 /// Every operation of the protocol, asked of a real broker.
@@ -146,6 +147,37 @@ import Testing
       let reaped = try #require(try await client.get(held[0].id))
       #expect(reaped.status == .failed && reaped.error == "Timeout: job exceeded processing time limit")
       #expect(try await client.get(held[1].id)?.status == .processing)
+    }
+  }
+
+  @Test func othersGetTheirTurnBetweenThePartsOfALongReap() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let count = 1_100
+      for _ in 0..<(count / 100) {
+        _ = try await client.create((0..<100).map { _ in NewJob(type: "silent") })
+        #expect(try await client.claim(ClaimRequest(types: ["silent"], maxJobs: 100)).count == 100)
+      }
+      let new = NewJob(type: "next")
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.greet()
+      try await raw.write(
+        Request(id: 2, operation: .reap(timeout: .zero, type: "silent")),
+        Request(id: 3, operation: .create([new])),
+        Request(id: 4, operation: .claim(ClaimRequest(types: ["next"]))))
+      // Changes are answered in the order of their transactions: were the reap one, it would be before the create.
+      var replies: [(id: UInt64, reply: Reply)] = []
+      while replies.count < 3 {
+        guard let response = try await raw.read() else { break }
+        replies.append((response.id, response.reply))
+      }
+      #expect(replies.last?.id == 2 && replies.last?.reply == .count(count))
+      guard case .claimed(let jobs)? = replies.first(where: { $0.id == 4 })?.reply else {
+        Issue.record("the claim was not served: \(replies)")
+        return
+      }
+      #expect(jobs.map(\.id) == [new.id])
+      #expect(try await client.list(JobFilter(status: .processing)).jobs.map(\.id) == [new.id])
     }
   }
 

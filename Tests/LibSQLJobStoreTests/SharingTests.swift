@@ -55,7 +55,7 @@ import Testing
       try await told(.processing, .claim(types: [], maxJobs: 5, lease: .seconds(9), worker: worker))
       try await told(.pending, .lose(ClaimToken(id: job.id, attempt: 2)))
       try await told(.processing, claim)
-      try await told(.failed, .reap(before: .now + .seconds(9), type: nil, sparing: []))
+      try await told(.failed, .reap(before: .now + .seconds(9), type: nil, sparing: [], limit: 100))
       try await told(.pending, .retry(job.id))
       try await told(.complete, .complete(job.id, attempt: nil, result: nil))
       try await told(nil, .prune(before: .now + .seconds(9), status: nil, type: nil, limit: 9))

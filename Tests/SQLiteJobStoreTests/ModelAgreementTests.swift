@@ -116,7 +116,7 @@ import TrustSupport
     case 22:
       return random.chance(50)
         ? .delete(job.id) : .prune(before: now, status: nil, type: type, limit: 10)
-    default: return .reap(before: now - .milliseconds(5), type: type, sparing: [])
+    default: return .reap(before: now - .milliseconds(5), type: type, sparing: [], limit: 100)
     }
   }
 }

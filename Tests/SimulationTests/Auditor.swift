@@ -24,8 +24,9 @@ final class Auditor {
   private var handedOver: Set<ClaimToken> = []
   private var openClaims: [RequestKey: ClaimRequest] = [:]
   private var answeredClaims: Set<RequestKey> = []
-  /// Of each reap under way, whom it must spare: those heard from when it was asked for, and those claimed since then.
-  private var reaping: [(heard: Set<ClaimToken>, since: Duration)] = []
+  /// Of each reap under way, whom it must spare: those heard from when it, or a further part of it, was asked for, and
+  /// those claimed since then.
+  private var reaping: [RequestKey: (heard: Set<ClaimToken>, since: Duration)] = [:]
   /// When the store ran the claims.
   private var claimedAt: [ClaimToken: Duration] = [:]
   private var noLossBefore: Duration = .zero
@@ -58,9 +59,13 @@ final class Auditor {
       saw("report in memory")
     case .reap(let timeout, _):
       let since = now.steady - timeout
-      reaping.append((Set(terms.values.filter { $0.heard > since }.map(\.claim)), since))
+      reaping[key] = (heard(since: since), since)
     default: break
     }
+  }
+
+  private func heard(since: Duration) -> Set<ClaimToken> {
+    Set(terms.values.filter { $0.heard > since }.map(\.claim))
   }
 
   /// The core decided to take a claim back, now or, when it is behind a reap, in an earlier tick.
@@ -131,7 +136,13 @@ final class Auditor {
       guard case .request(let key, let isFenced) = submission.purpose else { return follow(job, at: now) }
       let isOpen = broker.links.contains { $0.id == key.connection }
       follow(job, from: isOpen ? key.connection : nil, isFenced: isFenced, at: now)
-    case (_, .reaped(let jobs)): for job in jobs { follow(job, at: now) }
+    case (.reap(_, _, _, let limit), .reaped(let jobs)):
+      for job in jobs { follow(job, at: now) }
+      guard jobs.count == limit, case .reap(let reap) = submission.purpose,
+        let since = reaping[reap.key]?.since
+      else { return }
+      saw("reap in parts")
+      reaping[reap.key]?.heard.formUnion(heard(since: since))
     case (_, .deleted(let job)): terms[job.id] = nil
     case (_, .reported(let stale)):
       for claim in stale where terms[claim.id]?.claim == claim { terms[claim.id] = nil }
@@ -172,7 +183,7 @@ final class Auditor {
   func restarted(_ store: ModelStore, afterPowerCut: Bool, at now: Moment) {
     saw(afterPowerCut ? "power cut" : "kill")
     openClaims = [:]
-    reaping = []
+    reaping = [:]
     terms = [:]
     ending = []
     if afterPowerCut {
@@ -194,14 +205,11 @@ final class Auditor {
 
   // MARK: Around the store
 
-  func skipped(_ command: JobCommand) {
-    if case .reap = command { reaping.removeFirst() }
-  }
-
   func executed(
-    _ command: JobCommand, _ result: Result<JobReply, JobError>, _ changes: [ModelStore.Change],
+    _ submission: Submission, _ result: Result<JobReply, JobError>, _ changes: [ModelStore.Change],
     _ store: ModelStore, at now: Moment
   ) {
+    let command = submission.command
     let fence = Fence(command)
     for change in changes {
       if let broken = fence.rule(brokenBy: change) { violation("\(command): \(broken)") }
@@ -211,8 +219,11 @@ final class Auditor {
       for job in jobs where !issued.insert(job.claim).inserted { violation("claimed twice: \(job.claim)") }
       for job in jobs { claimedAt[job.claim] = now.steady }
       checkOrder(of: jobs, types: types, isFull: jobs.count == maxJobs, store)
-    case (.reap, .success(.reaped(let jobs))):
-      let (heard, since) = reaping.removeFirst()
+    case (.reap(_, _, _, let limit), .success(.reaped(let jobs))):
+      guard case .reap(let reap) = submission.purpose, let (heard, since) = reaping[reap.key] else {
+        return violation("a reap that nobody asked for")
+      }
+      if jobs.count > limit { violation("reaped more than the limit") }
       for job in jobs {
         saw("job reaped")
         if heard.contains(job.claim) { violation("reaped though heard from: \(job.claim)") }
@@ -220,7 +231,6 @@ final class Auditor {
           violation("reaped though just claimed: \(job.claim)")
         }
       }
-    case (.reap, _): reaping.removeFirst()
     case (.promote, .success(.promoted(let ready, _))): if !ready.isEmpty { saw("promotion") }
     case (_, .success(.job(_, changed: false))): saw("already so")
     case (_, .failure(let error)): saw(error.code.rawValue)

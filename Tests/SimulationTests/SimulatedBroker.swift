@@ -42,7 +42,7 @@ final class SimulatedBroker {
   static var configuration: CoreConfiguration {
     var configuration = CoreConfiguration()
     configuration.watchBacklog = 2
-    configuration.pruneBatch = 1
+    configuration.sweepBatch = 1
     return configuration
   }
 
@@ -91,12 +91,11 @@ final class SimulatedBroker {
     waiting.removeFirst(batch.count)
     let results = batch.map { submission -> Result<JobReply, JobError> in
       guard isAvailable else {
-        auditor.skipped(submission.command)
         return .failure(JobError(.unavailable, "The store is busy."))
       }
       let result = store.execute(spared(submission.command), at: now.wall)
       let changes = store.takeChanges()
-      auditor.executed(submission.command, result, changes, store, at: now)
+      auditor.executed(submission, result, changes, store, at: now)
       positions.follow(submission.command, changes)
       return result
     }
@@ -219,8 +218,10 @@ final class SimulatedBroker {
   private var clockError: Duration { fault == .steadyClockJumps ? wallOffset : .zero }
 
   private func spared(_ command: JobCommand) -> JobCommand {
-    guard fault == .sparingIgnored, case .reap(let cutoff, let type, _) = command else { return command }
-    return .reap(before: cutoff, type: type, sparing: [])
+    guard fault == .sparingIgnored, case .reap(let cutoff, let type, _, let limit) = command else {
+      return command
+    }
+    return .reap(before: cutoff, type: type, sparing: [], limit: limit)
   }
 
   private func dropClaims() {

@@ -268,7 +268,8 @@ extension JobCommand {
     switch self {
     case .changes: "changes"
     case .snapshot(let selection, _): "snapshot \(selection.summary)"
-    case .reap(let cutoff, let type, let sparing): "reap \(cutoff) \(type ?? "-") sparing \(sparing.sorted())"
+    case .reap(let cutoff, let type, let sparing, let limit):
+      "reap \(cutoff) \(type ?? "-") sparing \(sparing.sorted()) limit \(limit)"
     default: "\(self)"
     }
   }

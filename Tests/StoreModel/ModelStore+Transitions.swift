@@ -186,13 +186,14 @@ extension ModelStore {
   }
 
   mutating func reap(
-    _ cutoff: Timestamp, _ type: String?, _ sparing: [JobID], _ now: Timestamp
+    _ cutoff: Timestamp, _ type: String?, _ sparing: [JobID], _ limit: Int, _ now: Timestamp
   ) -> [Job] {
     let stale = jobs.values.filter {
       $0.status == .processing && $0.updatedAt < cutoff && (type ?? $0.type) == $0.type
         && !sparing.contains($0.id)
     }
-    let failed = stale.sorted { $0.sequence < $1.sequence }.map { finished($0, .failed, .failed, now) }
+    let oldest = stale.sorted { $0.sequence < $1.sequence }.prefix(limit)
+    let failed = oldest.map { finished($0, .failed, .failed, now) }
     for job in failed { put(job) }
     return failed
   }

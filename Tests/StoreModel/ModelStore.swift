@@ -73,7 +73,8 @@ package struct ModelStore {
       guard let job = jobs[id] else { return .failure(.notFound(id)) }
       remove(job)
       return .success(.deleted(job))
-    case .reap(let cutoff, let type, let sparing): return .success(.reaped(reap(cutoff, type, sparing, now)))
+    case .reap(let cutoff, let type, let sparing, let limit):
+      return .success(.reaped(reap(cutoff, type, sparing, limit, now)))
     case .promote: return .success(promote(now))
     case .pause(let type):
       pausedTypes.insert(type)

@@ -37,7 +37,9 @@ extension HranaBatch {
     json.raw(#"{"requests":["#)
     var numbers: [String: Int] = [:]
     for step in steps where numbers[step.sql] == nil {
-      json.raw(#"{"type":"store_sql","sql_id":\#(numbers.count),"sql":"#)
+      json.raw(#"{"type":"store_sql","sql_id":"#)
+      json.integer(numbers.count)
+      json.raw(#","sql":"#)
       json.string(step.sql)
       json.raw("},")
       numbers[step.sql] = numbers.count
@@ -50,7 +52,9 @@ extension HranaBatch {
         json.condition(condition)
         json.raw(",")
       }
-      json.raw(#""stmt":{"want_rows":true,"sql_id":\#(numbers[step.sql] ?? 0),"args":["#)
+      json.raw(#""stmt":{"want_rows":true,"sql_id":"#)
+      json.integer(numbers[step.sql] ?? 0)
+      json.raw(#","args":["#)
       for (index, value) in step.values.enumerated() {
         if index > 0 { json.raw(",") }
         json.value(value)
@@ -65,7 +69,10 @@ extension HranaBatch {
 extension JSONWriter {
   fileprivate mutating func condition(_ condition: HranaBatch.Condition) {
     switch condition {
-    case .ok(let step): raw(#"{"type":"ok","step":\#(step)}"#)
+    case .ok(let step):
+      raw(#"{"type":"ok","step":"#)
+      integer(step)
+      raw("}")
     case .isInTransaction: raw(#"{"type":"not","cond":{"type":"is_autocommit"}}"#)
     case .not(let inner):
       raw(#"{"type":"not","cond":"#)
@@ -76,8 +83,10 @@ extension JSONWriter {
     }
   }
 
-  private mutating func conditions(_ type: String, _ conditions: [HranaBatch.Condition]) {
-    raw(#"{"type":"\#(type)","conds":["#)
+  private mutating func conditions(_ type: StaticString, _ conditions: [HranaBatch.Condition]) {
+    raw(#"{"type":""#)
+    raw(type)
+    raw(#"","conds":["#)
     for (index, condition) in conditions.enumerated() {
       if index > 0 { raw(",") }
       self.condition(condition)
@@ -88,9 +97,19 @@ extension JSONWriter {
   fileprivate mutating func value(_ value: HranaValue) {
     switch value {
     case .null: raw(#"{"type":"null"}"#)
-    case .integer(let integer): raw(#"{"type":"integer","value":"\#(integer)"}"#)
-    case .float(let real): raw(real.isFinite ? #"{"type":"float","value":\#(real)}"# : #"{"type":"null"}"#)
-    case .blob(let bytes): raw(#"{"type":"blob","base64":"\#(Data(bytes).base64EncodedString())"}"#)
+    case .integer(let value):
+      raw(#"{"type":"integer","value":""#)
+      integer(value)
+      raw(#""}"#)
+    case .float(let value) where value.isFinite:
+      raw(#"{"type":"float","value":"#)
+      real(value)
+      raw("}")
+    case .float: raw(#"{"type":"null"}"#)
+    case .blob(let bytes):
+      raw(#"{"type":"blob","base64":"#)
+      string(Data(bytes).base64EncodedString())
+      raw("}")
     case .text(let text):
       raw(#"{"type":"text","value":"#)
       string(text)

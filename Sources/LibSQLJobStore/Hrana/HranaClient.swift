@@ -1,5 +1,4 @@
 import AsyncHTTPClient
-import FoundationEssentials
 import Glibc
 import NIOCore
 import NIOHTTP1
@@ -41,43 +40,40 @@ struct HranaClient: Sendable {
     let (status, body) = try await send(batch.pipelineJSON)
     guard status == .ok else {
       // So says the server of a stream that is no more.
-      if status == .badRequest,
-        let error = try? JSONDecoder().decode(HranaError.self, from: Data(buffer: body))
-      {
-        throw .failed(error)
-      }
+      if status == .badRequest, let error = HranaError(json: body) { throw .failed(error) }
       throw .refused(status: Int(status.code), message: Self.message(of: body))
     }
     let response: HranaResponse
-    do { response = try JSONDecoder().decode(HranaResponse.self, from: Data(buffer: body)) } catch {
+    do { response = try HranaResponse(json: body) } catch {
       throw .lost("its answer is not Hrana's: \(error)")
     }
-    if let error = response.results.lazy.compactMap(\.error).first { throw .failed(error) }
-    guard let result = response.results.lazy.compactMap({ $0.response?.result }).first,
+    if let error = response.error { throw .failed(error) }
+    guard let result = response.result,
       result.stepResults.count == batch.steps.count, result.stepErrors.count == batch.steps.count
     else { throw .lost("its answer is not that to a batch") }
     return result
   }
 
-  private func send(_ body: [UInt8]) async throws(HranaFailure) -> (HTTPResponseStatus, ByteBuffer) {
+  private func send(_ body: [UInt8]) async throws(HranaFailure) -> (HTTPResponseStatus, [UInt8]) {
     var request = request
     request.body = .bytes(ByteBuffer(bytes: body))
     do {
       let response = try await client.execute(request, deadline: .now() + TimeAmount(timeout))
-      return (response.status, try await response.body.collect(upTo: Self.largestResponse))
+      let body = try await response.body.collect(upTo: Self.largestResponse)
+      return (response.status, Array(body.readableBytesView))
     } catch {
       throw HranaFailure(sending: error)
     }
   }
 
   /// What an error's body says: `{"error": "…"}`, or a text.
-  private static func message(of body: ByteBuffer) -> String {
-    struct Shape: Decodable {
-      var error: String
+  private static func message(of body: [UInt8]) -> String {
+    var message: String?
+    var json = try? JSONReader(body)
+    try? json?.object { (json, name) throws(JSONReader.Malformed) in
+      if name == "error" { message = try json.string() } else { try json.skip() }
     }
-    let data = Data(buffer: body)
-    if let shape = try? JSONDecoder().decode(Shape.self, from: data) { return shape.error }
-    return String(String(decoding: data, as: UTF8.self).prefix(300))
+    return message ?? String(String(decoding: body, as: UTF8.self).prefix(300))
   }
 }
 
@@ -105,8 +101,4 @@ extension HranaFailure {
   private static let beforeConnection: [HTTPClientError] = [
     .connectTimeout, .getConnectionFromPoolTimeout, .tlsHandshakeTimeout,
   ]
-}
-
-extension Data {
-  init(buffer: ByteBuffer) { self = buffer.withUnsafeReadableBytes { Data($0) } }
 }

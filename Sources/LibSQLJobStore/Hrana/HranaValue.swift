@@ -23,34 +23,34 @@ extension HranaValue {
   }
 }
 
-extension HranaValue: Decodable {
-  private enum CodingKeys: CodingKey {
-    case type, value, base64
-  }
-
-  init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    switch try container.decode(String.self, forKey: .type) {
-    case "null": self = .null
-    case "integer":
-      guard let integer = Int64(try container.decode(String.self, forKey: .value)) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .value, in: container, debugDescription: "not a 64-bit integer")
+extension HranaValue {
+  init(_ json: inout JSONReader) throws(JSONReader.Malformed) {
+    var (type, text): (String?, String?)
+    var real: Double?
+    try json.object { (json, name) throws(JSONReader.Malformed) in
+      switch name {
+      case "type": type = try json.string()
+      case "value", "base64":
+        switch json.next {
+        case UInt8(ascii: "\""): text = try json.string()
+        // JSON has no infinity: the server says null.
+        case UInt8(ascii: "n"): try json.skip()
+        default: real = Double(try json.number())
+        }
+      default: try json.skip()
       }
+    }
+    switch (type, text) {
+    case ("null", _): self = .null
+    case ("integer", let text?):
+      guard let integer = Int64(text) else { throw json.malformed("64-bit integer") }
       self = .integer(integer)
-    // JSON has no infinity: the server says null.
-    case "float": self = .float(try container.decodeIfPresent(Double.self, forKey: .value) ?? .nan)
-    case "text": self = .text(try container.decode(String.self, forKey: .value))
-    case "blob":
-      let text = try container.decode(String.self, forKey: .base64)
-      guard let bytes = Self.bytes(base64: text) else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .base64, in: container, debugDescription: "not base64")
-      }
+    case ("float", nil): self = .float(real ?? .nan)
+    case ("text", let text?): self = .text(text)
+    case ("blob", let text?):
+      guard let bytes = Self.bytes(base64: text) else { throw json.malformed("base64") }
       self = .blob(bytes)
-    case let type:
-      throw DecodingError.dataCorruptedError(
-        forKey: .type, in: container, debugDescription: "unknown type \(type)")
+    default: throw json.malformed("value of a known type")
     }
   }
 
@@ -62,12 +62,37 @@ extension HranaValue: Decodable {
   }
 }
 
-/// A row of a result.
-struct HranaRow: SQLRow, Decodable, Sendable {
+/// A row of a result. In a packed one, ids and real numbers are texts.
+struct HranaRow: SQLRow, Sendable {
   let values: [HranaValue]
 
-  init(from decoder: any Decoder) throws {
-    values = try decoder.singleValueContainer().decode([HranaValue].self)
+  init(_ json: inout JSONReader) throws(JSONReader.Malformed) {
+    var values: [HranaValue] = []
+    try json.array { (json) throws(JSONReader.Malformed) in values.append(try HranaValue(&json)) }
+    self.values = values
+  }
+
+  /// A row from a JSON array of texts, integers and nulls; nil when it is none.
+  init?(packed text: String) {
+    var json = JSONReader(text)
+    var values: [HranaValue] = []
+    do throws(JSONReader.Malformed) {
+      try json.array { (json) throws(JSONReader.Malformed) in
+        switch json.next {
+        case UInt8(ascii: "\""): values.append(.text(try json.string()))
+        case UInt8(ascii: "n"):
+          try json.skip()
+          values.append(.null)
+        default:
+          guard let integer = Int64(try json.number()) else { throw json.malformed("64-bit integer") }
+          values.append(.integer(integer))
+        }
+      }
+      try json.end()
+    } catch {
+      return nil
+    }
+    self.values = values
   }
 
   func isNull(_ column: Int) -> Bool { values[column] == .null }
@@ -80,7 +105,8 @@ struct HranaRow: SQLRow, Decodable, Sendable {
     switch values[column] {
     case .float(let real): real
     case .integer(let integer): Double(integer)
-    case .null, .text, .blob: 0
+    case .text(let text): Double(text) ?? 0
+    case .null, .blob: 0
     }
   }
 
@@ -89,7 +115,10 @@ struct HranaRow: SQLRow, Decodable, Sendable {
   }
 
   func id(_ column: Int) -> JobID? {
-    guard case .blob(let bytes) = values[column] else { return nil }
-    return bytes.withUnsafeBytes { JobID(bytes: $0) }
+    switch values[column] {
+    case .blob(let bytes): bytes.withUnsafeBytes { JobID(bytes: $0) }
+    case .text(let text): JobID(text)
+    case .null, .integer, .float: nil
+    }
   }
 }

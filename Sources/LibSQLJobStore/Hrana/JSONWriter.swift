@@ -3,7 +3,12 @@ struct JSONWriter {
   private(set) var bytes: [UInt8] = []
 
   /// Text that is JSON already.
-  mutating func raw(_ text: String) { bytes.append(contentsOf: text.utf8) }
+  mutating func raw(_ text: StaticString) { bytes.append(contentsOf: text.utf8) }
+
+  mutating func integer(_ value: some BinaryInteger) { bytes.append(contentsOf: String(value).utf8) }
+
+  /// A finite number.
+  mutating func real(_ value: Double) { bytes.append(contentsOf: value.description.utf8) }
 
   /// A string, quoted.
   mutating func string(_ text: String) {
@@ -15,7 +20,7 @@ struct JSONWriter {
         bytes.append(byte)
       case 0..<0x20:
         raw(byte < 0x10 ? "\\u000" : "\\u00")
-        raw(String(byte, radix: 16))
+        bytes.append(contentsOf: String(byte, radix: 16).utf8)
       default: bytes.append(byte)
       }
     }
@@ -33,4 +38,8 @@ struct JSONWriter {
     json.raw("]")
     return String(decoding: json.bytes, as: UTF8.self)
   }
+}
+
+extension StaticString {
+  var utf8: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: utf8Start, count: utf8CodeUnitCount) }
 }

@@ -15,15 +15,14 @@ enum LibSQLStatement {
   /// What the server says when the transaction took effect before.
   static let repeated = "NOT NULL constraint failed: brokers.last_transaction"
 
-  private static let record = """
-    INSERT INTO job_changes (broker, transaction_number, command, seq, attempt, id, type)
-    SELECT ?8, ?9, ?10, seq, attempt, id, type FROM jobs
-    """
+  /// Without the names of the columns, for the server parses them each time.
+  private static let intoJournal = "INSERT INTO job_changes SELECT NULL, ?8, ?9, ?10"
+  private static let record = "\(intoJournal), seq, attempt, id, type FROM jobs"
   private static let isThisCommand = "broker = ?8 AND transaction_number = ?9 AND command = ?10"
   private static let chosen = "(SELECT seq FROM job_changes WHERE \(isThisCommand))"
 
-  /// Notes that the statement just run changed the job `?1`, if it did.
-  static let recordChange = "\(record) WHERE id = ?1 AND changes() = 1"
+  /// Notes that the statement just run changed the job `?1`, if it did. `?2`, `?3`, `?4`: whose command it is.
+  static let recordChange = "\(recordNew) AND changes() = 1"
 
   /// What a transaction, `?2` of the broker `?1`, changed.
   static let changesOfTransaction = """
@@ -35,10 +34,20 @@ enum LibSQLStatement {
     DELETE FROM job_changes WHERE number <= (SELECT max(number) FROM job_changes) - \(LibSQLSchema.keptChanges)
     """
 
+  // MARK: One job
+
+  /// `JobStatement.jobWithCause`, packed.
+  static let jobWithCause = """
+    SELECT \(PackedRow.columns(JobColumns.brief)),
+      (SELECT cause FROM job_attempts AS a WHERE a.seq = jobs.seq AND a.attempt = ?2)
+    FROM jobs WHERE id = ?1
+    """
+
   // MARK: Creating
 
-  /// Notes that the job `?1` was created.
-  static let recordNew = "\(record) WHERE id = ?1"
+  /// Notes that the job `?1` was created. `?2`, `?3`, `?4`: whose command it is.
+  static let recordNew =
+    "INSERT INTO job_changes SELECT NULL, ?2, ?3, ?4, seq, attempt, id, type FROM jobs WHERE id = ?1"
 
   private static let holdsKey = "unique_key = ?9 AND status IN ('pending', 'processing')"
 
@@ -55,7 +64,7 @@ enum LibSQLStatement {
 
   /// The job `?1`, or else the unfinished one with the unique key `?9`, and what its producer said of its moment.
   static let existingJob = """
-    SELECT \(JobColumns.whole), requested_not_before FROM jobs WHERE id = ?1 OR \(holdsKey)
+    SELECT \(PackedRow.columns(JobColumns.whole)), requested_not_before FROM jobs WHERE id = ?1 OR \(holdsKey)
     ORDER BY id = ?1 DESC LIMIT 1
     """
 
@@ -93,14 +102,12 @@ enum LibSQLStatement {
         ORDER BY j.priority DESC, j.seq LIMIT ?2),
       sized AS (
         SELECT *, sum(size) OVER (ORDER BY priority DESC, seq ROWS UNBOUNDED PRECEDING) AS total FROM heads)
-    INSERT INTO job_changes (broker, transaction_number, command, seq, attempt, id, type)
-    SELECT ?8, ?9, ?10, seq, attempt + 1, id, type FROM sized WHERE total = size OR total <= ?3
+    \(intoJournal), seq, attempt + 1, id, type FROM sized WHERE total = size OR total <= ?3
     """
 
   /// Chooses the next job of the type `?1`.
   static let chooseNextOfType = """
-    INSERT INTO job_changes (broker, transaction_number, command, seq, attempt, id, type)
-    SELECT ?8, ?9, ?10, seq, attempt + 1, id, type FROM \(JobStatement.claimableJobs)
+    \(intoJournal), seq, attempt + 1, id, type FROM \(JobStatement.claimableJobs)
     WHERE type = ?1 AND \(JobStatement.claimable) AND type NOT IN (SELECT type FROM paused_types)
     ORDER BY priority DESC, seq LIMIT 1
     """
@@ -110,19 +117,18 @@ enum LibSQLStatement {
 
   /// The chosen jobs as they are now held, in the order of claims.
   static let claimedJobs = """
-    SELECT \(JobColumns.whole) FROM jobs
-    WHERE seq IN \(chosen) AND status = 'processing' AND attempt = (
-      SELECT c.attempt FROM job_changes AS c WHERE c.seq = jobs.seq AND \(isThisCommand))
-    ORDER BY priority DESC, seq
+    SELECT \(PackedRow.columns(JobColumns.whole))
+    FROM (SELECT seq AS chosen, attempt AS held FROM job_changes WHERE \(isThisCommand)) CROSS JOIN jobs
+    WHERE seq = chosen AND attempt = held AND status = 'processing' ORDER BY priority DESC, seq
     """
 
   // MARK: Many jobs
 
-  /// Chooses the processing jobs last heard from before `?1`, of the type `?2` if it is not NULL, except those whose
-  /// ids are in the JSON array `?3`.
+  /// Chooses up to `?4` processing jobs last heard from before `?1`, of the type `?2` if it is not NULL, except those
+  /// whose ids are in the JSON array `?3`.
   static let chooseSilent = """
     \(record) WHERE status = 'processing' AND updated_at < ?1 AND (?2 IS NULL OR type = ?2)
-      AND id NOT IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY seq
+      AND id NOT IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY seq LIMIT ?4
     """
 
   /// Keeps the attempts of the chosen jobs, which failed at `?3` with the error `?5`.
@@ -145,8 +151,7 @@ enum LibSQLStatement {
   /// not NULL. They come in the order of the index, the oldest of a status first; asked for that order, SQLite would
   /// read them all before it stops.
   static let chooseFinished = """
-    INSERT INTO job_changes (broker, transaction_number, command, seq, attempt, id, type)
-    SELECT ?8, ?9, ?10, j.seq, j.attempt, j.id, j.type
+    \(intoJournal), j.seq, j.attempt, j.id, j.type
     FROM json_each(?1) AS s CROSS JOIN jobs AS j INDEXED BY jobs_by_status
     WHERE j.status = s.value AND j.finished_at < ?2 AND (?3 IS NULL OR j.type = ?3) LIMIT ?4
     """

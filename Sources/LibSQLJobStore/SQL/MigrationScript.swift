@@ -39,7 +39,11 @@ struct MigrationScript {
         "["
         + part.map { place in
           var row = JSONWriter()
-          row.raw("[\(originals[place].row),\"\(ids[place].hexadecimal)\",")
+          row.raw("[")
+          row.integer(originals[place].row)
+          row.raw(",")
+          row.string(ids[place].hexadecimal)
+          row.raw(",")
           row.string(originals[place].id)
           row.raw("]")
           return String(decoding: row.bytes, as: UTF8.self)

@@ -43,7 +43,8 @@ struct CommandPlanner {
     case .cancel(let id): return transition(.cancel(id, at: now), number)
     case .retry(let id): return retry(id, number)
     case .delete(let id): return delete(id, number)
-    case .reap(let cutoff, let type, let sparing): return reap(cutoff, type, sparing, number)
+    case .reap(let cutoff, let type, let sparing, let limit):
+      return reap(cutoff, type, sparing, limit, number)
     case .promote: return promote(number)
     case .pause(let type): return switchType(.pause, type)
     case .resume(let type): return switchType(.resume, type)
@@ -75,14 +76,14 @@ struct CommandPlanner {
     ) throws(JobError) -> Result<JobReply, JobError> {
       let row = try outcome.rows(read).first
       return transition.judge(
-        changed: !outcome.changed(by: command).isEmpty, job: row.flatMap { Job(row: $0, whole: false) },
-        cause: row.flatMap { AttemptCause(rawValue: $0.text(JobColumns.briefCount)) })
+        changed: !outcome.changed(by: command).isEmpty, job: row.flatMap { Job(packedIn: $0, whole: false) },
+        cause: row.flatMap { AttemptCause(rawValue: $0.text(1)) })
     }
   }
 
   private mutating func add(_ transition: Transition, _ command: Int) -> TransitionSteps {
     var changes: [Int] = []
-    let record = transaction.values([.id(transition.id)], command: command)
+    let record = transaction.values(of: transition.id, command: command)
     if let history = transition.history {
       // What the change would not have must not stay in the history either.
       let savepoint = transaction.change(SQLStep(.savepoint))
@@ -99,7 +100,7 @@ struct CommandPlanner {
       changes = [change, transaction.change(LibSQLStatement.recordChange, record, after: [change])]
     }
     let read = transaction.read(
-      JobStatement.jobWithCause.sql, [.id(transition.id), .integer(transition.attempt)])
+      LibSQLStatement.jobWithCause, [.id(transition.id), .integer(transition.attempt)])
     return TransitionSteps(changes: changes, read: read)
   }
 

@@ -22,10 +22,10 @@ extension CommandPlanner {
         try outcome.check([insert])
       }
       try outcome.check([recorded])
-      guard let row = outcome.rowsIfRead(existing).first, let job = Job(row: row, whole: true) else {
+      guard let row = outcome.rowsIfRead(existing).first, let job = Job(packedIn: row, whole: true) else {
         return nil
       }
-      let isSame = job.hasContent(of: new) && row.optionalTime(JobColumns.wholeCount) == new.notBefore
+      let isSame = job.hasContent(of: new) && row.optionalTime(1) == new.notBefore
       guard isSame || job.id != new.id else {
         let message = "id \(new.id) belongs to a job with other content; use a new id"
         throw JobError(.alreadyExists, message, job: job.outline)
@@ -47,7 +47,7 @@ extension CommandPlanner {
         .text(new.uniqueKey),
       ]
       let insert = transaction.change(JobStatement.insertNewJob, values + [.time(now), .null], after: last)
-      let record = transaction.values([.id(new.id)], command: command)
+      let record = transaction.values(of: new.id, command: command)
       let recorded = transaction.change(LibSQLStatement.recordNew, record, after: [insert])
       if savepoint != nil {
         last = [
@@ -116,7 +116,7 @@ extension CommandPlanner {
     let read = transaction.read(LibSQLStatement.claimedJobs, transaction.values([], command: command))
     return CommandPlan { (outcome) throws(JobError) in
       try outcome.check([chosen, taken])
-      return .claimed(try outcome.rows(read).compactMap { Job(row: $0, whole: true) })
+      return .claimed(try outcome.rows(read).compactMap { Job(packedIn: $0, whole: true) })
     }
   }
 
@@ -145,7 +145,7 @@ extension CommandPlanner {
         report.update.stage.value, .time(report.leaseExpiresAt),
       ]
       let change = transaction.change(SQLStep(.report, values))
-      let record = transaction.values([.id(report.claim.id)], command: command)
+      let record = transaction.values(of: report.claim.id, command: command)
       changes += [change, transaction.change(LibSQLStatement.recordChange, record, after: [change])]
     }
     return CommandPlan { [changes] (outcome) throws(JobError) in

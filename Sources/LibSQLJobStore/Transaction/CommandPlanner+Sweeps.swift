@@ -5,10 +5,11 @@ import JobStore
 extension CommandPlanner {
   /// Chooses the silent jobs, keeps their attempts, fails them, reads them.
   mutating func reap(
-    _ cutoff: Timestamp, _ type: String?, _ sparing: [JobID], _ command: Int
+    _ cutoff: Timestamp, _ type: String?, _ sparing: [JobID], _ limit: Int, _ command: Int
   ) -> CommandPlan {
     let which: [SQLValue] = [
       .time(cutoff), .text(type), .text(JSONWriter.array(sparing.lazy.map(\.hexadecimal))),
+      .integer(limit),
     ]
     let end = transaction.values(
       [.null, .null, .time(now), .null, .text(Transition.reapedError)], command: command)

@@ -64,6 +64,11 @@ struct Transaction: Sendable {
       + [.integer(key.broker), .integer(key.number), .integer(command)]
   }
 
+  /// The parameters of a statement that notes one job.
+  func values(of job: JobID, command: Int) -> [SQLValue] {
+    [.id(job), .integer(key.broker), .integer(key.number), .integer(command)]
+  }
+
   /// The whole batch, with its end.
   func finished(trimming: Bool) -> FinishedTransaction {
     var copy = self

@@ -21,14 +21,18 @@ extension CommandRunner {
 
   /// `JobCommand.reap`.
   mutating func reap(
-    before cutoff: Timestamp, type: String?, sparing: [JobID], at now: Timestamp
+    before cutoff: Timestamp, type: String?, sparing: [JobID], limit: Int, at now: Timestamp
   ) throws(SQLiteError) -> Result<JobReply, JobError> {
-    let silent = try statements(.reapable).all([.time(cutoff), .text(type)]) { row in
-      row.id(0).map { ClaimToken(id: $0, attempt: Int(row.integer(1))) }
-    }
     let spared = Set(sparing)
+    var silent: [ClaimToken] = []
+    try statements(.reapable).forEach([.time(cutoff), .text(type)]) { row in
+      if let id = row.id(0), !spared.contains(id), silent.count < limit {
+        silent.append(ClaimToken(id: id, attempt: Int(row.integer(1))))
+      }
+      return silent.count < limit
+    }
     var reaped: [Job] = []
-    for claim in silent where !spared.contains(claim.id) {
+    for claim in silent {
       let outcome = try perform(.reap(claim, before: cutoff, at: now))
       if case .success(.job(let job, changed: true)) = outcome { reaped.append(job) }
     }

@@ -55,8 +55,8 @@ struct CommandRunner {
     case .cancel(let id): return try perform(.cancel(id, at: now))
     case .retry(let id): return try retry(id, at: now)
     case .delete(let id): return try delete(id)
-    case .reap(let cutoff, let type, let sparing):
-      return try reap(before: cutoff, type: type, sparing: sparing, at: now)
+    case .reap(let cutoff, let type, let sparing, let limit):
+      return try reap(before: cutoff, type: type, sparing: sparing, limit: limit, at: now)
     case .promote: return try promote(at: now)
     case .pause(let type):
       if try statements.run(SQLStep(.pause, [.text(type)])) { changes.append(.paused(type: type)) }
