@@ -3,7 +3,7 @@ import JobModel
 /// Gathers the jobs that a watch begins with: each once, in order of creation, and no more than fit into memory.
 public struct SnapshotCollector {
   /// Bytes of the jobs' texts that one snapshot may have.
-  private static let sizeLimit = 16 << 20
+  private static let sizeLimit = 8 << 20
 
   private let limit: Int
   private var jobs: [JobID: Job] = [:]

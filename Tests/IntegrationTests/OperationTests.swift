@@ -154,9 +154,10 @@ import Testing
     try await withBroker { broker in
       let client = try await broker.client()
       let count = 1_100
+      let silent = ClaimRequest(types: ["silent"], maxJobs: 100, lease: .seconds(3600))
       for _ in 0..<(count / 100) {
         _ = try await client.create((0..<100).map { _ in NewJob(type: "silent") })
-        #expect(try await client.claim(ClaimRequest(types: ["silent"], maxJobs: 100)).count == 100)
+        #expect(try await client.claim(silent).count == 100)
       }
       let new = NewJob(type: "next")
       let raw = try RawConnection(to: broker.socket)
