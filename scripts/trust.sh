@@ -66,7 +66,7 @@ campaign shared-database everyJobIsClaimedOnceAmongFourBrokers JOBBROKER_SHARED_
 campaign kill KillTests JOBBROKER_KILL_ROUNDS=500 JOBBROKER_KILL_OPERATIONS=2200
 campaign histories HistoryTests JOBBROKER_HISTORIES=10000 JOBBROKER_HISTORY_STALLS=1000
 campaign hostile HostileFrameTests JOBBROKER_HOSTILE_FRAMES=100000
-campaign limits LimitTests JOBBROKER_LIMITS_SCALE=20
+campaign limits IntegrationTests.LimitTests JOBBROKER_LIMITS_SCALE=20
 campaign soak SoakTests JOBBROKER_SOAK_LIFECYCLES=10000000
 if [[ $size == full ]]; then
   run fuzz scripts/fuzz.sh 1000000
