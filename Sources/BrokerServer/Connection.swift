@@ -87,7 +87,7 @@ final class Connection: ChannelDuplexHandler {
   }
 
   private var mayReceive: Bool {
-    requests.unanswered < Limits.inFlight && requests.size < ServerConfiguration.maxUnderWay
+    requests.unanswered < Limits.inFlight && requests.unansweredSize < ServerConfiguration.maxUnanswered
       && context?.channel.isWritable == true && !isClosing
   }
 

@@ -14,7 +14,9 @@ struct RequestsUnderWay {
   private var entries: [Entry] = []
   /// How many are not answered.
   private(set) var unanswered = 0
-  /// Bytes that all of them take, roughly.
+  /// Bytes that those take, roughly.
+  private(set) var unansweredSize = 0
+  /// Bytes that all take, roughly, watches that go on among them.
   private(set) var size = 0
 
   /// Notes a request that came in a frame of so many bytes. False when one with its id is under way.
@@ -23,6 +25,7 @@ struct RequestsUnderWay {
     let size = frame + request.operation.overhead
     entries.append(Entry(id: request.id, size: size))
     self.size += size
+    unansweredSize += size
     unanswered += 1
     return true
   }
@@ -30,7 +33,10 @@ struct RequestsUnderWay {
   /// The request was answered; a watch `isFollowing` then.
   mutating func answered(_ id: UInt64, isFollowing: Bool) {
     guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
-    if !entries[index].isFollowing { unanswered -= 1 }
+    if !entries[index].isFollowing {
+      unanswered -= 1
+      unansweredSize -= entries[index].size
+    }
     entries[index].isFollowing = isFollowing
     if !isFollowing || entries[index].isOver { remove(at: index) }
   }

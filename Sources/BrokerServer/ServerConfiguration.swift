@@ -13,8 +13,8 @@ public struct ServerConfiguration: Sendable {
   public var maxConnectionsPerUser = 12_288
   /// How long a peer may take over its hello, and over each frame it has begun.
   public var frameTimeout: Duration = .seconds(30)
-  /// Bytes of the requests under way of one connection, beyond which it is read no further.
-  static let maxUnderWay = 16 << 20
+  /// Bytes of the unanswered requests of one connection, beyond which it is read no further.
+  static let maxUnanswered = 16 << 20
   /// Bytes that all connections may make the broker hold: frames that have begun to arrive, requests that are under
   /// way, responses that are not read.
   static let maxHeld = 256 << 20
