@@ -1,3 +1,4 @@
+import DequeModule
 import JobModel
 
 /// What the core may be told to do differently.
@@ -18,6 +19,8 @@ public struct CoreConfiguration: Sendable {
   public var eventsUnderWay = 256 << 10
   /// Watches of one connection.
   public var watchesPerConnection = 100
+  /// Snapshots at the store at a time: each may read 10,000 jobs, and others get their turn between them.
+  public var snapshotsAtStore = 4
   /// How long to wait before the store is asked again for what it could not do, when no client asks.
   public var retryDelay: Duration = .seconds(1)
   /// How often to look for what others did with the store, while anybody waits for it; nil when it has no other
@@ -64,6 +67,9 @@ public struct BrokerCore: Sendable {
   var queue = ClaimQueue()
   var leases = LeaseTable()
   var watches: WatchTable
+  /// Watches whose snapshots wait for their turn at the store.
+  var waitingWatches: Deque<(key: RequestKey, selection: WatchSelection)> = []
+  var snapshotsAtStore = 0
   var polling: Polling?
   var foreignLeases = ForeignLeases()
   var pausedTypes: Set<String>
@@ -194,6 +200,8 @@ public struct BrokerCore: Sendable {
   public mutating func drain() {
     isDraining = true
     for claim in queue.removeAll() { refuse(claim.key, BrokerCore.draining) }
+    for watch in waitingWatches { refuse(watch.key, BrokerCore.draining) }
+    waitingWatches = []
     flushReports()
   }
 

@@ -119,8 +119,18 @@ extension BrokerCore {
       let message = "Request \(key.id) is a watch of this connection; use another id, or end it with unwatch."
       return refuse(key, JobError(.invalidArgument, message))
     }
-    flushReports()
-    submit(.snapshot(selection, limit: Limits.snapshot), for: .watch(key), isVolatile: true)
+    waitingWatches.append((key, selection))
+    takeSnapshots()
+  }
+
+  /// Takes the snapshots whose turn it is.
+  mutating func takeSnapshots() {
+    while snapshotsAtStore < configuration.snapshotsAtStore, let watch = waitingWatches.popFirst() {
+      guard sessions[watch.key.connection] != nil else { continue }
+      snapshotsAtStore += 1
+      flushReports()
+      submit(.snapshot(watch.selection, limit: Limits.snapshot), for: .watch(watch.key), isVolatile: true)
+    }
   }
 
   private mutating func unwatch(_ watch: RequestKey, _ key: RequestKey) {

@@ -4,6 +4,12 @@ extension BrokerCore {
   /// The store ran a submitted command.
   public mutating func finish(_ submission: Submission, _ result: Result<JobReply, JobError>, at now: Moment)
   {
+    defer {
+      if case .watch = submission.purpose {
+        snapshotsAtStore -= 1
+        takeSnapshots()
+      }
+    }
     switch (submission.purpose, result) {
     case (.claim(let claim), _):
       finish(claim, result, now)

@@ -44,6 +44,35 @@ struct WatchingTests {
       ])
   }
 
+  @Test("takes a few snapshots at a time, and lets others in between")
+  mutating func turns() {
+    let keys = (0..<10).map { _ in bench.ask(.watch(WatchSelection()), on: watcher) }
+    let atOnce = bench.commands.count
+    #expect(atOnce > 0 && atOnce < keys.count)
+    bench.ask(.cancel(.number(1)), on: other)
+    for _ in 0..<atOnce { bench.finish(.snapshot([], truncated: false)) }
+    #expect(bench.commands.first == .cancel(.number(1)))
+    bench.finish(.job(.number(1, status: .cancelled), changed: true))
+    while !bench.commands.isEmpty { bench.finish(.snapshot([], truncated: false)) }
+    for key in keys { #expect(bench.replies(to: key).first == .snapshot([], more: false, truncated: false)) }
+  }
+
+  @Test("forgets a snapshot that nobody waits for any more, and refuses those that wait when the broker ends")
+  mutating func waitingEnds() {
+    for _ in 0..<10 { bench.ask(.watch(WatchSelection()), on: watcher) }
+    let kept = bench.ask(.watch(WatchSelection(types: ["kept"])), on: other)
+    let atOnce = bench.commands.count
+    bench.close(watcher)
+    bench.finish(.snapshot([], truncated: false))
+    #expect(bench.commands.count == atOnce)
+    #expect(bench.commands.last == .snapshot(WatchSelection(types: ["kept"]), limit: Limits.snapshot))
+    for _ in 0..<9 { bench.ask(.watch(WatchSelection()), on: other) }
+    let last = bench.ask(.watch(WatchSelection()), on: other)
+    bench.drain()
+    #expect(bench.replies(to: last) == [.error(BrokerCore.draining)])
+    #expect(bench.replies(to: kept) == [])
+  }
+
   @Test("tells of no change that is in the snapshot already")
   mutating func noGapNoOverlap() {
     bench.ask(.cancel(.number(1)), on: other)
