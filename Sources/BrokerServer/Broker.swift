@@ -33,13 +33,13 @@ final class Broker {
 
   init(
     store: any JobStore, recovery: Recovery, configuration: ServerConfiguration, eventLoop: any EventLoop,
-    logger: Logger
+    sockets: SocketTurn, logger: Logger
   ) {
     self.store = store
     self.configuration = configuration
     self.eventLoop = eventLoop
     self.logger = logger
-    commits = GroupCommit(store: store, eventLoop: eventLoop)
+    commits = GroupCommit(store: store, eventLoop: eventLoop) { sockets($0) }
     core = BrokerCore(configuration: configuration.core, recovery: recovery, now: .now)
   }
 

@@ -53,10 +53,12 @@ public struct BrokerService: Service {
     let limits = configuration.limited(toDescriptors: ProcessUsage.raiseDescriptorLimit())
       .sharing(store)
     let recovery = try await store.recover()
+    let sockets = try await SocketTurn.open(on: eventLoop)
     let ending = eventLoop.makePromise(of: Void.self)
     let broker = try await eventLoop.submit { [store, logger] in
       let broker = Broker(
-        store: store, recovery: recovery, configuration: limits, eventLoop: eventLoop, logger: logger)
+        store: store, recovery: recovery, configuration: limits, eventLoop: eventLoop, sockets: sockets.value,
+        logger: logger)
       broker.start { ending.fail($0) }
       return NIOLoopBound(broker, eventLoop: eventLoop)
     }.get()

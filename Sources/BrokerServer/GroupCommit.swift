@@ -42,15 +42,24 @@ final class GroupCommit {
   /// With how many commands the next transaction need not wait for more.
   private var enough = 0
   private var lingering: Scheduled<Void>?
+  /// After one that took so long, the sockets have their turn before the next.
+  private static let longTransaction: TimeAmount = .milliseconds(5)
+  private let afterSockets: ((_ action: @escaping () -> Void) -> Void)?
+  private var isYielding = false
 
   /// Transactions run so far.
   private(set) var commits = 0
   /// Commands run so far.
   private(set) var commands = 0
 
-  init(store: any JobStore, eventLoop: any EventLoop) {
+  /// - Parameter afterSockets: runs an action after the loop looked at its sockets; nil: nothing waits for that.
+  init(
+    store: any JobStore, eventLoop: any EventLoop,
+    afterSockets: ((_ action: @escaping () -> Void) -> Void)? = nil
+  ) {
     self.store = store
     self.eventLoop = eventLoop
+    self.afterSockets = afterSockets
   }
 
   /// Whether nothing is waiting, running or on its way to the disk.
@@ -74,7 +83,7 @@ final class GroupCommit {
 
   /// Runs `executeNext` after the other events of this turn of the loop, so that all they bring shares a transaction.
   private func schedule() {
-    if isScheduled || isExecuting || isSyncing && needsDisk || waiting.count < enough { return }
+    if isScheduled || isExecuting || isYielding || isSyncing && needsDisk || waiting.count < enough { return }
     isScheduled = true
     eventLoop.assumeIsolated().execute { [self] in
       isScheduled = false
@@ -108,6 +117,13 @@ final class GroupCommit {
     _ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
   ) {
     isExecuting = false
+    if let afterSockets, time > Self.longTransaction {
+      isYielding = true
+      afterSockets { [self] in
+        isYielding = false
+        if !waiting.isEmpty { schedule() }
+      }
+    }
     if store.isRemote { linger(for: batch.count(where: \.isAsked) + waiting.count, after: time) }
     switch outcome {
     case .success(let results):

@@ -2,6 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol
+import Synchronization
 import Testing
 
 /// Every operation of the protocol, asked of a real broker.
@@ -147,6 +148,31 @@ import Testing
       let reaped = try #require(try await client.get(held[0].id))
       #expect(reaped.status == .failed && reaped.error == "Timeout: job exceeded processing time limit")
       #expect(try await client.get(held[1].id)?.status == .processing)
+    }
+  }
+
+  @Test func whoComesInTheMidstOfALongPruneIsServed() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      for _ in 0..<20 {
+        let jobs = try await client.create((0..<500).map { _ in NewJob(type: "t") }).map(\.job.id)
+        for id in jobs { _ = try await client.cancel(id) }
+      }
+      let other = try await broker.client(name: "other")
+      let isDone = Atomic(false)
+      async let pruned = {
+        let count = try await client.prune(olderThan: .zero)
+        isDone.store(true, ordering: .releasing)
+        return count
+      }()
+      // One that was kept to its end would leave time for hardly any.
+      var served = 0
+      while !isDone.load(ordering: .acquiring) {
+        try await other.ping()
+        served += 1
+      }
+      #expect(try await pruned == 10_000)
+      #expect(served >= 8, "in 20 parts")
     }
   }
 
