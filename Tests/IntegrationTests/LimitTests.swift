@@ -199,7 +199,7 @@ import TrustSupport
     try await measure("clients that go in the midst of their requests") { broker, healthy in
       let pings = (1_000..<2_000).map { Request(id: $0, operation: .ping) }
       let requests = try Self.waitingClaims() + RawConnection.frames(of: pings)
-      let count = 40 * max(1, Self.scale / 4)
+      let count = 30 * max(1, Self.scale / 4)
       for _ in 0..<count {
         let connection = try RawConnection(to: broker.socket)
         try await connection.greet()
