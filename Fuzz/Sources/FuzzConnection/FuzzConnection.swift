@@ -101,15 +101,18 @@ private func send(_ descriptor: CInt, _ bytes: [UInt8]) {
     let count = bytes.withUnsafeBytes {
       Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, CInt(MSG_NOSIGNAL))
     }
+    if count < 0 && errno == EINTR { continue }
     if count <= 0 { return }
     sent += count
   }
 }
 
-/// What has arrived; nil at the end of the stream.
+/// What has arrived; nil at the end of the stream. libFuzzer's timer interrupts calls, and those with a timeout are not
+/// begun again by themselves (signal(7)).
 private func answer(_ descriptor: CInt) -> Int? {
   var bytes = [UInt8](repeating: 0, count: 64 << 10)
-  let count = recv(descriptor, &bytes, bytes.count, 0)
+  var count: Int
+  repeat { count = recv(descriptor, &bytes, bytes.count, 0) } while count < 0 && errno == EINTR
   guard count >= 0 || errno != EAGAIN else { fatalError("no answer within a minute") }
   return count > 0 ? count : nil
 }
