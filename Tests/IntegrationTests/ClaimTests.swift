@@ -75,24 +75,31 @@ import Testing
 
   @Test func aHolderThatComesBackWithinTheGraceKeepsItsJob() async throws {
     try await withBroker { broker in
-      let first = try RawConnection(to: broker.socket)
-      try await first.greet()
       let client = try await broker.client()
-      let id = try await client.create(NewJob(type: "t")).job.id
-      guard case .claimed(let jobs) = try await first.ask(2, .claim(ClaimRequest(lease: .seconds(3600))))
-      else { return }
-      first.cut()
-      try await until(client.workers) { $0.workers.allSatisfy(\.holds.isEmpty) }
-      let second = try RawConnection(to: broker.socket)
-      try await second.greet()
-      guard case .job(let job) = try await second.ask(2, .update(id, attempt: jobs[0].attempt, JobUpdate()))
-      else {
-        Issue.record("the heartbeat was refused")
-        return
+      let clock = ContinuousClock()
+      // A machine that is too busy to come back within the grace of 5 s tries again.
+      for _ in 0..<20 {
+        let (first, second) = (try RawConnection(to: broker.socket), try RawConnection(to: broker.socket))
+        try await first.greet()
+        try await second.greet()
+        let id = try await client.create(NewJob(type: "t")).job.id
+        let claim = ClaimRequest(types: ["t"], lease: .seconds(3600))
+        guard case .claimed(let jobs) = try await first.ask(2, .claim(claim)) else { break }
+        let cut = clock.now
+        first.cut()
+        try await until(client.workers) { $0.workers.allSatisfy(\.holds.isEmpty) }
+        let heartbeat = try await second.ask(2, .update(id, attempt: jobs[0].attempt, JobUpdate()))
+        let away = clock.now - cut
+        if case .job(let job) = heartbeat {
+          #expect(job.status == .processing)
+          let left = try #require(job.leaseExpiresAt) - Timestamp.now
+          #expect(left > .seconds(3000), "the lease is not whole again")
+          return
+        }
+        try #require(away >= .seconds(5), "the heartbeat was refused after \(away): \(heartbeat)")
+        _ = try await client.cancel(id)
       }
-      #expect(job.status == .processing)
-      let left = try #require(job.leaseExpiresAt) - Timestamp.now
-      #expect(left > .seconds(3000), "the lease is not whole again")
+      Issue.record("it never came back in time")
     }
   }
 
