@@ -155,7 +155,7 @@ import Testing
   @Test func whoComesInTheMidstOfALongPruneIsServed() async throws {
     try await withBroker(["--durability", "relaxed"]) { broker in
       let client = try await broker.client()
-      let count = 10_000
+      let count = 20_000
       for _ in 0..<(count / 100) {
         _ = try await client.create((0..<100).map { _ in NewJob(type: "t") })
         #expect(try await client.claim(ClaimRequest(maxJobs: 100, lease: .seconds(3600))).count == 100)
@@ -175,7 +175,7 @@ import Testing
         served += 1
       }
       #expect(try await pruned == count)
-      #expect(served >= 8, "in 20 parts")
+      #expect(served >= 5, "in 40 parts")
     }
   }
 
