@@ -18,8 +18,8 @@ targets=("$@")
 ((${#targets[@]} > 0)) || targets=(FuzzFrames FuzzMessages FuzzConnection)
 # The seed makes the first run of a corpus repeatable; coverage decides the rest.
 readonly seed=${FUZZ_SEED:-20261125}
-# Optimised, for that is ten times as fast. What the compiler calls address and fuzzer is for its own code; -Xcc is for
-# the C targets, which bring no main.
+# Optimised, for debug builds are slow. What the compiler calls address and fuzzer is for its own code; -Xcc is for the C
+# targets, which bring no main.
 readonly build=(--package-path Fuzz --configuration release
   -Xswiftc "-sanitize=fuzzer,address" -Xcc "-fsanitize=fuzzer-no-link,address")
 

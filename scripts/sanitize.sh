@@ -5,9 +5,8 @@
 #   scripts/sanitize.sh [thread|address]...   both by default
 #
 # Left out, in both: BenchTests and what measures memory (it tells of the sanitizer), and DiskFaultTests' power cuts,
-# which fork no thread and take an hour so, and ClockTests, whose libfaketime hangs a sanitized process as it starts. Under
-# AddressSanitizer also what preloads a library (DiskTests' broken
-# disk), for its runtime must come first.
+# which fork no thread and take an hour so, and ClockTests, whose libfaketime hangs a sanitized process as it starts.
+# Under AddressSanitizer also what preloads a library (DiskTests' broken disk), for its runtime must come first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -42,7 +42,7 @@ final class GroupCommit {
   /// With how many commands the next transaction need not wait for more.
   private var enough = 0
   private var lingering: Scheduled<Void>?
-  /// After one that took so long, the sockets have their turn before the next.
+  /// After one that took so long of the loop's own time, the sockets have their turn before the next.
   private static let longTransaction: TimeAmount = .milliseconds(5)
   private let afterSockets: ((_ action: @escaping () -> Void) -> Void)?
   private var isYielding = false
@@ -117,14 +117,15 @@ final class GroupCommit {
     _ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
   ) {
     isExecuting = false
-    if let afterSockets, time > Self.longTransaction {
+    if store.isRemote {
+      linger(for: batch.count(where: \.isAsked) + waiting.count, after: time)
+    } else if let afterSockets, time > Self.longTransaction {
       isYielding = true
       afterSockets { [self] in
         isYielding = false
         if !waiting.isEmpty { schedule() }
       }
     }
-    if store.isRemote { linger(for: batch.count(where: \.isAsked) + waiting.count, after: time) }
     switch outcome {
     case .success(let results):
       commits += 1

@@ -39,6 +39,20 @@ import TrustSupport
     }
   }
 
+  /// Connections that said hello, and then this.
+  private func greeted(
+    _ count: Int, by broker: BrokerProcess, sending bytes: [UInt8]
+  ) async throws -> [RawConnection] {
+    var connections: [RawConnection] = []
+    for _ in 0..<count {
+      let connection = try RawConnection(to: broker.socket)
+      try await connection.greet()
+      await connection.write(bytes)
+      connections.append(connection)
+    }
+    return connections
+  }
+
   /// Some of the connections, which have nothing else to read, are cut off, and told why.
   private func expectRefusals(among connections: [RawConnection], _ healthy: JobBrokerClient) async throws {
     try await until(healthy.stats) { $0.connections <= connections.count }
@@ -85,14 +99,8 @@ import TrustSupport
   @Test func halfFramesHoldOnlySoMuchTogether() async throws {
     try await measure("frames of 1 MiB that lack their last byte") { broker, healthy in
       let half = [0, 0x10, 0, 0] + [UInt8](repeating: 0x22, count: Limits.frame - 1)
-      var connections: [RawConnection] = []
       let count = max(200, 50 * Self.scale)
-      for _ in 0..<count {
-        let connection = try RawConnection(to: broker.socket)
-        try await connection.greet()
-        await connection.write(half)
-        connections.append(connection)
-      }
+      let connections = try await greeted(count, by: broker, sending: half)
       try await expectRefusals(among: connections, healthy)
       // Whoever holds little is served.
       let small = try RawConnection(to: broker.socket)
@@ -157,13 +165,8 @@ import TrustSupport
       _ = try await healthy.complete(job.id, result: Self.large)
       let requests = try RawConnection.frames(
         of: (2..<102).map { Request(id: $0, operation: .get(job.id)) })
-      var connections: [RawConnection] = []
-      for _ in 0..<10 * max(1, Self.scale / 4) {
-        let connection = try RawConnection(to: broker.socket)
-        try await connection.greet()
-        await connection.write(requests)
-        connections.append(connection)
-      }
+      let count = 10 * max(1, Self.scale / 4)
+      let connections = try await greeted(count, by: broker, sending: requests)
       // 100 replies for each would be far more than there is room for: some are cut off, the others wait.
       try await until(healthy.stats) { $0.connections <= connections.count }
       return ("100 replies for each of \(connections.count) connections", connections)
@@ -182,14 +185,8 @@ import TrustSupport
   @Test func requestsThatWaitAreBoundedForAllTogether() async throws {
     try await measure("claims of 1,000 types that wait") { broker, healthy in
       let claims = try Self.waitingClaims()
-      var connections: [RawConnection] = []
       let count = 25 * max(1, Self.scale / 4)
-      for _ in 0..<count {
-        let connection = try RawConnection(to: broker.socket)
-        try await connection.greet()
-        await connection.write(claims)
-        connections.append(connection)
-      }
+      let connections = try await greeted(count, by: broker, sending: claims)
       try await expectRefusals(among: connections, healthy)
       return ("40 for each of \(count) connections", connections)
     }
