@@ -55,7 +55,7 @@ struct LibSQLMigrator {
     // Another broker that migrates at the same time makes the guard fail; then this one looks again.
     for _ in 0..<10 {
       let (origin, version) = try await identify()
-      if case .version(JobSchema.version) = origin { return try await addOwnTables() }
+      if case .version(JobSchema.version) = origin { return try await addOwnParts() }
       if try await apply(origin, from: version, at: now) {
         logger.info("Database migrated", metadata: ["version": "\(JobSchema.version)"])
         return
@@ -110,11 +110,16 @@ struct LibSQLMigrator {
     return try await run(script)
   }
 
-  /// A database that came from a file of the local store has the tables of `JobSchema` alone.
-  private func addOwnTables() async throws(JobError) {
+  /// A database that came from a file of the local store has the tables of `JobSchema` alone, and one that brokers of
+  /// another version use has other stored statements.
+  private func addOwnParts() async throws(JobError) {
     var batch = HranaBatch()
-    let tables = batch.add("SELECT count(*) FROM sqlite_master WHERE name IN ('brokers', 'job_changes')")
-    if try Self.rows(try await run(batch), tables).first?.integer(0) == 2 { return }
+    let found = batch.add(
+      "SELECT count(*) FROM sqlite_master WHERE name IN (SELECT value FROM json_each(?1))",
+      [.text(JSONWriter.array(LibSQLSchema.names))])
+    if try Self.rows(try await run(batch), found).first?.integer(0) == Int64(LibSQLSchema.names.count) {
+      return
+    }
     var script = MigrationScript(guardedBy: "1")
     script.addAll(LibSQLSchema.statements)
     _ = try await run(script)

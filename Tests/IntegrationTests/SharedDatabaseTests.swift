@@ -165,33 +165,35 @@ private final class Tally: Sendable {
   @Test func aBrokerAsksTheDatabaseOnlyWhileSomebodyWaitsAndOnceAnInterval() async throws {
     let server = try await SQLServer.start()
     let (looks, looked) = AsyncStream<ContinuousClock.Instant>.makeStream()
-    let quiet = try await Gateway.start(before: server.url)
-    let asking = try await Gateway.start(before: server.url) { _, _ in
+    let look: Gateway.Plan = { _, _ in
       looked.yield(.now)
       return .pass
     }
-    let idle = try await BrokerProcess.sharing(quiet.url)
-    let waiting = try await BrokerProcess.sharing(asking.url)
-    // A client alone is no reason to ask.
-    let client = try await idle.client()
-    try await client.ping()
-    let before = quiet.requests
-    let worker = try await waiting.client()
-    async let claimed = worker.claim(ClaimRequest(types: ["t"], wait: .seconds(60)))
-    while try await worker.stats().waitingClaims == 0 {}
-    let first = ContinuousClock.now
-    var count = 0
-    for await look in looks where look > first {
-      count += 1
-      // An interval is 0.75 s at least; the first look may have been due, and one may be the claim itself.
-      #expect(look - first >= .milliseconds(750) * (count - 3))
-      if count == 5 { break }
+    try await withGateway(before: server.url) { quiet in
+      try await withGateway(before: server.url, plan: look) { asking in
+        let idle = try await BrokerProcess.sharing(quiet.url)
+        let waiting = try await BrokerProcess.sharing(asking.url)
+        // A client alone is no reason to ask.
+        let client = try await idle.client()
+        try await client.ping()
+        let before = quiet.requests
+        let worker = try await waiting.client()
+        async let claimed = worker.claim(ClaimRequest(types: ["t"], wait: .seconds(60)))
+        while try await worker.stats().waitingClaims == 0 {}
+        let first = ContinuousClock.now
+        var count = 0
+        for await look in looks where look > first {
+          count += 1
+          // An interval is 0.75 s at least; the first look may have been due, and one may be the claim itself.
+          #expect(look - first >= .milliseconds(750) * (count - 3))
+          if count == 5 { break }
+        }
+        #expect(quiet.requests == before)
+        _ = try await worker.create(NewJob(type: "t"))
+        #expect(try await claimed.count == 1)
+        for broker in [idle, waiting] { #expect(await broker.process.stop() == 0) }
+      }
     }
-    #expect(quiet.requests == before)
-    _ = try await worker.create(NewJob(type: "t"))
-    #expect(try await claimed.count == 1)
-    for broker in [idle, waiting] { #expect(await broker.process.stop() == 0) }
-    for gateway in [quiet, asking] { try await gateway.stop() }
     await server.stop()
   }
 

@@ -29,7 +29,7 @@ import Testing
       let token = try bad.made(by: issuer)
       func refused() async {
         let error = await error(.permissionDenied) {
-          await (try await open(server.url, token: token)).close()
+          _ = try await open(server.url, token: token)
         }
         #expect(error?.message.contains("TURSO_AUTH_TOKEN") == true)
         if let token { #expect(error?.message.contains(token) == false) }
@@ -40,7 +40,6 @@ import Testing
       let job = try await store.create(NewJob(type: "ingest"))
       await refused()
       #expect(try await store.get(job.id) != nil)
-      await store.close()
     }
   }
 
@@ -64,21 +63,19 @@ import Testing
     let directory = try DataDirectory()
     let certificate = try Certificate(in: directory)
     try await withServer { server in
-      let gateway = try await Gateway.start(before: server.url, tls: certificate.context())
-      let store = try await open("https://localhost:\(gateway.port)", authorities: certificate.authority)
-      #expect(try await store.list() == [])
-      await store.close()
-      // By a name that the certificate does not have, by authorities that do not know it, and by those of the system.
-      let other = try Certificate(in: try DataDirectory())
-      for (host, authority) in [
-        ("127.0.0.1", certificate.authority), ("localhost", other.authority), ("localhost", nil),
-      ] {
-        await error(.unavailable) {
-          let store = try await open("libsql://\(host):\(gateway.port)", authorities: authority)
-          await store.close()
+      try await withGateway(before: server.url, tls: try certificate.context()) { gateway in
+        let store = try await open("https://localhost:\(gateway.port)", authorities: certificate.authority)
+        #expect(try await store.list() == [])
+        // By a name that the certificate does not have, by authorities that do not know it, and by those of the system.
+        let other = try Certificate(in: try DataDirectory())
+        for (host, authority) in [
+          ("127.0.0.1", certificate.authority), ("localhost", other.authority), ("localhost", nil),
+        ] {
+          await error(.unavailable) {
+            _ = try await open("libsql://\(host):\(gateway.port)", authorities: authority)
+          }
         }
       }
-      try await gateway.stop()
     }
   }
 

@@ -67,7 +67,6 @@ import TrustSupport
           count: "\(cuts.count / 2) cuts", violations: violations
         ).report()
         #expect(violations == 0)
-        await store.close()
       }
     }
   }
@@ -98,7 +97,6 @@ import TrustSupport
             try await lost(.claim(types: [], maxJobs: 9, lease: .seconds(9), worker: worker)) == .claimed([]))
           guard case .deleted(let deleted) = try await lost(.delete(job.id)) else { return }
           #expect(deleted.id == job.id)
-          await store.close()
         })
     }
   }
@@ -128,23 +126,22 @@ import TrustSupport
           #expect(changes.jobs.first { $0.type == "ingest" }?.status == .processing)
           #expect(try await store.changes().jobs == [])
           #expect(try await store.get(new.id) != nil)
-          await store.close()
         })
     }
   }
 
   @Test func `a server that is gone makes commands unavailable, and one that is back does not`() async throws
   {
-    let server = try await SQLServer.start()
-    let store = try await open(server.url)
-    let job = try await store.create(NewJob(type: "ingest"))
-    await server.stop()
-    await error(.unavailable) { try await store.create(NewJob(type: "ingest")) }
-    await error(.unavailable) { _ = try await store.position(job.id) }
-    let again = try await server.restarted()
-    #expect(try await store.claim().map(\.id) == [job.id])
-    await store.close()
-    await again.stop()
+    try await withServer { server in
+      let store = try await open(server.url)
+      let job = try await store.create(NewJob(type: "ingest"))
+      await server.stop()
+      await error(.unavailable) { try await store.create(NewJob(type: "ingest")) }
+      await error(.unavailable) { _ = try await store.position(job.id) }
+      let again = try await server.restarted()
+      #expect(try await store.claim().map(\.id) == [job.id])
+      await again.stop()
+    }
   }
 }
 

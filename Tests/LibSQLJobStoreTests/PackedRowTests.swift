@@ -29,7 +29,6 @@ import Testing
 
       let repeated = try await store.get(new.id, after: .create([new]))
       #expect(repeated.reply == .created([CreatedJob(job: repeated.job, created: false)]))
-      await store.close()
     }
   }
 }

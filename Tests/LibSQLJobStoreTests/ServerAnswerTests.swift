@@ -58,7 +58,6 @@ import Testing
             + [.prune(before: .now + .seconds(9), status: nil, type: nil, limit: 9), .promote, .changes])
         for result in results { _ = try result.get() }
         #expect(gateway.requests == before + 1)
-        await store.close()
       }
     }
   }
@@ -77,7 +76,6 @@ import Testing
         return jobs
       }
       #expect(claimed.map(\.id) == jobs.map(\.id))
-      await store.close()
     }
   }
 
@@ -98,8 +96,6 @@ import Testing
       } while changes.hasMore
       #expect(seen.count == 40)
       #expect(seen.values.allSatisfy { $0.result == result })
-      await one.close()
-      await other.close()
     }
   }
 
@@ -122,7 +118,6 @@ import Testing
           let store = try await open(gateway.url)
           requests.withLock { $0 = 0 }
           try await body(store)
-          await store.close()
         })
     }
   }

@@ -27,8 +27,6 @@ import Testing
       #expect(changes.isComplete && !changes.hasMore)
       #expect(try await other.changes().jobs == [])
       #expect(try await one.changes().jobs.map(\.id) == [mine.id])
-      await one.close()
-      await other.close()
     }
   }
 
@@ -59,8 +57,6 @@ import Testing
       try await told(.pending, .retry(job.id))
       try await told(.complete, .complete(job.id, attempt: nil, result: nil))
       try await told(nil, .prune(before: .now + .seconds(9), status: nil, type: nil, limit: 9))
-      await one.close()
-      await other.close()
     }
   }
 
@@ -76,8 +72,6 @@ import Testing
       #expect(!changes.isComplete)
       #expect(changes.jobs.map(\.id) == [job.id])
       #expect(try await other.changes().isComplete)
-      await one.close()
-      await other.close()
     }
   }
 
@@ -112,7 +106,6 @@ import Testing
       let again = try #require(try await stores[2].claim().first)
       #expect(again.claim == ClaimToken(id: held.id, attempt: 2))
       await error(.staleClaim) { try await stores[0].complete(held.id, attempt: 1) }
-      for store in stores { await store.close() }
     }
   }
 }

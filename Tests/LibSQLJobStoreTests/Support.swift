@@ -8,32 +8,44 @@ import Testing
 /// Runs a test against a real server of its own.
 func withServer(_ arguments: [String] = [], _ body: (SQLServer) async throws -> Void) async throws {
   let server = try await SQLServer.start(arguments)
-  let outcome: Result<Void, any Error>
-  do { outcome = .success(try await body(server)) } catch { outcome = .failure(error) }
+  let outcome = await closingStores { try await body(server) }
   await server.stop()
   try outcome.get()
 }
 
-/// Runs a test against a server that is reached through a gateway.
-func withGateway(
-  before target: String, plan: @escaping Gateway.Plan, _ body: (Gateway) async throws -> Void
-) async throws {
-  let gateway = try await Gateway.start(before: target, plan: plan)
-  let outcome: Result<Void, any Error>
-  do { outcome = .success(try await body(gateway)) } catch { outcome = .failure(error) }
-  try await gateway.stop()
-  try outcome.get()
+/// The stores that a test has opened.
+private actor OpenStores {
+  @TaskLocal static var ofTest = OpenStores()
+
+  private var stores: [LibSQLJobStore] = []
+
+  func add(_ store: LibSQLJobStore) { stores.append(store) }
+
+  func close() async { for store in stores { await store.close() } }
 }
 
-/// Opens a store that says nothing.
+/// Runs a test, and closes what it opened, whatever becomes of it: one left open ends the whole process.
+func closingStores(_ body: () async throws -> Void) async -> Result<Void, any Error> {
+  let stores = OpenStores()
+  let outcome: Result<Void, any Error>
+  do { outcome = .success(try await OpenStores.$ofTest.withValue(stores, operation: body)) } catch {
+    outcome = .failure(error)
+  }
+  await stores.close()
+  return outcome
+}
+
+/// Opens a store that says nothing; `closingStores` closes it.
 func open(
   _ url: String, token: String? = nil, authorities: String? = nil,
   _ change: (inout LibSQLConfiguration) -> Void = { _ in }
 ) async throws -> LibSQLJobStore {
   var configuration = try LibSQLConfiguration(url: url, token: token, authorities: authorities)
   change(&configuration)
-  return try await LibSQLJobStore.open(
+  let store = try await LibSQLJobStore.open(
     configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+  await OpenStores.ofTest.add(store)
+  return store
 }
 
 /// The error that `body` must throw.

@@ -40,9 +40,8 @@ public final class Gateway: Sendable {
     let value = Mutex(0)
   }
 
-  /// Stands before the server at `target`; by TLS if it has a context for that.
-  public static func start(
-    before target: String, tls: NIOSSLContext? = nil, plan: @escaping Plan = { _, _ in .pass }
+  fileprivate static func start(
+    before target: String, tls: NIOSSLContext?, plan: @escaping Plan
   ) async throws -> Gateway {
     let client = HTTPClient(eventLoopGroupProvider: .singleton)
     let counter = Counter()
@@ -71,11 +70,22 @@ public final class Gateway: Sendable {
   /// Its address, without TLS.
   public var url: String { "http://127.0.0.1:\(port)" }
 
-  /// Stops listening.
-  public func stop() async throws {
+  fileprivate func stop() async throws {
     try await channel.close()
     try await client.shutdown()
   }
+}
+
+/// Runs a test with a gateway before the server at `target`; clients reach it by TLS if it has a context for that.
+public func withGateway(
+  before target: String, tls: NIOSSLContext? = nil, plan: @escaping Gateway.Plan = { _, _ in .pass },
+  _ body: (Gateway) async throws -> Void
+) async throws {
+  let gateway = try await Gateway.start(before: target, tls: tls, plan: plan)
+  let outcome: Result<Void, any Error>
+  do { outcome = .success(try await body(gateway)) } catch { outcome = .failure(error) }
+  try await gateway.stop()
+  try outcome.get()
 }
 
 /// One connection to the gateway.
