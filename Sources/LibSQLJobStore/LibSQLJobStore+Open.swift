@@ -55,7 +55,10 @@ struct LibSQLMigrator {
     // Another broker that migrates at the same time makes the guard fail; then this one looks again.
     for _ in 0..<10 {
       let (origin, version) = try await identify()
-      if case .version(JobSchema.version) = origin { return try await addOwnParts() }
+      if case .version(JobSchema.version) = origin {
+        if try await addOwnTables() { return }
+        continue
+      }
       if try await apply(origin, from: version, at: now) {
         logger.info("Database migrated", metadata: ["version": "\(JobSchema.version)"])
         return
@@ -98,7 +101,12 @@ struct LibSQLMigrator {
   private func apply(_ origin: Origin, from version: Int, at now: Timestamp) async throws(JobError) -> Bool {
     var script = MigrationScript(guardedBy: "(SELECT user_version FROM pragma_user_version) = \(version)")
     if origin == .originalStore {
-      let originals = try await originalIDs()
+      let originals: [MigrationScript.Original]
+      do throws(JobError) { originals = try await originalIDs() } catch {
+        // Another broker may have adopted them since, and then the table is a view.
+        if try await identify().0 != origin { return false }
+        throw error
+      }
       script.add(OriginalJobs.setAside)
       script.addAll(JobSchema.migrations.joined())
       script.adopt(originals, at: now, atOnce: Self.adoptedAtOnce)
@@ -110,19 +118,15 @@ struct LibSQLMigrator {
     return try await run(script)
   }
 
-  /// A database that came from a file of the local store has the tables of `JobSchema` alone, and one that brokers of
-  /// another version use has other stored statements.
-  private func addOwnParts() async throws(JobError) {
+  /// A database that came from a file of the local store has the tables of `JobSchema` alone. False when others kept
+  /// it from being changed.
+  private func addOwnTables() async throws(JobError) -> Bool {
     var batch = HranaBatch()
-    let found = batch.add(
-      "SELECT count(*) FROM sqlite_master WHERE name IN (SELECT value FROM json_each(?1))",
-      [.text(JSONWriter.array(LibSQLSchema.names))])
-    if try Self.rows(try await run(batch), found).first?.integer(0) == Int64(LibSQLSchema.names.count) {
-      return
-    }
+    let tables = batch.add("SELECT count(*) FROM sqlite_master WHERE name IN ('brokers', 'job_changes')")
+    if try Self.rows(try await run(batch), tables).first?.integer(0) == 2 { return true }
     var script = MigrationScript(guardedBy: "1")
     script.addAll(LibSQLSchema.statements)
-    _ = try await run(script)
+    return try await run(script)
   }
 
   /// Notes that the broker is there, which shows that the token may write, and forgets those not opened for long;

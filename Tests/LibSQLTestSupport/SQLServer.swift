@@ -76,13 +76,15 @@ public final class SQLServer: Sendable {
   public var url: String { "http://127.0.0.1:\(port)" }
 
   /// It does not outlive this object, however a test ends.
-  deinit {
+  deinit { end() }
+
+  private func end() {
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
   }
 
   /// Ends it as kill −9 does.
   public func stop() async {
-    kill(process.processIdentifier, SIGKILL)
+    end()
     await withCheckedContinuation { continuation in
       DispatchQueue.global().async { [process] in
         process.waitUntilExit()

@@ -9,11 +9,7 @@
 /// brokers what others did. Transactions write one after the other, so that a broker that has read up to a number
 /// has missed nothing before it.
 enum LibSQLSchema {
-  static let statements = tables + StoredStatement.definitions
-  /// What they make.
-  static let names = ["brokers", "job_changes", "job_changes_of_command"] + StoredStatement.names
-
-  private static let tables = [
+  static let statements = [
     """
     CREATE TABLE IF NOT EXISTS brokers (
       id INTEGER PRIMARY KEY,

@@ -18,20 +18,11 @@ enum LibSQLStatement {
   /// Without the names of the columns, for the server parses them each time.
   private static let intoJournal = "INSERT INTO job_changes SELECT NULL, ?8, ?9, ?10"
   private static let record = "\(intoJournal), seq, attempt, id, type FROM jobs"
-
-  /// Notes that the statement just run changed the job `?1`, if it did. The parameters after the `first` say whose
-  /// command it is.
-  private static func recordChange(after first: Int) -> String {
-    """
-    INSERT INTO job_changes SELECT NULL, ?\(first + 1), ?\(first + 2), ?\(first + 3), seq, attempt, id, type FROM jobs
-    WHERE id = ?1 AND changes() = 1
-    """
-  }
   private static let isThisCommand = "broker = ?8 AND transaction_number = ?9 AND command = ?10"
   private static let chosen = "(SELECT seq FROM job_changes WHERE \(isThisCommand))"
 
   /// Notes that the statement just run changed the job `?1`, if it did. `?2`, `?3`, `?4`: whose command it is.
-  static let recordChange = recordChange(after: 1)
+  static let recordChange = "\(recordNew) AND changes() = 1"
 
   /// What a transaction, `?2` of the broker `?1`, changed.
   static let changesOfTransaction = """
@@ -45,37 +36,18 @@ enum LibSQLStatement {
 
   // MARK: One job
 
-  /// Jobs, packed, with what they are asked for by.
-  static let briefRows = StoredView(
-    "jobs_brief", "SELECT \(PackedRow.columns(JobColumns.brief)), seq, id FROM jobs")
-  static let wholeRows = StoredView(
-    "jobs_whole",
-    """
-    SELECT \(PackedRow.columns(JobColumns.whole)), seq, id, status, priority, attempt, unique_key, requested_not_before
-    FROM jobs
-    """)
-
   /// `JobStatement.jobWithCause`, packed.
   static let jobWithCause = """
-    SELECT job, (SELECT cause FROM job_attempts AS a WHERE a.seq = j.seq AND a.attempt = ?2)
-    FROM \(briefRows.name) AS j WHERE id = ?1
+    SELECT \(PackedRow.columns(JobColumns.brief)),
+      (SELECT cause FROM job_attempts AS a WHERE a.seq = jobs.seq AND a.attempt = ?2)
+    FROM jobs WHERE id = ?1
     """
-
-  /// Transitions that leave nothing in the history, each with the note that there was one. The parameters are those of
-  /// the statement, then whose command it is.
-  static let calls: [JobStatement: StoredCall] = [
-    .complete: StoredCall(
-      "complete_job", parameters: 7, [JobStatement.complete.sql, recordChange(after: 4)]),
-    .update: StoredCall("update_job", parameters: 13, [JobStatement.update.sql, recordChange(after: 10)]),
-  ]
-  static let report = StoredCall(
-    "report_job", parameters: 10, [JobStatement.report.sql, recordChange(after: 7)])
 
   // MARK: Creating
 
-  /// `JobStatement.insertNewJob`, and the note of it. The last three parameters: whose command it is.
-  static let createJob = StoredCall(
-    "create_job", parameters: 14, [JobStatement.insertNewJob, recordChange(after: 11)])
+  /// Notes that the job `?1` was created. `?2`, `?3`, `?4`: whose command it is.
+  static let recordNew =
+    "INSERT INTO job_changes SELECT NULL, ?2, ?3, ?4, seq, attempt, id, type FROM jobs WHERE id = ?1"
 
   private static let holdsKey = "unique_key = ?9 AND status IN ('pending', 'processing')"
 
@@ -92,7 +64,8 @@ enum LibSQLStatement {
 
   /// The job `?1`, or else the unfinished one with the unique key `?9`, and what its producer said of its moment.
   static let existingJob = """
-    SELECT job, requested_not_before FROM \(wholeRows.name) WHERE id = ?1 OR \(holdsKey) ORDER BY id = ?1 DESC LIMIT 1
+    SELECT \(PackedRow.columns(JobColumns.whole)), requested_not_before FROM jobs WHERE id = ?1 OR \(holdsKey)
+    ORDER BY id = ?1 DESC LIMIT 1
     """
 
   /// The unfinished job that has the unique key of the job `?1`.
@@ -132,9 +105,8 @@ enum LibSQLStatement {
     \(intoJournal), seq, attempt + 1, id, type FROM sized WHERE total = size OR total <= ?3
     """
 
-  /// Takes the next job of the type `?1`. The other parameters are those of `claimChosen`.
-  static let claimNextOfType = StoredCall("claim_job", parameters: 10, [chooseNextOfType, claimChosen])
-  private static let chooseNextOfType = """
+  /// Chooses the next job of the type `?1`.
+  static let chooseNextOfType = """
     \(intoJournal), seq, attempt + 1, id, type FROM \(JobStatement.claimableJobs)
     WHERE type = ?1 AND \(JobStatement.claimable) AND type NOT IN (SELECT type FROM paused_types)
     ORDER BY priority DESC, seq LIMIT 1
@@ -145,8 +117,9 @@ enum LibSQLStatement {
 
   /// The chosen jobs as they are now held, in the order of claims.
   static let claimedJobs = """
-    SELECT job FROM (SELECT seq AS chosen, attempt AS held FROM job_changes WHERE \(isThisCommand))
-    CROSS JOIN \(wholeRows.name) WHERE seq = chosen AND attempt = held AND status = 'processing' ORDER BY priority DESC, seq
+    SELECT \(PackedRow.columns(JobColumns.whole))
+    FROM (SELECT seq AS chosen, attempt AS held FROM job_changes WHERE \(isThisCommand)) CROSS JOIN jobs
+    WHERE seq = chosen AND attempt = held AND status = 'processing' ORDER BY priority DESC, seq
     """
 
   // MARK: Many jobs

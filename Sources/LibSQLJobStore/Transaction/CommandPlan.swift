@@ -82,21 +82,22 @@ struct CommandPlanner {
   }
 
   private mutating func add(_ transition: Transition, _ command: Int) -> TransitionSteps {
-    var changes: [Int]
-    if transition.history == nil, let call = LibSQLStatement.calls[transition.change.statement] {
-      changes = [transaction.change(call, transition.change.values, command: command)]
-    } else {
+    var changes: [Int] = []
+    let record = transaction.values(of: transition.id, command: command)
+    if let history = transition.history {
       // What the change would not have must not stay in the history either.
       let savepoint = transaction.change(SQLStep(.savepoint))
-      let kept = transition.history.map { transaction.change($0, after: savepoint) } ?? savepoint
+      let kept = transaction.change(history, after: savepoint)
       let change = transaction.change(transition.change, after: kept)
-      let record = transaction.values(of: transition.id, command: command)
       let recorded = transaction.change(LibSQLStatement.recordChange, record, after: [change])
       changes = [savepoint, kept, change, recorded]
       if let amendment = transition.amendment {
         changes.append(transaction.change(amendment, after: recorded))
       }
       transaction.end(savepoint, unlessOK: [recorded])
+    } else {
+      let change = transaction.change(transition.change)
+      changes = [change, transaction.change(LibSQLStatement.recordChange, record, after: [change])]
     }
     let read = transaction.read(
       LibSQLStatement.jobWithCause, [.id(transition.id), .integer(transition.attempt)])

@@ -11,6 +11,7 @@ extension CommandPlanner {
   private struct CreateSteps: Sendable {
     let new: NewJob
     let insert: Int
+    let recorded: Int
     let existing: Int
 
     /// The job that was there, when there was one.
@@ -20,6 +21,7 @@ extension CommandPlanner {
       if let error = outcome.error(insert), !error.message.contains("UNIQUE constraint failed: jobs.") {
         try outcome.check([insert])
       }
+      try outcome.check([recorded])
       guard let row = outcome.rowsIfRead(existing).first, let job = Job(packedIn: row, whole: true) else {
         return nil
       }
@@ -44,15 +46,16 @@ extension CommandPlanner {
         .integer(new.maxRetries), .integer(new.maxLost), .time(notBefore(new)), .time(new.notBefore),
         .text(new.uniqueKey),
       ]
-      let insert = transaction.change(
-        LibSQLStatement.createJob, values + [.time(now), .null], command: command, after: last)
+      let insert = transaction.change(JobStatement.insertNewJob, values + [.time(now), .null], after: last)
+      let record = transaction.values(of: new.id, command: command)
+      let recorded = transaction.change(LibSQLStatement.recordNew, record, after: [insert])
       if savepoint != nil {
         last = [
-          insert, transaction.change(LibSQLStatement.refuseOther, values, after: last, unlessOK: insert),
+          recorded, transaction.change(LibSQLStatement.refuseOther, values, after: last, unlessOK: insert),
         ]
       }
       let existing = transaction.read(LibSQLStatement.existingJob, values, unlessOK: insert)
-      steps.append(CreateSteps(new: new, insert: insert, existing: existing))
+      steps.append(CreateSteps(new: new, insert: insert, recorded: recorded, existing: existing))
     }
     if let savepoint { transaction.end(savepoint, unlessOK: last) }
     return CommandPlan { [steps, self] (outcome) throws(JobError) in
@@ -92,29 +95,27 @@ extension CommandPlanner {
   mutating func claim(
     _ types: [String], _ maxJobs: Int, _ lease: Duration, _ worker: WorkerIdentity, _ command: Int
   ) -> CommandPlan {
-    let holder: [SQLValue] = [
-      .time(now), .integer(lease.milliseconds), .time(now + lease), .text(worker.name),
-      .integer(Int64(worker.pid)), .integer(Int64(worker.uid)),
-    ]
-    let changes: [Int]
+    let chosen: Int
     if types.count == 1, maxJobs == 1 {
-      changes = [
-        transaction.change(LibSQLStatement.claimNextOfType, [.text(types[0])] + holder, command: command)
-      ]
+      chosen = transaction.change(
+        LibSQLStatement.chooseNextOfType, transaction.values([.text(types[0])], command: command))
     } else {
       let wanted: [SQLValue] = [
         types.isEmpty ? .null : .text(JSONWriter.array(types)), .integer(maxJobs),
         .integer(Self.claimedPayload),
       ]
-      let chosen = transaction.change(
+      chosen = transaction.change(
         LibSQLStatement.chooseClaimable, transaction.values(wanted, command: command))
-      let taken = transaction.change(
-        LibSQLStatement.claimChosen, transaction.values([.null] + holder, command: command), after: [chosen])
-      changes = [chosen, taken]
     }
+    let holder: [SQLValue] = [
+      .null, .time(now), .integer(lease.milliseconds), .time(now + lease), .text(worker.name),
+      .integer(Int64(worker.pid)), .integer(Int64(worker.uid)),
+    ]
+    let taken = transaction.change(
+      LibSQLStatement.claimChosen, transaction.values(holder, command: command), after: [chosen])
     let read = transaction.read(LibSQLStatement.claimedJobs, transaction.values([], command: command))
     return CommandPlan { (outcome) throws(JobError) in
-      try outcome.check(changes)
+      try outcome.check([chosen, taken])
       return .claimed(try outcome.rows(read).compactMap { Job(packedIn: $0, whole: true) })
     }
   }
@@ -143,7 +144,9 @@ extension CommandPlanner {
         report.update.progress.map { .real($0) } ?? .null, .flag(report.update.stage != .keep),
         report.update.stage.value, .time(report.leaseExpiresAt),
       ]
-      changes.append(transaction.change(LibSQLStatement.report, values, command: command))
+      let change = transaction.change(SQLStep(.report, values))
+      let record = transaction.values(of: report.claim.id, command: command)
+      changes += [change, transaction.change(LibSQLStatement.recordChange, record, after: [change])]
     }
     return CommandPlan { [changes] (outcome) throws(JobError) in
       try outcome.check(changes)

@@ -45,13 +45,6 @@ struct Transaction: Sendable {
     change(step.statement.sql, step.values, after: earlier.map { [$0] } ?? [])
   }
 
-  /// A step that changes something and notes it, on behalf of a command.
-  mutating func change(
-    _ call: StoredCall, _ values: [SQLValue], command: Int, after earlier: [Int] = []
-  ) -> Int {
-    change(call.sql, values + owner(of: command), after: earlier)
-  }
-
   /// Ends what began with the savepoint, and undoes it unless one of the steps `last` succeeded.
   mutating func end(_ savepoint: Int, unlessOK last: [Int]) {
     batch.add(
@@ -67,15 +60,13 @@ struct Transaction: Sendable {
 
   /// The parameters `?1` to `?10` of a statement about the journal; the last three say whose command it is.
   func values(_ first: [SQLValue], command: Int) -> [SQLValue] {
-    first + Array(repeating: .null, count: 7 - first.count) + owner(of: command)
+    first + Array(repeating: .null, count: 7 - first.count)
+      + [.integer(key.broker), .integer(key.number), .integer(command)]
   }
 
   /// The parameters of a statement that notes one job.
-  func values(of job: JobID, command: Int) -> [SQLValue] { [.id(job)] + owner(of: command) }
-
-  /// Whose command it is, as the journal says it.
-  private func owner(of command: Int) -> [SQLValue] {
-    [.integer(key.broker), .integer(key.number), .integer(command)]
+  func values(of job: JobID, command: Int) -> [SQLValue] {
+    [.id(job), .integer(key.broker), .integer(key.number), .integer(command)]
   }
 
   /// The whole batch, with its end.
