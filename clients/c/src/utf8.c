@@ -36,7 +36,7 @@ enum jb_text jb_text_check(const uint8_t *bytes, size_t count) {
   if (memchr(bytes, 0, count)) return JB_TEXT_HOLDS_NUL;
   size_t offset = 0;
   while (offset < count) {
-    /* Most text is ASCII: eight bytes at a time. */
+    /* Other text, too, is ASCII for long stretches: eight bytes at a time. */
     uint64_t word;
     if (count - offset >= sizeof word) {
       memcpy(&word, bytes + offset, sizeof word);

@@ -36,7 +36,7 @@ struct reader {
 
 /* Each of these reads what is at the cursor and returns where it ends; NULL: the bytes are no protobuf. */
 
-__attribute__((noinline)) static const uint8_t *read_long_varint(const uint8_t *cursor, const uint8_t *end, size_t longest, uint64_t *value) {
+static const uint8_t *read_long_varint(const uint8_t *cursor, const uint8_t *end, size_t longest, uint64_t *value) {
   if ((size_t)(end - cursor) > longest) end = cursor + longest;
   uint64_t read = 0;
   for (unsigned shift = 0; cursor < end; shift += 7) {
@@ -71,8 +71,7 @@ static inline const uint8_t *read_fixed(const uint8_t *cursor, const uint8_t *en
 }
 
 /* Groups, which protobuf gave up, count as no protobuf. Tags and lengths have at most five bytes, as in protobuf-c. */
-__attribute__((always_inline)) static inline const uint8_t *read_tagged(const uint8_t *cursor, const uint8_t *end,
-                                                                        struct field *field) {
+static inline const uint8_t *read_tagged(const uint8_t *cursor, const uint8_t *end, struct field *field) {
   uint64_t tag;
   cursor = read_varint(cursor, end, 5, &tag);
   if (!cursor || tag < 1 << 3) return NULL;
