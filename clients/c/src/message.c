@@ -1,10 +1,10 @@
 #include "message.h"
 
-/* Declares a message in the arena, or gives up. */
-#define JB_MAKE(Type, init, name)                      \
-  Type *name = jb_arena_take(arena, sizeof(Type));     \
-  if (!name) return NULL;                              \
-  init(name)
+/* Declares a message in the arena, or gives up. All defaults of the schema are 0, as are its pieces. */
+#define JB_MAKE(Type, snake, name)                 \
+  Type *name = jb_arena_take(arena, sizeof(Type)); \
+  if (!name) return NULL;                          \
+  name->base.descriptor = &jobbroker__##snake##__descriptor
 
 /* What protobuf-c reads, too, it does not declare as constant. */
 static ProtobufCBinaryData bytes_of(const jobbroker_id *id) {
@@ -21,7 +21,7 @@ static ProtobufCBinaryData bytes_of(const jobbroker_id *id) {
 
 static Jobbroker__NewJob *make_new_job(struct jb_arena *arena, const jobbroker_new_job *job,
                                        struct jb_id_pool *ids) {
-  JB_MAKE(Jobbroker__NewJob, jobbroker__new_job__init, message);
+  JB_MAKE(Jobbroker__NewJob, new_job, message);
   const jobbroker_id *id = &job->id;
   if (jobbroker_id_is_none(*id)) {
     jobbroker_id *made = jb_arena_take(arena, sizeof *made);
@@ -42,7 +42,7 @@ static Jobbroker__NewJob *make_new_job(struct jb_arena *arena, const jobbroker_n
 
 static Jobbroker__Create *make_create(struct jb_arena *arena, const jobbroker_creation *creation,
                                       struct jb_id_pool *ids) {
-  JB_MAKE(Jobbroker__Create, jobbroker__create__init, message);
+  JB_MAKE(Jobbroker__Create, create, message);
   message->jobs = jb_arena_take_array(arena, creation->job_count, sizeof *message->jobs);
   if (!message->jobs) return NULL;
   for (size_t i = 0; i < creation->job_count; i++) {
@@ -54,7 +54,7 @@ static Jobbroker__Create *make_create(struct jb_arena *arena, const jobbroker_cr
 }
 
 static Jobbroker__List *make_list(struct jb_arena *arena, const jobbroker_filter *filter) {
-  JB_MAKE(Jobbroker__List, jobbroker__list__init, message);
+  JB_MAKE(Jobbroker__List, list, message);
   message->type = (char *)filter->type;
   message->id_prefix = (char *)filter->id_prefix;
   JB_SET_UNLESS_ZERO(message, status, (Jobbroker__Status)filter->status);
@@ -64,7 +64,7 @@ static Jobbroker__List *make_list(struct jb_arena *arena, const jobbroker_filter
 }
 
 static Jobbroker__Update *make_update(struct jb_arena *arena, const jobbroker_update *update) {
-  JB_MAKE(Jobbroker__Update, jobbroker__update__init, message);
+  JB_MAKE(Jobbroker__Update, update, message);
   JB_SET_ID(message, &update->id);
   message->stage = (char *)update->stage;
   message->result = (char *)update->result;
@@ -79,7 +79,7 @@ static Jobbroker__Update *make_update(struct jb_arena *arena, const jobbroker_up
 }
 
 static Jobbroker__Complete *make_complete(struct jb_arena *arena, const jobbroker_completion *completion) {
-  JB_MAKE(Jobbroker__Complete, jobbroker__complete__init, message);
+  JB_MAKE(Jobbroker__Complete, complete, message);
   JB_SET_ID(message, &completion->id);
   message->result = (char *)completion->result;
   JB_SET_UNLESS_ZERO(message, attempt, completion->attempt);
@@ -87,7 +87,7 @@ static Jobbroker__Complete *make_complete(struct jb_arena *arena, const jobbroke
 }
 
 static Jobbroker__Fail *make_fail(struct jb_arena *arena, const jobbroker_failure *failure) {
-  JB_MAKE(Jobbroker__Fail, jobbroker__fail__init, message);
+  JB_MAKE(Jobbroker__Fail, fail, message);
   JB_SET_ID(message, &failure->id);
   message->error = (char *)failure->error;
   JB_SET_UNLESS_ZERO(message, attempt, failure->attempt);
@@ -96,7 +96,7 @@ static Jobbroker__Fail *make_fail(struct jb_arena *arena, const jobbroker_failur
 }
 
 static Jobbroker__Release *make_release(struct jb_arena *arena, const jobbroker_return *release) {
-  JB_MAKE(Jobbroker__Release, jobbroker__release__init, message);
+  JB_MAKE(Jobbroker__Release, release, message);
   JB_SET_ID(message, &release->id);
   JB_SET_UNLESS_ZERO(message, attempt, release->attempt);
   JB_SET_UNLESS_ZERO(message, delay_ms, release->delay_ms);
@@ -104,7 +104,7 @@ static Jobbroker__Release *make_release(struct jb_arena *arena, const jobbroker_
 }
 
 static Jobbroker__Claim *make_claim(struct jb_arena *arena, const jobbroker_claim_options *claim) {
-  JB_MAKE(Jobbroker__Claim, jobbroker__claim__init, message);
+  JB_MAKE(Jobbroker__Claim, claim, message);
   message->n_types = claim->type_count;
   message->types = (char **)claim->types;
   JB_SET_UNLESS_ZERO(message, max_jobs, claim->max_jobs);
@@ -114,7 +114,7 @@ static Jobbroker__Claim *make_claim(struct jb_arena *arena, const jobbroker_clai
 }
 
 static Jobbroker__Reap *make_reap(struct jb_arena *arena, const jobbroker_reaping *reaping) {
-  JB_MAKE(Jobbroker__Reap, jobbroker__reap__init, message);
+  JB_MAKE(Jobbroker__Reap, reap, message);
   message->type = (char *)reaping->type;
   message->has_timeout_ms = 1;
   message->timeout_ms = reaping->timeout_ms;
@@ -122,7 +122,7 @@ static Jobbroker__Reap *make_reap(struct jb_arena *arena, const jobbroker_reapin
 }
 
 static Jobbroker__Watch *make_watch(struct jb_arena *arena, const jobbroker_selection *selection) {
-  JB_MAKE(Jobbroker__Watch, jobbroker__watch__init, message);
+  JB_MAKE(Jobbroker__Watch, watch, message);
   message->ids = jb_arena_take_array(arena, selection->id_count, sizeof *message->ids);
   if (!message->ids) return NULL;
   for (size_t i = 0; i < selection->id_count; i++) message->ids[i] = bytes_of(&selection->ids[i]);
@@ -133,7 +133,7 @@ static Jobbroker__Watch *make_watch(struct jb_arena *arena, const jobbroker_sele
 }
 
 static Jobbroker__Prune *make_prune(struct jb_arena *arena, const jobbroker_pruning *pruning) {
-  JB_MAKE(Jobbroker__Prune, jobbroker__prune__init, message);
+  JB_MAKE(Jobbroker__Prune, prune, message);
   message->type = (char *)pruning->type;
   message->has_older_than_ms = 1;
   message->older_than_ms = pruning->older_than_ms;
@@ -144,19 +144,19 @@ static Jobbroker__Prune *make_prune(struct jb_arena *arena, const jobbroker_prun
 /* The messages that are an id, a text, or nothing. */
 #define JB_MAKE_OF_ID(Type, init)                                                          \
   static Jobbroker__##Type *make_##init(struct jb_arena *arena, const jobbroker_id *id) {  \
-    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                        \
+    JB_MAKE(Jobbroker__##Type, init, message);                                              \
     JB_SET_ID(message, id);                                                                \
     return message;                                                                        \
   }
 #define JB_MAKE_OF_TEXT(Type, init, field)                                                 \
   static Jobbroker__##Type *make_##init(struct jb_arena *arena, const char *text) {        \
-    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                        \
+    JB_MAKE(Jobbroker__##Type, init, message);                                              \
     message->field = (char *)text;                                                         \
     return message;                                                                        \
   }
 #define JB_MAKE_EMPTY(Type, init)                                                          \
   static Jobbroker__##Type *make_##init(struct jb_arena *arena) {                          \
-    JB_MAKE(Jobbroker__##Type, jobbroker__##init##__init, message);                        \
+    JB_MAKE(Jobbroker__##Type, init, message);                                              \
     return message;                                                                        \
   }
 JB_MAKE_OF_ID(Get, get)
@@ -173,7 +173,7 @@ JB_MAKE_EMPTY(ListWorkers, list_workers)
 
 Jobbroker__Request *jb_message_make(struct jb_arena *arena, const jobbroker_request *request,
                                     struct jb_id_pool *ids) {
-  JB_MAKE(Jobbroker__Request, jobbroker__request__init, message);
+  JB_MAKE(Jobbroker__Request, request, message);
   message->has_id = 1;
   message->operation_case = (Jobbroker__Request__OperationCase)request->operation;
   void *member = NULL;
@@ -204,8 +204,8 @@ Jobbroker__Request *jb_message_make(struct jb_arena *arena, const jobbroker_requ
 }
 
 Jobbroker__Request *jb_message_hello(struct jb_arena *arena, const struct jb_hello *hello) {
-  JB_MAKE(Jobbroker__Request, jobbroker__request__init, message);
-  JB_MAKE(Jobbroker__Hello, jobbroker__hello__init, member);
+  JB_MAKE(Jobbroker__Request, request, message);
+  JB_MAKE(Jobbroker__Hello, hello, member);
   message->has_id = 1;
   message->operation_case = JOBBROKER__REQUEST__OPERATION_HELLO;
   message->hello = member;
@@ -217,8 +217,8 @@ Jobbroker__Request *jb_message_hello(struct jb_arena *arena, const struct jb_hel
 }
 
 Jobbroker__Request *jb_message_unwatch(struct jb_arena *arena, uint64_t watch) {
-  JB_MAKE(Jobbroker__Request, jobbroker__request__init, message);
-  JB_MAKE(Jobbroker__Unwatch, jobbroker__unwatch__init, member);
+  JB_MAKE(Jobbroker__Request, request, message);
+  JB_MAKE(Jobbroker__Unwatch, unwatch, member);
   message->has_id = 1;
   message->operation_case = JOBBROKER__REQUEST__OPERATION_UNWATCH;
   message->unwatch = member;
@@ -228,8 +228,8 @@ Jobbroker__Request *jb_message_unwatch(struct jb_arena *arena, uint64_t watch) {
 }
 
 Jobbroker__Request *jb_message_withdraw(struct jb_arena *arena, uint64_t claim) {
-  JB_MAKE(Jobbroker__Request, jobbroker__request__init, message);
-  JB_MAKE(Jobbroker__Withdraw, jobbroker__withdraw__init, member);
+  JB_MAKE(Jobbroker__Request, request, message);
+  JB_MAKE(Jobbroker__Withdraw, withdraw, member);
   message->has_id = 1;
   message->operation_case = JOBBROKER__REQUEST__OPERATION_WITHDRAW;
   message->withdraw = member;

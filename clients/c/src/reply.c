@@ -22,9 +22,11 @@ static const jobbroker_reply out_of_memory = {
 };
 
 static jobbroker_reply *new_reply(size_t size) {
+  size = (size + JB_ALIGNMENT - 1) & ~(JB_ALIGNMENT - 1);
   jobbroker_reply *reply = malloc(sizeof *reply + size);
   if (!reply) return NULL;
   *reply = (jobbroker_reply){.references = 1, .message = ""};
+  memset(reply->memory, 0, size);
   jb_arena_init(&reply->arena, reply->memory, size, JB_RESPONSE_MEMORY);
   return reply;
 }

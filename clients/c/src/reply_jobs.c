@@ -97,26 +97,32 @@ static jobbroker_code read_job(struct jb_arena *arena, const Jobbroker__Job *mes
   return read_history(arena, message, read, fault);
 }
 
+static const jobbroker_job **room_for_jobs(jobbroker_reply *reply, size_t count) {
+  const jobbroker_job **jobs = jb_arena_take_array(&reply->arena, count, sizeof *jobs);
+  reply->jobs = jobs;
+  reply->job_count = jobs ? count : 0;
+  return jobs;
+}
+
 jobbroker_code jb_read_jobs(jobbroker_reply *reply, size_t count, Jobbroker__Job *const *messages,
                             struct jb_fault *fault) {
-  if (!count) return JOBBROKER_OK;
-  const jobbroker_job **jobs = jb_arena_take_array(&reply->arena, count, sizeof *jobs);
+  const jobbroker_job **jobs = room_for_jobs(reply, count);
   if (!jobs) return no_memory(fault);
   for (size_t i = 0; i < count; i++) {
     jobbroker_code code = read_job(&reply->arena, messages[i], &jobs[i], fault);
     if (code != JOBBROKER_OK) return code;
   }
-  reply->jobs = jobs;
-  reply->job_count = count;
   return JOBBROKER_OK;
 }
 
 jobbroker_code jb_read_created(jobbroker_reply *reply, const Jobbroker__Created *message, struct jb_fault *fault) {
-  Jobbroker__Job **jobs = jb_arena_take_array(&reply->arena, message->n_jobs, sizeof *jobs);
+  const jobbroker_job **jobs = room_for_jobs(reply, message->n_jobs);
   if (!jobs) return no_memory(fault);
   for (size_t i = 0; i < message->n_jobs; i++) {
-    jobs[i] = message->jobs[i]->job;
-    if (!jobs[i]) return refuse(fault, JOBBROKER_INTERNAL, "created.jobs.job", "is missing");
+    const Jobbroker__Job *job = message->jobs[i]->job;
+    if (!job) return refuse(fault, JOBBROKER_INTERNAL, "created.jobs.job", "is missing");
+    jobbroker_code code = read_job(&reply->arena, job, &jobs[i], fault);
+    if (code != JOBBROKER_OK) return code;
   }
-  return jb_read_jobs(reply, message->n_jobs, jobs, fault);
+  return JOBBROKER_OK;
 }

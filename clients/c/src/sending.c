@@ -7,8 +7,8 @@
 #include "calls.h"
 #include "wire.h"
 
-/* What the messages of most requests take, and what they take written. */
-enum { JB_MESSAGE_MEMORY = 1024 };
+/* What the message of most requests takes, and what it takes written. */
+enum { JB_MESSAGE_MEMORY = 512, JB_MESSAGE_SIZE = 1024 };
 
 /* The broker counts no wait beyond ten years, and neither do we. */
 #define JB_LONGEST_WAIT_MS UINT64_C(315360000000)
@@ -99,7 +99,7 @@ static void flush(jobbroker_client *client) {
 static struct jb_call *new_call(jobbroker_client *client, Jobbroker__Request *message) {
   if (!message) return NULL;
   message->id = client->last_id + 1;
-  uint8_t body[JB_MESSAGE_MEMORY], *end = body + sizeof body;
+  uint8_t body[JB_MESSAGE_SIZE], *end = body + sizeof body;
   size_t size = jb_request_write(message, end, sizeof body);
   struct jb_call *call = malloc(sizeof *call + size);
   if (!call) return NULL;
@@ -133,7 +133,7 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
     return refuse(client, NULL,
                   jb_reply_error(JOBBROKER_INVALID_ARGUMENT, "there is no operation %d", (int)request->operation));
   }
-  alignas(max_align_t) char memory[JB_MESSAGE_MEMORY];
+  alignas(max_align_t) char memory[JB_MESSAGE_MEMORY] = {0};
   struct jb_arena arena;
   jb_arena_init(&arena, memory, sizeof memory, SIZE_MAX);
   struct jb_call *call = new_call(client, jb_message_make(&arena, request, client->ids));

@@ -1,5 +1,6 @@
 #include "utf8.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* The length of the character at the beginning; 0 if there is none. Table 3-7 of the Unicode Standard. */
@@ -18,11 +19,24 @@ static size_t character(const uint8_t *bytes, size_t count) {
   return length;
 }
 
+/* Whether all is ASCII without NUL, as most text is. A byte is not, if it, or what is one less, has the highest bit. */
+static bool is_plain(const uint8_t *bytes, size_t count) {
+  const uint64_t ones = UINT64_C(0x0101010101010101);
+  uint64_t suspects = 0, word;
+  for (; count >= sizeof word; bytes += sizeof word, count -= sizeof word) {
+    memcpy(&word, bytes, sizeof word);
+    suspects |= word | (word - ones);
+  }
+  for (; count; bytes++, count--) suspects |= *bytes | ((uint64_t)*bytes - 1);
+  return !(suspects & ones << 7);
+}
+
 enum jb_text jb_text_check(const uint8_t *bytes, size_t count) {
-  if (count && memchr(bytes, 0, count)) return JB_TEXT_HOLDS_NUL;
+  if (is_plain(bytes, count)) return JB_TEXT_SOUND;
+  if (memchr(bytes, 0, count)) return JB_TEXT_HOLDS_NUL;
   size_t offset = 0;
   while (offset < count) {
-    /* Most text is ASCII: eight bytes at a time. */
+    /* Other text, too, is ASCII for long stretches: eight bytes at a time. */
     uint64_t word;
     if (count - offset >= sizeof word) {
       memcpy(&word, bytes + offset, sizeof word);

@@ -20,37 +20,36 @@ enum {
   JB_WIRE_FIXED32 = 5
 };
 
-/* How fields of a type are written: one of the above. */
-static inline unsigned jb_wire_type(ProtobufCType type) {
-  switch (type) {
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE: return JB_WIRE_BYTES;
-    case PROTOBUF_C_TYPE_DOUBLE:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_SFIXED64: return JB_WIRE_FIXED64;
-    case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_SFIXED32: return JB_WIRE_FIXED32;
-    default: return JB_WIRE_VARINT;
-  }
-}
+/* How a type stands in the bytes of a message, and in its structure. */
+struct jb_shape {
+  /* One of the above. */
+  uint8_t wire_type;
+  /* Bytes of a member, or of an element of a repeated one. */
+  uint8_t size;
+};
 
-/* The size of a member of a type in the structure of its message, or in the array of a repeated one. */
-static inline size_t jb_member_size(ProtobufCType type) {
-  switch (type) {
-    case PROTOBUF_C_TYPE_STRING: return sizeof(char *);
-    case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_MESSAGE: return sizeof(ProtobufCMessage *);
-    case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_DOUBLE:
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_FIXED64:
-    case PROTOBUF_C_TYPE_SFIXED64: return sizeof(uint64_t);
-    default: return sizeof(uint32_t);
-  }
+/* A table, not a choice among seventeen cases: it is asked for every field. */
+static inline struct jb_shape jb_shape(ProtobufCType type) {
+  static const struct jb_shape shapes[] = {
+      [PROTOBUF_C_TYPE_INT32] = {JB_WIRE_VARINT, sizeof(int32_t)},
+      [PROTOBUF_C_TYPE_SINT32] = {JB_WIRE_VARINT, sizeof(int32_t)},
+      [PROTOBUF_C_TYPE_SFIXED32] = {JB_WIRE_FIXED32, sizeof(int32_t)},
+      [PROTOBUF_C_TYPE_INT64] = {JB_WIRE_VARINT, sizeof(int64_t)},
+      [PROTOBUF_C_TYPE_SINT64] = {JB_WIRE_VARINT, sizeof(int64_t)},
+      [PROTOBUF_C_TYPE_SFIXED64] = {JB_WIRE_FIXED64, sizeof(int64_t)},
+      [PROTOBUF_C_TYPE_UINT32] = {JB_WIRE_VARINT, sizeof(uint32_t)},
+      [PROTOBUF_C_TYPE_FIXED32] = {JB_WIRE_FIXED32, sizeof(uint32_t)},
+      [PROTOBUF_C_TYPE_UINT64] = {JB_WIRE_VARINT, sizeof(uint64_t)},
+      [PROTOBUF_C_TYPE_FIXED64] = {JB_WIRE_FIXED64, sizeof(uint64_t)},
+      [PROTOBUF_C_TYPE_FLOAT] = {JB_WIRE_FIXED32, sizeof(float)},
+      [PROTOBUF_C_TYPE_DOUBLE] = {JB_WIRE_FIXED64, sizeof(double)},
+      [PROTOBUF_C_TYPE_BOOL] = {JB_WIRE_VARINT, sizeof(protobuf_c_boolean)},
+      [PROTOBUF_C_TYPE_ENUM] = {JB_WIRE_VARINT, sizeof(int32_t)},
+      [PROTOBUF_C_TYPE_STRING] = {JB_WIRE_BYTES, sizeof(char *)},
+      [PROTOBUF_C_TYPE_BYTES] = {JB_WIRE_BYTES, sizeof(ProtobufCBinaryData)},
+      [PROTOBUF_C_TYPE_MESSAGE] = {JB_WIRE_BYTES, sizeof(ProtobufCMessage *)},
+  };
+  return shapes[type];
 }
 
 /* ------------------------------------------------------------------------------------------------ wire_read.c */

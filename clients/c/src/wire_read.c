@@ -1,3 +1,4 @@
+#include <endian.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,11 +13,9 @@ enum { JB_UNKNOWN_FIELDS = 1000 };
 struct field {
   uint32_t number;
   unsigned wire_type;
-  /* Of a varint, or of what is fixed in size. */
+  /* Of what has a length, that. */
   uint64_t value;
-  /* Of all else. */
   const uint8_t *bytes;
-  size_t count;
 };
 
 /* A message being read, and the field of the message around it that it is. */
@@ -37,11 +36,12 @@ struct reader {
 
 /* Each of these reads what is at the cursor and returns where it ends; NULL: the bytes are no protobuf. */
 
-static inline const uint8_t *read_varint(const uint8_t *cursor, const uint8_t *end, int longest, uint64_t *value) {
+static const uint8_t *read_long_varint(const uint8_t *cursor, const uint8_t *end, size_t longest, uint64_t *value) {
+  if ((size_t)(end - cursor) > longest) end = cursor + longest;
   uint64_t read = 0;
-  for (int shift = 0; cursor < end && shift < 7 * longest; shift += 7) {
-    uint8_t byte = *cursor++;
-    read |= (uint64_t)(byte & 0x7F) << shift;
+  for (unsigned shift = 0; cursor < end; shift += 7) {
+    uint64_t byte = *cursor++;
+    read |= (byte & 0x7F) << shift;
     if (byte < 0x80) {
       *value = read;
       return cursor;
@@ -50,30 +50,40 @@ static inline const uint8_t *read_varint(const uint8_t *cursor, const uint8_t *e
   return NULL;
 }
 
-static const uint8_t *read_fixed(const uint8_t *cursor, const uint8_t *end, size_t size, uint64_t *value) {
+/* Nearly all have one byte. */
+static inline const uint8_t *read_varint(const uint8_t *cursor, const uint8_t *end, size_t longest, uint64_t *value) {
+  if (cursor < end && *cursor < 0x80) {
+    *value = *cursor;
+    return cursor + 1;
+  }
+  uint64_t read = 0;
+  cursor = read_long_varint(cursor, end, longest, &read);
+  *value = read;
+  return cursor;
+}
+
+static inline const uint8_t *read_fixed(const uint8_t *cursor, const uint8_t *end, size_t size, uint64_t *value) {
   if ((size_t)(end - cursor) < size) return NULL;
-  *value = 0;
-  for (size_t i = 0; i < size; i++) *value |= (uint64_t)cursor[i] << (8 * i);
+  uint64_t little = 0;
+  memcpy(&little, cursor, size);
+  *value = le64toh(little);
   return cursor + size;
 }
 
 /* Groups, which protobuf gave up, count as no protobuf. Tags and lengths have at most five bytes, as in protobuf-c. */
-static const uint8_t *read_tagged(const uint8_t *cursor, const uint8_t *end, struct field *field) {
-  uint64_t tag, length;
+static inline const uint8_t *read_tagged(const uint8_t *cursor, const uint8_t *end, struct field *field) {
+  uint64_t tag;
   cursor = read_varint(cursor, end, 5, &tag);
-  if (!cursor || !(tag >> 3) || tag >> 3 > UINT32_MAX) return NULL;
-  field->number = (uint32_t)(tag >> 3);
-  field->wire_type = tag & 7;
+  if (!cursor || tag < 1 << 3) return NULL;
+  *field = (struct field){(uint32_t)(tag >> 3), tag & 7, 0, NULL};
   switch (field->wire_type) {
     case JB_WIRE_VARINT: return read_varint(cursor, end, 10, &field->value);
     case JB_WIRE_FIXED64: return read_fixed(cursor, end, 8, &field->value);
     case JB_WIRE_FIXED32: return read_fixed(cursor, end, 4, &field->value);
     case JB_WIRE_BYTES:
-      cursor = read_varint(cursor, end, 5, &length);
-      if (!cursor || length > (uint64_t)(end - cursor)) return NULL;
-      field->bytes = cursor;
-      field->count = (size_t)length;
-      return cursor + length;
+      field->bytes = read_varint(cursor, end, 5, &field->value);
+      if (!field->bytes || field->value > (uint64_t)(end - field->bytes)) return NULL;
+      return field->bytes + field->value;
     default: return NULL;
   }
 }
@@ -128,10 +138,10 @@ static bool no_memory(struct reader *reader) {
 
 /* What the field is to be put into; the message then has it. NULL: no memory. */
 static void *member_for(struct reader *reader, const struct level *level, const ProtobufCFieldDescriptor *known,
-                        ProtobufCMessage *message) {
+                        size_t size, ProtobufCMessage *message) {
   void *member = (char *)message + known->offset, *quantifier = (char *)message + known->quantifier_offset;
   if (known->label == PROTOBUF_C_LABEL_REPEATED) {
-    size_t size = jb_member_size(known->type), *count = quantifier;
+    size_t *count = quantifier;
     char **elements = member;
     /* The first one makes room for all. */
     if (!*count) {
@@ -141,7 +151,7 @@ static void *member_for(struct reader *reader, const struct level *level, const 
   }
   if (known->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
     uint32_t *chosen = quantifier;
-    if (*chosen != known->id) memset(member, 0, jb_member_size(known->type));
+    if (*chosen != known->id) memset(member, 0, size);
     *chosen = known->id;
   } else if (known->quantifier_offset) {
     *(protobuf_c_boolean *)quantifier = 1;
@@ -151,22 +161,23 @@ static void *member_for(struct reader *reader, const struct level *level, const 
 
 static bool read_text(struct reader *reader, const struct level *level, const struct field *field,
                       const ProtobufCFieldDescriptor *known, char **member) {
-  switch (jb_text_check(field->bytes, field->count)) {
+  size_t count = (size_t)field->value;
+  switch (jb_text_check(field->bytes, count)) {
     case JB_TEXT_SOUND: break;
     case JB_TEXT_HOLDS_NUL: return refuse(reader, JB_WIRE_BAD_FIELD, level, known, "contains a NUL character");
     case JB_TEXT_NOT_UTF8: return refuse(reader, JB_WIRE_BAD_FIELD, level, known, "is not valid UTF-8");
   }
-  *member = jb_arena_take(reader->arena, field->count + 1);
+  *member = jb_arena_take(reader->arena, count + 1);
   if (!*member) return no_memory(reader);
-  memcpy(*member, field->bytes, field->count);
+  memcpy(*member, field->bytes, count);
   return true;
 }
 
 static bool read_bytes(struct reader *reader, const struct field *field, ProtobufCBinaryData *member) {
-  member->len = field->count;
-  member->data = jb_arena_take(reader->arena, field->count);
+  member->len = field->value;
+  member->data = jb_arena_take(reader->arena, field->value);
   if (!member->data) return no_memory(reader);
-  memcpy(member->data, field->bytes, field->count);
+  memcpy(member->data, field->bytes, field->value);
   return true;
 }
 
@@ -174,7 +185,8 @@ static bool read_message(struct reader *reader, struct level *level, ProtobufCMe
 
 static ProtobufCMessage *new_message(struct jb_arena *arena, const ProtobufCMessageDescriptor *descriptor) {
   ProtobufCMessage *message = jb_arena_take(arena, descriptor->sizeof_message);
-  if (message) descriptor->message_init(message);
+  /* All defaults of the schema are 0, as is the piece. */
+  if (message) message->descriptor = descriptor;
   return message;
 }
 
@@ -183,44 +195,49 @@ static bool read_inner(struct reader *reader, const struct level *level, const s
   /* A message that comes in two parts is both of them. */
   if (!*member) *member = new_message(reader->arena, known->descriptor);
   if (!*member) return no_memory(reader);
-  struct level inner = {level, known, field->bytes, field->bytes, field->bytes + field->count};
+  struct level inner = {level, known, field->bytes, field->bytes, field->bytes + field->value};
   return read_message(reader, &inner, *member);
 }
 
 static uint64_t from_zigzag(uint64_t value) { return value >> 1 ^ (0 - (value & 1)); }
 
-static bool read_number(uint64_t value, ProtobufCType type, void *member) {
+static void read_number(uint64_t value, ProtobufCType type, size_t size, void *member) {
   if (type == PROTOBUF_C_TYPE_BOOL) value = value != 0;
   if (type == PROTOBUF_C_TYPE_SINT32) value = from_zigzag((uint32_t)value);
   if (type == PROTOBUF_C_TYPE_SINT64) value = from_zigzag(value);
-  if (jb_member_size(type) == sizeof value) {
+  if (size == sizeof value) {
     memcpy(member, &value, sizeof value);
   } else {
     uint32_t half = (uint32_t)value;
     memcpy(member, &half, sizeof half);
   }
-  return true;
 }
 
 static bool read_field(struct reader *reader, const struct level *level, const struct field *field,
                        const ProtobufCFieldDescriptor *known, ProtobufCMessage *message) {
-  if (field->wire_type != jb_wire_type(known->type)) {
+  struct jb_shape shape = jb_shape(known->type);
+  if (field->wire_type != shape.wire_type) {
     return refuse(reader, JB_WIRE_BAD_FIELD, level, known, "has another wire type than the schema says");
   }
-  void *member = member_for(reader, level, known, message);
+  void *member = member_for(reader, level, known, shape.size, message);
   if (!member) return no_memory(reader);
+  if (shape.wire_type != JB_WIRE_BYTES) {
+    read_number(field->value, known->type, shape.size, member);
+    return true;
+  }
   switch (known->type) {
     case PROTOBUF_C_TYPE_STRING: return read_text(reader, level, field, known, member);
     case PROTOBUF_C_TYPE_BYTES: return read_bytes(reader, field, member);
-    case PROTOBUF_C_TYPE_MESSAGE: return read_inner(reader, level, field, known, member);
-    default: return read_number(field->value, known->type, member);
+    default: return read_inner(reader, level, field, known, member);
   }
 }
 
 static bool read_message(struct reader *reader, struct level *level, ProtobufCMessage *message) {
-  while (level->cursor < level->end) {
+  const uint8_t *next = level->cursor, *end = level->end;
+  while (next < end) {
+    level->cursor = next;
     struct field field;
-    const uint8_t *next = read_tagged(level->cursor, level->end, &field);
+    next = read_tagged(next, end, &field);
     if (!next) {
       return refuse(reader, JB_WIRE_MALFORMED, level->outer, level->field, "is not a protobuf message");
     }
@@ -230,7 +247,6 @@ static bool read_message(struct reader *reader, struct level *level, ProtobufCMe
     } else if (++reader->report->unknown_fields > JB_UNKNOWN_FIELDS) {
       return refuse(reader, JB_WIRE_BAD_FIELD, level, NULL, "has more than 1,000 unknown fields");
     }
-    level->cursor = next;
   }
   return true;
 }
