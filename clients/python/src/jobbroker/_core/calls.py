@@ -124,9 +124,10 @@ def ping() -> Call[None]:
 def create(jobs: Sequence[NewJob]) -> Call[tuple[CreatedJob, ...]]:
     # The jobs bring their ids, so a second create finds them made.
     request = pb.Request()
-    request.create.SetInParent()
+    create = request.create
+    create.SetInParent()
     for job in jobs:
-        _add_job(request.create, job)
+        _add_job(create, job)
 
     def read(reply: pb.Created) -> tuple[CreatedJob, ...]:
         if len(reply.jobs) != len(jobs):
