@@ -122,28 +122,27 @@ class ThreadedSession:
 
     def _read(self, reader: Reader, call: Call[Any]) -> None:
         """Reads until the call is done, or its time or the reader's turn is over."""
-        try:
-            while self._reader is reader and call.outcome is None:
-                left = None if call.deadline is None else call.deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    break
+        while True:
+            left = None if call.deadline is None else call.deadline - time.monotonic()
+            is_late = left is not None and left <= 0
+            if call.outcome is None and not is_late:
                 reader.wait(left)
-                with self.lock:
-                    if self._reader is reader:
-                        self._link.on_readable()
-                        if call.outcome is not None:
-                            self._reader = None
-                        self._settle()
-        finally:
             with self.lock:
                 if self._reader is reader:
-                    self._reader = None
+                    self._link.on_readable()
+                    if call.outcome is not None or is_late:
+                        self._reader = None
                     self._settle()
-                reader.alarm.silence()
-                if self.session.ending is None:
-                    self._idle_readers.append(reader)
-                else:
-                    reader.alarm.close()
+                if self._reader is not reader:
+                    return self._put_back(reader)
+
+    def _put_back(self, reader: Reader) -> None:
+        """Keeps a reader whose turn is over for the next caller."""
+        reader.alarm.silence()
+        if self.session.ending is None:
+            self._idle_readers.append(reader)
+        else:
+            reader.alarm.close()
 
     def _end_reading(self) -> None:
         """The reader's turn is over."""
