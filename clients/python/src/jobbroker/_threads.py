@@ -191,20 +191,21 @@ class ThreadedSession:
         wanted = 0 if self._reader is not None else _READ_AND_WRITE if self._link.unsent else _READ
         if wanted == self._watched:
             return
-        if not self._watched:
+        # First the note: Ctrl-C is raised when a call has returned, and must not come between the two.
+        watched, self._watched = self._watched, wanted
+        if not watched:
             self._epoll.register(peer, wanted)
         elif not wanted:
             self._epoll.unregister(peer)
         else:
             self._epoll.modify(peer, wanted)
-        self._watched = wanted
 
     def _forget(self, descriptor: int) -> None:
         # Its number may be another's as soon as it is closed.
         self._end_reading()
         if self._watched:
-            self._epoll.unregister(descriptor)
             self._watched = 0
+            self._epoll.unregister(descriptor)
 
     def _forked(self) -> None:
         # In the child another thread, which is not there, may have held the lock for ever. And what is polled is the
