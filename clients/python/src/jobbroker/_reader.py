@@ -51,17 +51,14 @@ class Reader:
     def __init__(self) -> None:
         self.alarm = Alarm()
         """Rings when its turn is over."""
-        self.socket: socket.socket | None = None
-        """What it reads."""
-        self.thread = 0
+        self._thread = 0
         self._poll = select.poll()
         self._poll.register(self.alarm, select.POLLIN)
         self._polled = -1
 
     def begin(self, peer: socket.socket) -> None:
         """The calling thread is to read this socket."""
-        self.thread = threading.get_ident()
-        self.socket = peer
+        self._thread = threading.get_ident()
         descriptor = peer.fileno()
         if descriptor != self._polled:
             if self._polled >= 0:
@@ -69,7 +66,11 @@ class Reader:
             self._poll.register(descriptor, select.POLLIN)
             self._polled = descriptor
 
+    @property
+    def is_this_thread(self) -> bool:
+        """Whether it is the calling thread that reads."""
+        return self._thread == threading.get_ident()
+
     def wait(self, seconds: float | None) -> None:
         """Waits until there is something to read, the turn is over, or the time; perhaps not so long."""
-        limit = _LONGEST_POLL if seconds is None else min(_LONGEST_POLL, max(0, int(seconds * 1000) + 1))
-        self._poll.poll(limit)
+        self._poll.poll(_LONGEST_POLL if seconds is None or seconds >= 1 else int(seconds * 1000) + 1)

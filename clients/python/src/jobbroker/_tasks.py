@@ -69,12 +69,12 @@ class AsyncSession:
             if self._read != descriptor:
                 self.loop.add_reader(descriptor, self._readable)
                 self._read = descriptor
-            if self._link.wants_write != bool(self._written):
+            if bool(self._link.unsent) != bool(self._written):
                 if self._written:
                     self.loop.remove_writer(descriptor)
                 else:
                     self.loop.add_writer(descriptor, self._settle)
-                self._written = descriptor if self._link.wants_write else 0
+                self._written = descriptor if self._link.unsent else 0
         self._set_timer()
 
     def _set_timer(self) -> None:

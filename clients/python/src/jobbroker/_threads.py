@@ -15,8 +15,8 @@ from ._reader import Alarm, Reader
 
 T = TypeVar("T")
 
-_NOTHING = (-1, 0)
-"""No descriptor, and what it is polled for."""
+_READ = select.EPOLLIN
+_READ_AND_WRITE = select.EPOLLIN | select.EPOLLOUT
 
 
 class ThreadedSession:
@@ -37,8 +37,8 @@ class ThreadedSession:
         self._epoll = select.epoll()
         """What the thread waits for. May be changed while it does."""
         self._epoll.register(self._alarm, select.EPOLLIN)
-        self._polled = _NOTHING
-        """The socket, as far as the thread sees it."""
+        self._watched = 0
+        """What the thread waits for at the socket; 0: it does not see it."""
         self._sleeps_until: float | None = None
         self._reader: Reader | None = None
         """The caller that reads; None: the thread does."""
@@ -66,9 +66,6 @@ class ThreadedSession:
 
     def run(self, call: Call[T], start: Callable[[], None] | None = None) -> T:
         """Makes a call and waits for its outcome. ``start`` begins it when submitting it is not what does."""
-        waiter = threading.Lock()
-        waiter.acquire()
-        call.on_done = lambda _: waiter.release()
         try:
             with self.lock:
                 # First, lest the thread see the reply.
@@ -80,60 +77,72 @@ class ThreadedSession:
                 self._settle()
             if reader is not None:
                 self._read(reader, call)
-            if call.deadline is None:
-                waiter.acquire()
-            elif not waiter.acquire(timeout=max(0.0, call.deadline - time.monotonic())):
-                self.do(lambda: self.session.expire(call))
+            if call.outcome is None:
+                self._wait(call)
         except BaseException:
-            self.do(lambda: self._give_up(call))
+            self._give_up(call)
             raise
         return call.result()
 
-    def _give_up(self, call: Call[Any]) -> None:
-        if self._is_reader():
-            self._end_reading()
-        self.session.abandon(call, "the caller was interrupted")
+    def _wait(self, call: Call[Any]) -> None:
+        """Waits until whoever reads has taken in the reply, or the call's time is over."""
+        waiter = threading.Lock()
+        waiter.acquire()
+        with self.lock:
+            if call.is_done:
+                return
+            call.on_done = lambda _: waiter.release()
+        if call.deadline is None:
+            waiter.acquire()
+        elif not waiter.acquire(timeout=max(0.0, call.deadline - time.monotonic())):
+            self.do(lambda: self.session.expire(call))
 
-    def _is_reader(self) -> bool:
-        return self._reader is not None and self._reader.thread == threading.get_ident()
+    def _give_up(self, call: Call[Any]) -> None:
+        with self.lock:
+            if self._reader is not None and self._reader.is_this_thread:
+                self._end_reading()
+            self.session.abandon(call, "the caller was interrupted")
+            self._settle()
 
     def _begin_reading(self) -> Reader | None:
         """Makes the calling thread the reader, if it may be."""
-        if self._is_reader():
+        if self._reader is not None:
+            if not self._reader.is_this_thread:
+                return None
             # A signal's handler makes a call while the one that it interrupted is reading.
             self._end_reading()
         peer = self._link.socket
-        if peer is None or not self.session.is_ready or self._reader is not None:
+        if peer is None or not self.session.is_ready:
             return None
-        self._reader = self._idle_readers.pop() if self._idle_readers else Reader()
-        self._reader.begin(peer)
+        reader = self._idle_readers.pop() if self._idle_readers else Reader()
+        reader.begin(peer)
+        self._reader = reader
         self._watch_socket()
-        return self._reader
+        return reader
 
     def _read(self, reader: Reader, call: Call[Any]) -> None:
         """Reads until the call is done, or its time or the reader's turn is over."""
-        try:
-            while self._reader is reader and not call.is_done:
-                left = None if call.deadline is None else call.deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    break
+        while True:
+            left = None if call.deadline is None else call.deadline - time.monotonic()
+            is_late = left is not None and left <= 0
+            if call.outcome is None and not is_late:
                 reader.wait(left)
-                with self.lock:
-                    if self._reader is reader:
-                        self._link.on_readable()
-                        if call.is_done:
-                            self._reader = None
-                        self._settle()
-        finally:
             with self.lock:
                 if self._reader is reader:
-                    self._reader = None
+                    self._link.on_readable()
+                    if call.outcome is not None or is_late:
+                        self._reader = None
                     self._settle()
-                reader.alarm.silence()
-                if self.session.ending is None:
-                    self._idle_readers.append(reader)
-                else:
-                    reader.alarm.close()
+                if self._reader is not reader:
+                    return self._put_back(reader)
+
+    def _put_back(self, reader: Reader) -> None:
+        """Keeps a reader whose turn is over for the next caller."""
+        reader.alarm.silence()
+        if self.session.ending is None:
+            self._idle_readers.append(reader)
+        else:
+            reader.alarm.close()
 
     def _end_reading(self) -> None:
         """The reader's turn is over."""
@@ -150,7 +159,7 @@ class ThreadedSession:
                 for descriptor, _ in ready:
                     if descriptor == self._alarm.fileno():
                         self._alarm.silence()
-                    elif descriptor == self._polled[0]:
+                    elif self._watched:
                         self._link.on_readable()
                 self.session.run_timers()
                 self._do_what_is_wanted()
@@ -161,7 +170,7 @@ class ThreadedSession:
 
     def _do_what_is_wanted(self) -> None:
         self._link.settle()
-        if self._link.wants_write:
+        if self._link.unsent:
             self._end_reading()
         self._watch_socket()
 
@@ -177,32 +186,32 @@ class ThreadedSession:
     def _watch_socket(self) -> None:
         """Lets the thread see the socket, or not."""
         peer = self._link.socket
-        if peer is None or self._reader is not None:
-            wanted = _NOTHING
-        else:
-            wanted = (peer.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._link.wants_write else 0))
-        if wanted == self._polled:
+        if peer is None:
             return
-        if self._polled == _NOTHING:
-            self._epoll.register(*wanted)
-        elif wanted == _NOTHING:
-            self._epoll.unregister(self._polled[0])
+        wanted = 0 if self._reader is not None else _READ_AND_WRITE if self._link.unsent else _READ
+        if wanted == self._watched:
+            return
+        # First the note: Ctrl-C is raised when a call has returned, and must not come between the two.
+        watched, self._watched = self._watched, wanted
+        if not watched:
+            self._epoll.register(peer, wanted)
+        elif not wanted:
+            self._epoll.unregister(peer)
         else:
-            self._epoll.modify(*wanted)
-        self._polled = wanted
+            self._epoll.modify(peer, wanted)
 
     def _forget(self, descriptor: int) -> None:
         # Its number may be another's as soon as it is closed.
         self._end_reading()
-        if self._polled != _NOTHING:
+        if self._watched:
+            self._watched = 0
             self._epoll.unregister(descriptor)
-            self._polled = _NOTHING
 
     def _forked(self) -> None:
         # In the child another thread, which is not there, may have held the lock for ever. And what is polled is the
         # parent's.
         self.lock = threading.Lock()
-        self._polled = _NOTHING
+        self._watched = 0
         self._reader = None
         self._end()
 

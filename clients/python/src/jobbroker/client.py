@@ -107,8 +107,9 @@ class Client(ClientBase):
 
         :raises AlreadyExists: the id belongs to a job with other content.
         """
-        job = NewJob(type, metadata or {}, id, priority, max_retries, max_lost, not_before, unique_key)
-        return self._run(calls.create([job]))[0]
+        return self._run(
+            calls.create_one(type, metadata or {}, id, priority, max_retries, max_lost, not_before, unique_key)
+        )
 
     def create_many(self, jobs: Sequence[NewJob]) -> tuple[CreatedJob, ...]:
         """Creates 1 to 1,000 jobs: all of them or none. One outcome a job, in order.

@@ -6,7 +6,7 @@ import enum
 from typing import Any, Callable, Generic, TypeVar
 
 from .._proto import jobbroker_pb2 as pb
-from ..errors import Internal, JobBrokerError, Unavailable, UnknownOutcome
+from ..errors import JobBrokerError, Unavailable, UnknownOutcome
 
 T = TypeVar("T")
 
@@ -97,8 +97,6 @@ class Call(Generic[T]):
         if isinstance(self.outcome, JobBrokerError):
             raise self.outcome
         assert self.outcome is not None, "the call is not done"
-        if self.outcome.WhichOneof("reply") != self.reply:
-            raise Internal(f"the broker answered {self.name} with a reply of another kind")
         return self.read(getattr(self.outcome, self.reply))
 
     def interruption(self, reason: str) -> JobBrokerError:

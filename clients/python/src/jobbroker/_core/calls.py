@@ -121,33 +121,70 @@ def ping() -> Call[None]:
 
 
 @_checked
+def create_one(
+    type: str,
+    metadata: Mapping[str, Any],
+    id: JobId | None,
+    priority: int,
+    max_retries: int,
+    max_lost: int,
+    not_before: datetime | None,
+    unique_key: str | None,
+) -> Call[CreatedJob]:
+    # As ``create``, without a NewJob: to make one costs as much as to put it into the request.
+    request = pb.Request()
+    _add_job(request.create, type, metadata, id, priority, max_retries, max_lost, not_before, unique_key)
+    return Call("create", request, "created", lambda reply: _created(reply, 1)[0], repeatable=True)
+
+
+@_checked
 def create(jobs: Sequence[NewJob]) -> Call[tuple[CreatedJob, ...]]:
     # The jobs bring their ids, so a second create finds them made.
     request = pb.Request()
     request.create.SetInParent()
     for job in jobs:
-        _add_job(request.create, job)
+        _add_job(
+            request.create,
+            job.type,
+            job.metadata,
+            job.id,
+            job.priority,
+            job.max_retries,
+            job.max_lost,
+            job.not_before,
+            job.unique_key,
+        )
+    return Call("create", request, "created", lambda reply: _created(reply, len(jobs)), repeatable=True)
 
-    def read(reply: pb.Created) -> tuple[CreatedJob, ...]:
-        if len(reply.jobs) != len(jobs):
-            raise Internal(f"the broker answered create of {len(jobs)} jobs with {len(reply.jobs)}")
-        return replies.read_created(reply)
 
-    return Call("create", request, "created", read, repeatable=True)
-
-
-def _add_job(create: pb.Create, job: NewJob) -> None:
+def _add_job(
+    create: pb.Create,
+    type: str,
+    metadata: Mapping[str, Any],
+    id: JobId | None,
+    priority: int,
+    max_retries: int,
+    max_lost: int,
+    not_before: datetime | None,
+    unique_key: str | None,
+) -> None:
     # In its place: what is put together elsewhere is copied into each message around it.
     create.jobs.add(
-        id=new_id_bytes() if job.id is None else id_bytes(job.id),
-        type=job.type,
-        metadata=json_object(job.metadata),
-        priority=job.priority,
-        max_retries=job.max_retries,
-        max_lost=job.max_lost,
-        not_before=None if job.not_before is None else _moment(job.not_before),
-        unique_key=job.unique_key,
+        id=new_id_bytes() if id is None else id_bytes(id),
+        type=type,
+        metadata=json_object(metadata),
+        priority=priority,
+        max_retries=max_retries,
+        max_lost=max_lost,
+        not_before=None if not_before is None else _moment(not_before),
+        unique_key=unique_key,
     )
+
+
+def _created(reply: pb.Created, count: int) -> tuple[CreatedJob, ...]:
+    if len(reply.jobs) != count:
+        raise Internal(f"the broker answered create of {count} jobs with {len(reply.jobs)}")
+    return replies.read_created(reply)
 
 
 def get(job_id: JobId) -> Call[Job]:

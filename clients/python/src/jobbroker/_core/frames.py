@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 PROTOCOL_VERSION = 1
 MAX_FRAME = 1 << 20
 """Bytes of a frame after its length."""
 PREFIX = 4
+_length_at = struct.Struct(">I").unpack_from
 
 
 class BadFrame(Exception):
@@ -34,13 +36,14 @@ class FrameReader:
         start, end = 0, len(data)
         self._pending = b""
         while end - start >= PREFIX:
-            length = int.from_bytes(data[start : start + PREFIX], "big")
+            (length,) = _length_at(data, start)
             if not 1 <= length <= MAX_FRAME:
                 raise BadFrame(f"a frame of {length} bytes was announced")
-            if end - start - PREFIX < length:
+            body = start + PREFIX
+            if end - body < length:
                 break
-            start += PREFIX + length
-            yield data[start - length : start]
+            start = body + length
+            yield data[body:start]
         self._pending = data[start:]
 
     @property

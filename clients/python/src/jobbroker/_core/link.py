@@ -18,7 +18,7 @@ class Link:
     """Carries a session's bytes to and from its socket.
 
     Its owner calls ``settle`` after everything that was done with the session, ``on_readable`` when the socket is
-    readable, and ``settle`` when it is writable while ``wants_write``.
+    readable, and ``settle`` when it is writable while something is ``unsent``.
     """
 
     def __init__(
@@ -30,19 +30,17 @@ class Link:
         """Called with the socket's descriptor before it is closed."""
         self._forked = forked
         """Called in a child process that is a fork of this one."""
-        self._unsent = b""
+        self.unsent = b""
+        """What the socket did not take yet."""
         _links.add(self)
-
-    @property
-    def wants_write(self) -> bool:
-        return bool(self._unsent)
 
     def settle(self) -> None:
         """Does what the session wants done."""
         if self.socket is not None:
             self._write()
-            if not self.session.has_connection:
-                self._close()
+            if self.session.has_connection:
+                return
+            self._close()
         if self.session.wants_dial:
             self._dial()
 
@@ -64,8 +62,8 @@ class Link:
     def _write(self) -> None:
         assert self.socket is not None
         output = self.session.output()
-        if self._unsent:
-            output = self._unsent + output
+        if self.unsent:
+            output = self.unsent + output
         if not output:
             return
         try:
@@ -75,7 +73,7 @@ class Link:
         except OSError:
             # The broker is gone. What it said before is still to be read, and then the end.
             sent = len(output)
-        self._unsent = output[sent:]
+        self.unsent = output[sent:]
 
     def _dial(self) -> None:
         path = self.session.options.socket_path
@@ -104,7 +102,7 @@ class Link:
         self._forget(self.socket.fileno())
         self.socket.close()
         self.socket = None
-        self._unsent = b""
+        self.unsent = b""
 
     def after_fork(self) -> None:
         """A copy of the connection in a child process would hide its owner's end from the broker."""

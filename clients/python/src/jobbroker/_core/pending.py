@@ -15,7 +15,8 @@ class Pending:
         self.limit = 1
         """How many may be in flight."""
         self._calls: dict[int, Call[Any]] = {}
-        self._line: deque[Call[Any]] = deque()
+        self.line: deque[Call[Any]] = deque()
+        """Those that wait to be sent; some may have been forgotten."""
         self._in_flight = 0
 
     def add(self, call: Call[Any], *, first: bool = False) -> None:
@@ -23,9 +24,9 @@ class Pending:
         call.stage = Stage.QUEUED
         self._calls[call.id] = call
         if first:
-            self._line.appendleft(call)
+            self.line.appendleft(call)
         else:
-            self._line.append(call)
+            self.line.append(call)
 
     def park(self, call: Call[Any]) -> None:
         """Keeps a call that has been answered out of the line until it is added again."""
@@ -38,8 +39,8 @@ class Pending:
 
     def next(self) -> Call[Any] | None:
         """The next call to send, now in flight; None when there is none, or no place for it."""
-        while self._line and self._in_flight < self.limit:
-            call = self._line.popleft()
+        while self.line and self._in_flight < self.limit:
+            call = self.line.popleft()
             # It may have been forgotten.
             if call.stage is Stage.QUEUED and call.id in self._calls:
                 call.stage = Stage.SENT
@@ -73,6 +74,6 @@ class Pending:
         """All calls, in their order, none of which is pending any more."""
         calls = sorted(self._calls.values(), key=lambda call: call.id)
         self._calls.clear()
-        self._line.clear()
+        self.line.clear()
         self._in_flight = 0
         return calls

@@ -32,6 +32,7 @@ from ..models import (
 )
 from .frames import PROTOCOL_VERSION
 
+_MILLISECOND = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST = datetime.max.replace(tzinfo=timezone.utc)
 
@@ -67,7 +68,7 @@ def _uuid(value: bytes, field: str) -> UUID:
 
 def _moment(milliseconds: int) -> datetime:
     try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
+        return _EPOCH + milliseconds * _MILLISECOND
     except OverflowError:
         return _LATEST
 
@@ -161,7 +162,7 @@ def read_welcome(welcome: pb.Welcome) -> Welcome:
 
 
 def read_created(created: pb.Created) -> tuple[CreatedJob, ...]:
-    return tuple(CreatedJob(read_job(entry.job), entry.created) for entry in created.jobs)
+    return tuple([CreatedJob(read_job(entry.job), entry.created) for entry in created.jobs])
 
 
 def read_page(page: pb.JobList) -> JobPage:

@@ -92,7 +92,7 @@ class Session:
         if not chunks:
             return b""
         self._output = []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return b"".join(chunks)
 
     def next_timer(self) -> float | None:
         """When to call ``run_timers``, by the clock."""
@@ -229,7 +229,7 @@ class Session:
 
     def send_line(self) -> None:
         """Sends what is in line, as far as the broker's limit on requests in flight allows."""
-        while self.state is State.READY:
+        while self._pending.line and self.state is State.READY:
             call = self._pending.next()
             if call is None:
                 return
@@ -320,6 +320,8 @@ class Session:
             self.succeeded()
             if call.is_done:
                 self._give_back(response)
+            elif kind != call.reply:
+                call.finish(Internal(f"the broker answered {call.name} with a reply of another kind"))
             else:
                 call.finish(response)
 
