@@ -15,9 +15,11 @@ only after it, so that must not be long: Ctrl-C would wait for a job."""
 class Alarm:
     """Wakes whoever polls it, or will. For one thread at a time, but for the poll."""
 
+    # Of the class, for one that Ctrl-C keeps from being made is closed, too.
+    _rings = False
+    _end = _bell = -1
+
     def __init__(self) -> None:
-        self._rings = False
-        self._end = self._bell = -1
         self._end, self._bell = os.pipe()
 
     def fileno(self) -> int:

@@ -40,6 +40,8 @@ class ThreadedSession:
         self._watched = 0
         """What the thread waits for at the socket; 0: it does not see it."""
         self._sleeps_until: float | None = None
+        self._is_changing = False
+        """Whether a caller is in the midst of changing what the lock guards, or was interrupted there."""
         self._reader: Reader | None = None
         """The caller that reads; None: the thread does."""
         self._idle_readers: list[Reader] = []
@@ -68,6 +70,7 @@ class ThreadedSession:
         """Makes a call and waits for its outcome. ``start`` begins it when submitting it is not what does."""
         try:
             with self.lock:
+                self._is_changing = True
                 # First, lest the thread see the reply.
                 reader = self._begin_reading()
                 if start is None:
@@ -75,6 +78,7 @@ class ThreadedSession:
                 else:
                     start()
                 self._settle()
+                self._is_changing = False
             if reader is not None:
                 self._read(reader, call)
             if call.outcome is None:
@@ -102,7 +106,14 @@ class ThreadedSession:
             if self._reader is not None and self._reader.is_this_thread:
                 self._end_reading()
             self.session.abandon(call, "the caller was interrupted")
-            self._settle()
+            self._recover()
+
+    def _recover(self) -> None:
+        """Begins a new connection if Ctrl-C came in the midst of a change: what came may be lost, and half be sent."""
+        if self._is_changing:
+            self._is_changing = False
+            self.session.lost("the client was interrupted while it read or wrote")
+        self._settle()
 
     def _begin_reading(self) -> Reader | None:
         """Makes the calling thread the reader, if it may be."""
@@ -129,10 +140,12 @@ class ThreadedSession:
                 reader.wait(left)
             with self.lock:
                 if self._reader is reader:
+                    self._is_changing = True
                     self._link.on_readable()
                     if call.outcome is not None or is_late:
                         self._reader = None
                     self._settle()
+                    self._is_changing = False
                 if self._reader is not reader:
                     return self._put_back(reader)
 
