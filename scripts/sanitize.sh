@@ -6,7 +6,8 @@
 #
 # Left out, in both: BenchTests and what measures memory (it tells of the sanitizer), and DiskFaultTests' power cuts,
 # which fork no thread and take an hour so, and ClockTests, whose libfaketime hangs a sanitized process as it starts.
-# Under AddressSanitizer also what preloads a library (DiskTests' broken disk), for its runtime must come first.
+# Under AddressSanitizer also what preloads a library (DiskTests' broken disk), for its runtime must come first, and
+# ConfinementTests, whose sandbox its runtime hangs in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,7 +26,7 @@ for kind in "${kinds[@]}"; do
   log=.build/$kind/tests.log
   export JOBBROKER_SANITIZER=$kind
   skip=(--skip BenchTests --skip PowerCutTests --skip FaultSweepTests --skip ClockTests)
-  [[ $kind == thread ]] || skip+=(--skip 'DiskTests/aFailedCommit|DiskTests/aSlowDisk')
+  [[ $kind == thread ]] || skip+=(--skip 'DiskTests/aFailedCommit|DiskTests/aSlowDisk|ConfinementTests')
   status=0
   # One test at a time, for each takes many times as long as usual and has a limit.
   swift test --skip-build --disable-xctest --no-parallel "${build[@]}" "${skip[@]}" >"$log" 2>&1 </dev/null || status=$?
