@@ -144,19 +144,19 @@ static Jobbroker__Prune *make_prune(struct jb_arena *arena, const jobbroker_prun
 /* The messages that are an id, a text, or nothing. */
 #define JB_MAKE_OF_ID(Type, init)                                                          \
   static Jobbroker__##Type *make_##init(struct jb_arena *arena, const jobbroker_id *id) {  \
-    JB_MAKE(Jobbroker__##Type, init, message);                                              \
+    JB_MAKE(Jobbroker__##Type, init, message);                                             \
     JB_SET_ID(message, id);                                                                \
     return message;                                                                        \
   }
 #define JB_MAKE_OF_TEXT(Type, init, field)                                                 \
   static Jobbroker__##Type *make_##init(struct jb_arena *arena, const char *text) {        \
-    JB_MAKE(Jobbroker__##Type, init, message);                                              \
+    JB_MAKE(Jobbroker__##Type, init, message);                                             \
     message->field = (char *)text;                                                         \
     return message;                                                                        \
   }
 #define JB_MAKE_EMPTY(Type, init)                                                          \
   static Jobbroker__##Type *make_##init(struct jb_arena *arena) {                          \
-    JB_MAKE(Jobbroker__##Type, init, message);                                              \
+    JB_MAKE(Jobbroker__##Type, init, message);                                             \
     return message;                                                                        \
   }
 JB_MAKE_OF_ID(Get, get)
