@@ -54,7 +54,7 @@ final class Connection: ChannelDuplexHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
-    deadline?.cancel()
+    stopDeadline()
     isClosing = true
     letGo()
     if !handingOver.isEmpty { broker.undelivered(handingOver) }
@@ -82,7 +82,8 @@ final class Connection: ChannelDuplexHandler {
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     broker.roomChanged(context.channel.isWritable, of: self)
-    if context.channel.isWritable { resume() }
+    // What is not read can't be late.
+    if context.channel.isWritable { resume() } else { stopDeadline() }
     context.fireChannelWritabilityChanged()
   }
 
@@ -99,8 +100,7 @@ final class Connection: ChannelDuplexHandler {
         return close()
       }
       guard let frame else { break }
-      deadline?.cancel()
-      deadline = nil
+      stopDeadline()
       hasRequested = true
       receive(frame)
     }
@@ -144,6 +144,11 @@ final class Connection: ChannelDuplexHandler {
       send(Response(id: 0, reply: .error(error)))
       close()
     }
+  }
+
+  private func stopDeadline() {
+    deadline?.cancel()
+    deadline = nil
   }
 
   // MARK: Writing

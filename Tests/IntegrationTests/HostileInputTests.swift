@@ -153,6 +153,32 @@ import Testing
     }
   }
 
+  @Test func aFrameThatTheBrokerItselfDoesNotReadIsNotLate() async throws {
+    try await withBroker(["--frame-timeout", "0.2"]) { broker in
+      let metadata = #"{"x":"\#(String(repeating: "x", count: 350_000))"}"#
+      _ = try await broker.client().create([
+        NewJob(type: "t", metadata: metadata), NewJob(type: "t", metadata: metadata),
+      ])
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.greet()
+      let frames = try RawConnection.frames(of: [
+        Request(id: 2, operation: .list(JobFilter())), Request(id: 3, operation: .ping),
+      ])
+      // While the list is not read, the broker reads no further. Who comes later and is refused tells that the time is up.
+      await raw.write(Array(frames.dropLast()))
+      for _ in 1...2 {
+        let later = try RawConnection(to: broker.socket)
+        while try await later.readBody() != nil {}
+      }
+      await raw.write([frames[frames.count - 1]])
+      guard case .jobs? = try await raw.read()?.reply else {
+        Issue.record("no list")
+        return
+      }
+      #expect(try await raw.read()?.reply == .pong)
+    }
+  }
+
   @Test func whoConnectsAndSaysNothingIsNotKept() async throws {
     try await withBroker(["--frame-timeout", "0.2"]) { broker in
       let raw = try RawConnection(to: broker.socket)

@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import JobProtocol
 import NIOCore
+import Synchronization
 
 /// A bare socket to the broker, for saying what no client would say.
 final class RawConnection: Sendable {
@@ -12,6 +13,8 @@ final class RawConnection: Sendable {
   private let descriptor: Int32
   private let reading = DispatchQueue(label: "raw connection, reading")
   private let writing = DispatchQueue(label: "raw connection, writing")
+  /// What has come and was not asked for yet.
+  private let received = Mutex(ByteBuffer())
 
   /// Connects. A read that takes a minute fails.
   init(to path: String) throws {
@@ -64,6 +67,7 @@ final class RawConnection: Sendable {
 
   /// Whether a response waits to be read, or the broker has hung up.
   var hasInput: Bool {
+    if received.withLock({ $0.readableBytes > 0 }) { return true }
     var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     return poll(&entry, 1, 0) == 1
   }
@@ -98,17 +102,26 @@ final class RawConnection: Sendable {
     throw Failure(description: "the broker hung up")
   }
 
+  /// The next bytes; nil when the broker has hung up before there were so many. It takes whatever has come, so that
+  /// a flood of small answers does not wait for a thread with each.
   private func readExactly(_ count: Int) async throws -> [UInt8]? {
-    let result: Result<[UInt8]?, Failure> = await run(on: reading) { [descriptor] in
-      var bytes = [UInt8](repeating: 0, count: count)
-      var have = 0
-      while have < count {
-        let got = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress! + have, count - have, 0) }
-        if got < 0 && errno == EAGAIN { return .failure(Failure(description: "no answer within a minute")) }
-        if got <= 0 { return .success(nil) }
-        have += got
+    if let bytes = received.withLock({ $0.readBytes(length: count) }) { return bytes }
+    let result: Result<[UInt8]?, Failure> = await run(on: reading) { [self] in
+      received.withLock { received in
+        while received.readableBytes < count {
+          var got = 0
+          received.writeWithUnsafeMutableBytes(minimumWritableBytes: 1 << 16) {
+            got = recv(descriptor, $0.baseAddress, $0.count, 0)
+            return max(got, 0)
+          }
+          if got < 0 && errno == EAGAIN { return .failure(Failure(description: "no answer within a minute")) }
+          if got <= 0 { return .success(nil) }
+        }
+        let bytes = received.readBytes(length: count)
+        // Thousands of connections must not each keep a buffer.
+        received = ByteBuffer(buffer: received)
+        return .success(bytes)
       }
-      return .success(bytes)
     }
     return try result.get()
   }
