@@ -109,6 +109,10 @@ let package = Package(
 
     // How a campaign is sized, and says what came of it.
     .target(name: "TrustSupport", path: "Tests/TrustSupport", swiftSettings: strict),
+    // Child processes, their output and their end.
+    .target(name: "CSpawn", path: "Tests/CSpawn"),
+    .target(
+      name: "ProcessSupport", dependencies: ["CSpawn"], path: "Tests/ProcessSupport", swiftSettings: strict),
 
     // Stands between SQLite and its files, keeps a log of what it does to them, and can fail.
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
@@ -124,7 +128,10 @@ let package = Package(
       swiftSettings: strict),
     .target(
       name: "LibSQLTestSupport",
-      dependencies: [nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"), httpClient, tls],
+      dependencies: [
+        "ProcessSupport", nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"), httpClient,
+        tls,
+      ],
       path: "Tests/LibSQLTestSupport", swiftSettings: strict),
     .testTarget(
       name: "LibSQLJobStoreTests",
@@ -150,7 +157,8 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport",
-        "TrustSupport", "HistorySupport", "HistoryDriver", "StoreModel", "CSQLite", "jobbrokerd",
+        "ProcessSupport", "TrustSupport", "HistorySupport", "HistoryDriver", "StoreModel", "CSQLite",
+        "jobbrokerd",
         "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),
       ],

@@ -1,5 +1,6 @@
 import Foundation
 import JobBrokerClient
+import ProcessSupport
 import Testing
 import TrustSupport
 

@@ -1,6 +1,7 @@
 import Foundation
 import JobBrokerClient
 import LibSQLTestSupport
+import ProcessSupport
 import Testing
 import TrustSupport
 

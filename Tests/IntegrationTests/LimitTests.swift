@@ -2,6 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol
+import ProcessSupport
 import Testing
 import TrustSupport
 

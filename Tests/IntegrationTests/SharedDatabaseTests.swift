@@ -2,6 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import LibSQLTestSupport
+import ProcessSupport
 import Synchronization
 import Testing
 import TrustSupport

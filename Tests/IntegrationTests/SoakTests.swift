@@ -1,6 +1,7 @@
 import Foundation
 import JobBrokerClient
 import JobModel
+import ProcessSupport
 import Testing
 import TrustSupport
 

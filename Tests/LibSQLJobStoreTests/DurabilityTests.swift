@@ -1,7 +1,3 @@
-import Foundation
-#if canImport(FoundationNetworking)
-  import FoundationNetworking
-#endif
 import LibSQLTestSupport
 import Testing
 
@@ -12,14 +8,9 @@ import Testing
     try await withServer(["--admin-listen-addr", "127.0.0.1:\(admin)"]) { server in
       let (normal, full) = (#""value":"1""#, #""value":"2""#)
       #expect(try await server.run(["PRAGMA synchronous"]).contains(normal))
-      let url = try #require(URL(string: "http://127.0.0.1:\(admin)/v1/namespaces/default/config"))
-      var request = URLRequest(url: url)
-      request.httpMethod = "POST"
-      request.setValue("application/json", forHTTPHeaderField: "content-type")
-      request.httpBody = Data(
-        #"{"block_reads":false,"block_writes":false,"durability_mode":"strong"}"#.utf8)
-      let (_, response) = try await URLSession.shared.data(for: request)
-      #expect((response as? HTTPURLResponse)?.statusCode == 200)
+      try await SQLServer.post(
+        #"{"block_reads":false,"block_writes":false,"durability_mode":"strong"}"#,
+        to: "http://127.0.0.1:\(admin)/v1/namespaces/default/config")
       #expect(try await server.run(["PRAGMA synchronous"]).contains(full))
     }
   }

@@ -1,7 +1,3 @@
-import Foundation
-#if canImport(FoundationNetworking)
-  import FoundationNetworking
-#endif
 import JobModel
 import JobStore
 import LibSQLJobStore
@@ -133,26 +129,5 @@ import Testing
       #expect(try await store.stats().first?.counts[.pending] == 10_500)
       #expect(try await store.getQueuePosition(JobID(derivedFrom: "job-10500")) == 10_499)
     }
-  }
-}
-
-extension SQLServer {
-  /// Runs statements one by one, as another program might, and returns the server's last answer.
-  @discardableResult
-  func run(_ statements: [String]) async throws -> String {
-    struct Refused: Error {
-      let answer: String
-    }
-    var last = ""
-    for sql in statements {
-      let text = String(decoding: try JSONEncoder().encode(sql), as: UTF8.self)
-      var request = URLRequest(url: try #require(URL(string: url + "/v3/pipeline")))
-      request.httpMethod = "POST"
-      request.httpBody = Data(
-        #"{"requests":[{"type":"execute","stmt":{"sql":\#(text)}},{"type":"close"}]}"#.utf8)
-      last = String(decoding: try await URLSession.shared.data(for: request).0, as: UTF8.self)
-      if last.contains(#""type":"error""#) { throw Refused(answer: last) }
-    }
-    return last
   }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import ProcessSupport
 
 /// The openssl(1) of this host.
 enum OpenSSL {
@@ -9,12 +9,8 @@ enum OpenSSL {
 
   /// Runs it to its end.
   static func run(_ arguments: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["openssl"] + arguments
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    if process.terminationStatus != 0 { throw Failed(arguments: arguments) }
+    if try Finished.exitCode(of: ["/usr/bin/env", "openssl"] + arguments) != 0 {
+      throw Failed(arguments: arguments)
+    }
   }
 }

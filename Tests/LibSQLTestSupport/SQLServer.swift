@@ -1,8 +1,9 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import ProcessSupport
 
-/// A real sqld on a free port of this host, with a database of its own.
+/// A real sqld on a free port of this host, with a database of its own. It does not outlive this object, however a test ends.
 public final class SQLServer: Sendable {
   /// Why there is no server.
   public struct NotStarted: Error, CustomStringConvertible {
@@ -22,10 +23,10 @@ public final class SQLServer: Sendable {
 
   /// Where it listens.
   public let port: Int
-  private let process: Process
+  private let process: ChildProcess
   private let directory: DataDirectory
 
-  private init(port: Int, process: Process, directory: DataDirectory) {
+  private init(port: Int, process: ChildProcess, directory: DataDirectory) {
     self.port = port
     self.process = process
     self.directory = directory
@@ -54,20 +55,14 @@ public final class SQLServer: Sendable {
     // sqld can't say which port it was given, so one that was free a moment ago is tried, and another if it is gone.
     for _ in 0..<10 {
       let port = try port ?? freePort()
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: program)
-      process.arguments =
+      let process = try ChildProcess(
+        program,
         ["--no-welcome", "--db-path", directory / "data", "--http-listen-addr", "127.0.0.1:\(port)"]
-        + checkpoints.arguments + arguments
-      process.standardInput = FileHandle.nullDevice
-      process.standardOutput = FileHandle.nullDevice
-      process.standardError = FileHandle.nullDevice
-      try process.run()
+          + checkpoints.arguments + arguments)
       if await answers(port: port, process) {
         return SQLServer(port: port, process: process, directory: directory)
       }
-      process.terminate()
-      process.waitUntilExit()
+      await process.stop()
     }
     throw NotStarted(description: "sqld did not come up")
   }
@@ -75,23 +70,8 @@ public final class SQLServer: Sendable {
   /// Its address.
   public var url: String { "http://127.0.0.1:\(port)" }
 
-  /// It does not outlive this object, however a test ends.
-  deinit { end() }
-
-  private func end() {
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-  }
-
   /// Ends it as kill −9 does.
-  public func stop() async {
-    end()
-    await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { [process] in
-        process.waitUntilExit()
-        continuation.resume()
-      }
-    }
-  }
+  public func stop() async { await process.stop(SIGKILL) }
 
   /// Starts another in its place.
   public func restarted() async throws -> SQLServer { try await SQLServer.start(in: directory, port: port) }
@@ -114,7 +94,7 @@ public final class SQLServer: Sendable {
   }
 
   /// Connects until somebody listens; false when the process ends first.
-  private static func answers(port: Int, _ process: Process) async -> Bool {
+  private static func answers(port: Int, _ process: ChildProcess) async -> Bool {
     let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
     while process.isRunning {
       if let channel = try? await bootstrap.connect(host: "127.0.0.1", port: port).get() {

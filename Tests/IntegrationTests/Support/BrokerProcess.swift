@@ -1,5 +1,6 @@
 import Foundation
 import JobBrokerClient
+import ProcessSupport
 
 /// A real `jobbrokerd` on a private socket and database.
 struct BrokerProcess: Sendable {
@@ -12,7 +13,7 @@ struct BrokerProcess: Sendable {
   /// Starts a broker and waits until it answers. With the directory of an earlier one it takes over its jobs.
   static func start(
     in directory: TemporaryDirectory = TemporaryDirectory(), _ arguments: [String] = [],
-    environment: [String: String] = [:], through wrapper: [String] = [], input: FileHandle = .nullDevice
+    environment: [String: String] = [:], through wrapper: [String] = [], input: FileHandle? = nil
   ) async throws -> BrokerProcess {
     let process = try spawn(
       in: directory, arguments, environment: environment, through: wrapper, input: input)
@@ -23,7 +24,7 @@ struct BrokerProcess: Sendable {
   /// Starts a broker without waiting. A wrapper is a command that ends with executing what it is given.
   static func spawn(
     in directory: TemporaryDirectory, _ arguments: [String] = [], environment: [String: String] = [:],
-    through wrapper: [String] = [], input: FileHandle = .nullDevice
+    through wrapper: [String] = [], input: FileHandle? = nil
   ) throws -> ChildProcess {
     let own = ["--socket", directory.file("broker.sock"), "--db", directory.file("jobs.db")]
     let command = wrapper + [Products.jobbrokerd] + own + arguments

@@ -1,4 +1,5 @@
 import Foundation
+import ProcessSupport
 
 /// A file system of a few MiB in memory, in a mount namespace of the broker's own, so that nothing of it is left
 /// behind however the test ends.
@@ -7,15 +8,9 @@ struct SmallDisk {
   let megabytes: Int
 
   /// Only root can have one, and not in every container.
-  static let isAvailable: Bool = {
-    let probe = Process()
-    probe.executableURL = URL(fileURLWithPath: "/usr/bin/unshare")
-    probe.arguments = ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    probe.standardError = FileHandle.nullDevice
-    guard (try? probe.run()) != nil else { return false }
-    probe.waitUntilExit()
-    return probe.terminationStatus == 0
-  }()
+  static let isAvailable =
+    (try? Finished.exitCode(of: ["/usr/bin/unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]))
+    == 0
 
   init(in directory: TemporaryDirectory, megabytes: Int) throws {
     path = directory.file("disk")

@@ -1,5 +1,6 @@
 import Foundation
 import JobBrokerClient
+import ProcessSupport
 
 /// A place for a broker in the sandbox of packaging/systemd/jobbroker.service, put up by scripts/confined.py, for
 /// systemd runs on no machine that tests run on.
@@ -12,14 +13,7 @@ struct Sandbox {
   /// Whether it can be put up here, with all that is needed for that.
   static let isAvailable: Bool = {
     guard geteuid() == 0, let sandbox = try? Sandbox() else { return false }
-    let probe = Process()
-    let command = sandbox.wrapper + ["/bin/true"]
-    probe.executableURL = URL(filePath: command[0])
-    probe.arguments = Array(command.dropFirst())
-    probe.standardError = FileHandle.nullDevice
-    guard (try? probe.run()) != nil else { return false }
-    probe.waitUntilExit()
-    return probe.terminationStatus == 0
+    return (try? Finished.exitCode(of: sandbox.wrapper + ["/bin/true"])) == 0
   }()
 
   /// What is seen, read-only, as /run/jobbroker; `state` in it is /var/lib/jobbroker.

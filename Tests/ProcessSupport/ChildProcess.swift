@@ -1,0 +1,109 @@
+import CSpawn
+import Foundation
+import Synchronization
+
+/// A child process whose lines of output can be waited for. It does not outlive this object, however a test ends.
+public final class ChildProcess: Sendable {
+  /// The process ended before it did what was waited for.
+  public struct Ended: Error, CustomStringConvertible {
+    /// In words.
+    public let description: String
+
+    /// - Parameter description: In words.
+    public init(description: String) { self.description = description }
+  }
+
+  /// Its process id.
+  public let pid: pid_t
+  private let output: LineReader
+  private let errors: LineReader
+  private let lifetime: Lifetime
+
+  /// Starts a program.
+  ///
+  /// - Parameters:
+  ///   - environment: Is laid over that of this process.
+  ///   - input: Its standard input; /dev/null unless given.
+  public init(
+    _ program: String, _ arguments: [String], environment: [String: String] = [:], input: FileHandle? = nil
+  ) throws {
+    var (stdout, stderr): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
+    guard spawn_pipe(&stdout) == 0, spawn_pipe(&stderr) == 0 else {
+      throw Ended(description: "cannot start \(program): there is no pipe for its output")
+    }
+    // Each is read to its end, which comes at once where there is no child to write to it.
+    output = LineReader(stdout[0])
+    errors = LineReader(stderr[0])
+    defer { for end in [stdout[1], stderr[1]] { close(end) } }
+    pid = try spawn(
+      [program] + arguments, environment: environment, files: [input?.fileDescriptor, stdout[1], stderr[1]])
+    lifetime = Lifetime(pid)
+  }
+
+  deinit { lifetime.send(SIGKILL) }
+
+  /// The next line of standard output that begins with `prefix`.
+  ///
+  /// - Throws: `Ended`, when there is none.
+  public func line(beginning prefix: String) async throws -> String {
+    while let line = await output.next() {
+      if line.hasPrefix(prefix) { return line }
+    }
+    throw Ended(description: "ended without a line '\(prefix)…': \(await allErrors())")
+  }
+
+  /// The rest of standard output, once the process has closed it.
+  public func allOutput() async -> String { await output.rest() }
+
+  /// The rest of standard error, once the process has closed it.
+  public func allErrors() async -> String { await errors.rest() }
+
+  /// Whether it has not ended.
+  public var isRunning: Bool { lifetime.isRunning }
+
+  /// Sends a signal, unless it has ended.
+  public func send(_ signal: Int32) { lifetime.send(signal) }
+
+  /// Waits for the end: the exit code, or the negative number of the signal that killed it.
+  @discardableResult
+  public func waitForExit() async -> Int32 { await lifetime.exit.value }
+
+  /// Sends a signal and waits for the end.
+  @discardableResult
+  public func stop(_ signal: Int32 = SIGTERM) async -> Int32 {
+    send(signal)
+    return await waitForExit()
+  }
+}
+
+/// From the start of a process to its end. The pid is signalled only while nobody else can have it.
+private final class Lifetime: Sendable {
+  private let pid: pid_t
+  private let running = Mutex(true)
+  let exit: Task<Int32, Never>
+
+  init(_ pid: pid_t) {
+    self.pid = pid
+    let (ended, continuation) = AsyncStream.makeStream(of: Int32.self)
+    exit = Task { await ended.first { _ in true } ?? -1 }
+    Thread.detachNewThread { [self] in
+      // It stays a zombie until nobody is about to signal it.
+      var info = siginfo_t()
+      while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
+      let code = running.withLock {
+        $0 = false
+        return reap(pid)
+      }
+      continuation.yield(code)
+      continuation.finish()
+    }
+  }
+
+  var isRunning: Bool { running.withLock { $0 } }
+
+  func send(_ signal: Int32) {
+    running.withLock { isRunning in
+      if isRunning { kill(pid, signal) }
+    }
+  }
+}
