@@ -46,7 +46,7 @@ test-clients: ## Test the C, Python and TypeScript clients, and that all four do
 	@bin=$$(swift build --show-bin-path); JOBBROKERD=$$bin/jobbrokerd JOBCTL=$$bin/jobctl clients/test.py
 
 .PHONY: trust
-trust: ## Put every promise to the test at full size, in some hours (TRUST_SIZE=short to try it)
+trust: ## Put every promise to the test at full size, in an hour and a half (TRUST_SIZE=short to try it)
 	@scripts/trust.sh
 
 .PHONY: fuzz

@@ -68,12 +68,8 @@ campaign histories HistoryTests JOBBROKER_HISTORIES=10000 JOBBROKER_HISTORY_STAL
 campaign hostile HostileFrameTests JOBBROKER_HOSTILE_FRAMES=100000
 campaign limits IntegrationTests.LimitTests JOBBROKER_LIMITS_SCALE=20
 campaign soak SoakTests JOBBROKER_SOAK_LIFECYCLES=10000000
-if [[ $size == full ]]; then
-  run fuzz scripts/fuzz.sh 1000000
-  run sanitize scripts/sanitize.sh
-else
-  run fuzz scripts/fuzz.sh 10000
-fi
+[[ $size == full ]] && fuzz_runs=200000 || fuzz_runs=10000
+run fuzz scripts/fuzz.sh "$fuzz_runs"
 
 printf '\n'
 {
