@@ -109,10 +109,10 @@ let package = Package(
 
     // How a campaign is sized, and says what came of it.
     .target(name: "TrustSupport", path: "Tests/TrustSupport", swiftSettings: strict),
-    // Child processes, their output and their end.
+    // Child processes and directories that do not outlive a test.
     .target(name: "CSpawn", path: "Tests/CSpawn"),
     .target(
-      name: "ProcessSupport", dependencies: ["CSpawn"], path: "Tests/ProcessSupport", swiftSettings: strict),
+      name: "TestSupport", dependencies: ["CSpawn"], path: "Tests/TestSupport", swiftSettings: strict),
 
     // Stands between SQLite and its files, keeps a log of what it does to them, and can fail.
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
@@ -124,23 +124,27 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "SQLiteJobStoreTests",
-      dependencies: ["SQLiteJobStore", "JobStoreContract", "CSQLite", "StoreModel", "TrustSupport"],
+      dependencies: [
+        "SQLiteJobStore", "JobStoreContract", "CSQLite", "StoreModel", "TestSupport", "TrustSupport",
+      ],
       swiftSettings: strict),
     .target(
       name: "LibSQLTestSupport",
       dependencies: [
-        "ProcessSupport", nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"), httpClient,
+        "TestSupport", nioCore, nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"), httpClient,
         tls,
       ],
       path: "Tests/LibSQLTestSupport", swiftSettings: strict),
     .testTarget(
       name: "LibSQLJobStoreTests",
       dependencies: [
-        "LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", "TrustSupport", nioCore, logging,
+        "LibSQLJobStore", "LibSQLTestSupport", "JobStoreContract", "TestSupport", "TrustSupport", nioCore,
+        logging,
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "DiskFaultTests", dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS", "TrustSupport"],
+      name: "DiskFaultTests",
+      dependencies: ["SQLiteJobStore", "CSQLite", "CFaultVFS", "TestSupport", "TrustSupport"],
       swiftSettings: strict),
     .testTarget(name: "BrokerCoreTests", dependencies: ["BrokerCore"], swiftSettings: strict),
     .testTarget(
@@ -157,7 +161,7 @@ let package = Package(
       name: "IntegrationTests",
       dependencies: [
         "JobBrokerClient", "JobProtocol", "VectorSupport", "ConformanceAdapter", "LibSQLTestSupport",
-        "ProcessSupport", "TrustSupport", "HistorySupport", "HistoryDriver", "StoreModel", "CSQLite",
+        "TestSupport", "TrustSupport", "HistorySupport", "HistoryDriver", "StoreModel", "CSQLite",
         "jobbrokerd",
         "jobctl", nioCore, nioPosix,
         .product(name: "Subprocess", package: "swift-subprocess"),

@@ -1,6 +1,7 @@
 import CFaultVFS
 import CSQLite
 import JobModel
+import TestSupport
 import TrustSupport
 
 @testable import SQLiteJobStore
@@ -42,7 +43,7 @@ struct Campaign {
     let clock = Clock()
     var remains: DiskImage = [:]
     for life in 0..<Self.lives {
-      let directory = try TemporaryDirectory()
+      let directory = TemporaryDirectory()
       try directory.write(remains)
       let vfs = FaultVFS()
       switch omission {
@@ -95,7 +96,7 @@ struct Campaign {
       var powerCut = PowerCut(log, at: moment, random: &random)
       image = powerCut.image()
       let allowed = session.states[session.allowed(at: moment)]
-      let remains = try TemporaryDirectory()
+      let remains = TemporaryDirectory()
       try remains.write(image)
       if let violation = await Restart.judge(remains, allowed: allowed) {
         tally.violations.append("\(life), cut at \(moment) of \(log.count): \(violation)")

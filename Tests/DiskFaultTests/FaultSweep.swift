@@ -1,4 +1,5 @@
 import JobModel
+import TestSupport
 import TrustSupport
 
 @testable import SQLiteJobStore
@@ -44,7 +45,7 @@ struct FaultSweep {
 
   /// One life. Whether a call failed in it.
   private mutating func live(with fault: Fault, on image: DiskImage, seed: UInt64) async throws -> Bool {
-    let directory = try TemporaryDirectory()
+    let directory = TemporaryDirectory()
     try directory.write(image)
     let vfs = FaultVFS()
     defer { withExtendedLifetime(vfs) {} }
@@ -109,7 +110,7 @@ struct FaultSweep {
   /// The state before the first transaction and after each, had nothing failed: the same transactions again, on a
   /// store that is whole.
   private static func states(of history: History, on image: DiskImage) async throws -> [StoreState] {
-    let directory = try TemporaryDirectory()
+    let directory = TemporaryDirectory()
     try directory.write(image)
     let clock = Clock()
     let vfs = FaultVFS()

@@ -2,6 +2,7 @@ import CFaultVFS
 import CSQLite
 import Foundation
 import Testing
+import TestSupport
 import TrustSupport
 
 /// Lets calls of the store to its disk fail, one after another. `JOBBROKER_FAULTS_EVERY=1` lets every one fail;
@@ -57,7 +58,7 @@ import TrustSupport
 
   /// The files of a store that was killed with jobs in it and transactions in its log.
   private static func unfinishedStore() async throws -> DiskImage {
-    let directory = try TemporaryDirectory()
+    let directory = TemporaryDirectory()
     let session = try await Session(
       in: directory, on: FaultVFS(), clock: Clock(), checkpointFrames: 1000, waitsElsewhere: false)
     var load = Load(random: SeededRandom(seed: seed + 1), jobs: [])

@@ -1,6 +1,7 @@
 import JobModel
 import Logging
 import Synchronization
+import TestSupport
 
 @testable import SQLiteJobStore
 

@@ -1,6 +1,6 @@
 import Foundation
 import JobBrokerClient
-import ProcessSupport
+import TestSupport
 import Testing
 import TrustSupport
 

@@ -2,6 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import Testing
+import TestSupport
 import TrustSupport
 
 /// The broker's wall clock jumps an hour or a day, either way, `JOBBROKER_CLOCK_JUMPS` times; by how much, follows from

@@ -1,7 +1,7 @@
 import Foundation
 import JobBrokerClient
 import LibSQLTestSupport
-import ProcessSupport
+import TestSupport
 import Testing
 import TrustSupport
 

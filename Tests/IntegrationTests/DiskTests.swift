@@ -5,6 +5,7 @@ import JobModel
 import JobProtocol
 import Synchronization
 import Testing
+import TestSupport
 
 /// What the broker does when its disk is full or broken, or when a reader keeps its log from shrinking.
 @Suite(.timeLimit(.minutes(3))) struct DiskTests {

@@ -2,6 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import Testing
+import TestSupport
 import TrustSupport
 
 /// A disk of 64 MiB is filled and freed, `JOBBROKER_DISK_CYCLES` times: by jobs and their deletion, and in every other

@@ -1,6 +1,6 @@
 import Foundation
 import JobBrokerClient
-import ProcessSupport
+import TestSupport
 import Testing
 
 /// Every verb of `jobctl` against a real broker: what it prints, for a person and for a script, and how it exits.

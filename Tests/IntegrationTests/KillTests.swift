@@ -4,6 +4,7 @@ import HistorySupport
 import JobModel
 import Synchronization
 import Testing
+import TestSupport
 import TrustSupport
 
 /// What was asked of the broker in a round and what it answered, kept outside of it.

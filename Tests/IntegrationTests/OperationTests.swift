@@ -4,6 +4,7 @@ import JobModel
 import JobProtocol
 import Synchronization
 import Testing
+import TestSupport
 
 /// Every operation of the protocol, asked of a real broker.
 @Suite struct OperationTests {

@@ -1,6 +1,7 @@
 import Foundation
 import JobBrokerClient
 import Testing
+import TestSupport
 
 /// The broker as a service of systemd: its socket passed by LISTEN_FDS, its state told by sd_notify.
 @Suite(.timeLimit(.minutes(2))) struct ServiceManagerTests {

@@ -2,7 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import LibSQLTestSupport
-import ProcessSupport
+import TestSupport
 import Synchronization
 import Testing
 import TrustSupport

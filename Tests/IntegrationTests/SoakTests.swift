@@ -1,7 +1,7 @@
 import Foundation
 import JobBrokerClient
 import JobModel
-import ProcessSupport
+import TestSupport
 import Testing
 import TrustSupport
 

@@ -2,7 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol
-import ProcessSupport
+import TestSupport
 import Testing
 
 @Suite struct SocketTests {

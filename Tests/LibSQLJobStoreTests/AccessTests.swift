@@ -4,6 +4,7 @@ import JobStore
 import LibSQLJobStore
 import LibSQLTestSupport
 import Testing
+import TestSupport
 
 /// Who is let in, and what is said to who is not.
 @Suite struct AccessTests {
@@ -60,14 +61,14 @@ import Testing
   }
 
   @Test func `TLS is trusted as far as the authority is`() async throws {
-    let directory = try DataDirectory()
+    let directory = TemporaryDirectory()
     let certificate = try Certificate(in: directory)
     try await withServer { server in
       try await withGateway(before: server.url, tls: try certificate.context()) { gateway in
         let store = try await open("https://localhost:\(gateway.port)", authorities: certificate.authority)
         #expect(try await store.list() == [])
         // By a name that the certificate does not have, by authorities that do not know it, and by those of the system.
-        let other = try Certificate(in: try DataDirectory())
+        let other = try Certificate(in: TemporaryDirectory())
         for (host, authority) in [
           ("127.0.0.1", certificate.authority), ("localhost", other.authority), ("localhost", nil),
         ] {

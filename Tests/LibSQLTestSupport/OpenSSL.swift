@@ -1,4 +1,4 @@
-import ProcessSupport
+import TestSupport
 
 /// The openssl(1) of this host.
 enum OpenSSL {

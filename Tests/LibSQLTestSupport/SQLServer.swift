@@ -1,7 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
-import ProcessSupport
+import TestSupport
 
 /// A real sqld on a free port of this host, with a database of its own. It does not outlive this object, however a test ends.
 public final class SQLServer: Sendable {
@@ -24,9 +24,9 @@ public final class SQLServer: Sendable {
   /// Where it listens.
   public let port: Int
   private let process: ChildProcess
-  private let directory: DataDirectory
+  private let directory: TemporaryDirectory
 
-  private init(port: Int, process: ChildProcess, directory: DataDirectory) {
+  private init(port: Int, process: ChildProcess, directory: TemporaryDirectory) {
     self.port = port
     self.process = process
     self.directory = directory
@@ -45,19 +45,19 @@ public final class SQLServer: Sendable {
   ///
   /// - Parameter checkpoints: When it copies its log into the database.
   public static func start(
-    in directory: DataDirectory? = nil, port: Int? = nil, checkpoints: Checkpoints = .atIntervals,
+    in directory: TemporaryDirectory? = nil, port: Int? = nil, checkpoints: Checkpoints = .atIntervals,
     _ arguments: [String] = []
   ) async throws -> SQLServer {
     guard FileManager.default.isExecutableFile(atPath: program) else {
       throw NotStarted(description: "no sqld at \(program): run scripts/sqld.sh")
     }
-    let directory = try directory ?? DataDirectory()
+    let directory = directory ?? TemporaryDirectory()
     // sqld can't say which port it was given, so one that was free a moment ago is tried, and another if it is gone.
     for _ in 0..<10 {
       let port = try port ?? freePort()
       let process = try ChildProcess(
         program,
-        ["--no-welcome", "--db-path", directory / "data", "--http-listen-addr", "127.0.0.1:\(port)"]
+        ["--no-welcome", "--db-path", directory.file("data"), "--http-listen-addr", "127.0.0.1:\(port)"]
           + checkpoints.arguments + arguments)
       if await answers(port: port, process) {
         return SQLServer(port: port, process: process, directory: directory)

@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import JobStore
 import Testing
+import TestSupport
 
 @testable import SQLiteJobStore
 
@@ -20,10 +21,8 @@ import Testing
   private static let now = Timestamp(milliseconds: 1_800_000_000_000)
   private static let ids = (1...6).map { "0198c000-0000-4000-8000-00000000000\($0)" }
 
-  private let directory: TemporaryDirectory
-  private var path: String { directory / "jobs.db" }
-
-  init() throws { directory = try TemporaryDirectory() }
+  private let directory = TemporaryDirectory()
+  private var path: String { directory.file("jobs.db") }
 
   @Test func `every field is adopted, and comes back through the view`() async throws {
     try original(

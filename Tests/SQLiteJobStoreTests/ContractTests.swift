@@ -3,6 +3,7 @@ import JobStore
 import JobStoreContract
 import SQLiteJobStore
 import Testing
+import TestSupport
 
 extension ContractCheck: CustomTestStringConvertible {
   /// The behaviour.
@@ -12,8 +13,10 @@ extension ContractCheck: CustomTestStringConvertible {
 @Suite struct ContractTests {
   @Test(arguments: ContractCheck.all)
   func `SQLite keeps the contract`(_ check: ContractCheck) async throws {
-    let directory = try TemporaryDirectory()
-    try await check.run { clock in try await SQLiteJobStore.open(path: directory / "jobs.db", clock: clock) }
+    let directory = TemporaryDirectory()
+    try await check.run { clock in
+      try await SQLiteJobStore.open(path: directory.file("jobs.db"), clock: clock)
+    }
   }
 
   @Test func `the checks have different names`() {

@@ -2,6 +2,7 @@ import Foundation
 import JobModel
 import JobStore
 import Testing
+import TestSupport
 
 @testable import SQLiteJobStore
 
@@ -12,8 +13,8 @@ struct DiskFullTests {
   private let disk: SmallDisk
 
   init() throws {
-    directory = try TemporaryDirectory()
-    disk = try SmallDisk(at: directory / "disk", megabytes: 48)
+    directory = TemporaryDirectory()
+    disk = try SmallDisk(at: directory.file("disk"), megabytes: 48)
   }
 
   @Test func `a full disk refuses new jobs while those there are can be finished`() async throws {
@@ -172,8 +173,8 @@ private final class SmallDisk: Sendable {
   let path: String
 
   static let isAvailable: Bool = {
-    guard let directory = try? TemporaryDirectory() else { return false }
-    return (try? SmallDisk(at: directory / "probe", megabytes: 1)) != nil
+    let directory = TemporaryDirectory()
+    return (try? SmallDisk(at: directory.file("probe"), megabytes: 1)) != nil
   }()
 
   init(at path: String, megabytes: Int) throws {

@@ -3,14 +3,13 @@ import JobModel
 import JobStore
 import Logging
 import Testing
+import TestSupport
 
 @testable import SQLiteJobStore
 
 @Suite struct MigrationTests {
-  private let directory: TemporaryDirectory
-  private var path: String { directory / "jobs.db" }
-
-  init() throws { directory = try TemporaryDirectory() }
+  private let directory = TemporaryDirectory()
+  private var path: String { directory.file("jobs.db") }
 
   @Test func `a database of a newer version is refused`() async throws {
     await (try await SQLiteJobStore.open(path: path)).close()

@@ -3,6 +3,7 @@ import JobStore
 import StoreModel
 import Synchronization
 import Testing
+import TestSupport
 import TrustSupport
 
 @testable import SQLiteJobStore
@@ -45,10 +46,10 @@ import TrustSupport
   private func disagreement(
     with fault: Fault? = nil, rounds: Int, seed: UInt64
   ) async throws -> Disagreement? {
-    let directory = try TemporaryDirectory()
+    let directory = TemporaryDirectory()
     let clock = TestClock()
     let store = try await SQLiteJobStore.open(
-      path: directory / "jobs.db", durability: .relaxed, clock: { clock.now }, random: { 0.5 })
+      path: directory.file("jobs.db"), durability: .relaxed, clock: { clock.now }, random: { 0.5 })
     var random = SeededRandom(seed: seed)
     for round in 0..<rounds {
       var model = ModelStore(fault: fault)

@@ -2,19 +2,18 @@ import Foundation
 import JobModel
 import JobStore
 import Testing
+import TestSupport
 
 @testable import SQLiteJobStore
 
 @Suite struct OpeningTests {
-  private let directory: TemporaryDirectory
-  private var path: String { directory / "state/jobs.db" }
-
-  init() throws { directory = try TemporaryDirectory() }
+  private let directory = TemporaryDirectory()
+  private var path: String { directory.file("state/jobs.db") }
 
   @Test func `a new database is its owner's alone`() async throws {
     let store = try await SQLiteJobStore.open(path: path)
     _ = try await store.create(NewJob(type: "ingest"))
-    #expect(try mode(directory / "state") == 0o700)
+    #expect(try mode(directory.file("state")) == 0o700)
     for suffix in ["", "-wal", "-shm", "-lock", "-reserve"] { #expect(try mode(path + suffix) == 0o600) }
     #expect(store.name == "sqlite:\(path)")
     await store.close()
@@ -68,10 +67,10 @@ import Testing
     let store = try await SQLiteJobStore.open(path: path, durability: .relaxed)
     let job = try await store.create(NewJob(type: "ingest"))
     for suffix in ["", "-wal"] {
-      try FileManager.default.copyItem(atPath: path + suffix, toPath: directory / "copy.db\(suffix)")
+      try FileManager.default.copyItem(atPath: path + suffix, toPath: directory.file("copy.db\(suffix)"))
     }
     await store.close()
-    let copy = try await SQLiteJobStore.open(path: directory / "copy.db")
+    let copy = try await SQLiteJobStore.open(path: directory.file("copy.db"))
     #expect(try await copy.get(job.id) == job)
     #expect(try await copy.position(job.id).overall == 0)
     await copy.close()
@@ -111,7 +110,7 @@ import Testing
   @Test func `a backup is a whole store, and never writes over a file`() async throws {
     let store = try await SQLiteJobStore.open(path: path)
     let job = try await store.create(NewJob(type: "ingest", metadata: #"{"a":1}"#))
-    let backup = directory / "backup.db"
+    let backup = directory.file("backup.db")
     try await store.backup(to: backup)
     #expect(try mode(backup) == 0o600)
     let error = await #expect(throws: JobError.self) { try await store.backup(to: backup) }

@@ -1,6 +1,6 @@
 import Foundation
 import JobBrokerClient
-import ProcessSupport
+import TestSupport
 
 /// A real `jobbrokerd` on a private socket and database.
 struct BrokerProcess: Sendable {

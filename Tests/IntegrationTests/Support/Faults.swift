@@ -1,5 +1,5 @@
 import Foundation
-import ProcessSupport
+import TestSupport
 
 /// A file system of a few MiB in memory, in a mount namespace of the broker's own, so that nothing of it is left
 /// behind however the test ends.

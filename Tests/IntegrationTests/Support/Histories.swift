@@ -2,7 +2,7 @@ import Foundation
 import HistorySupport
 import JobBrokerClient
 import JobModel
-import ProcessSupport
+import TestSupport
 
 /// The broker of a campaign of histories: killed and started again while it is used.
 actor HistorySite {

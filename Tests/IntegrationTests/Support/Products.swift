@@ -17,18 +17,3 @@ enum Products {
   static let jobbrokerd = directory.appendingPathComponent("jobbrokerd").path
   static let jobctl = directory.appendingPathComponent("jobctl").path
 }
-
-/// A private directory with a short path (a socket's may have 107 bytes, unix(7)), removed when the test is over.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() {
-    var template = Array("/tmp/jb-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { fatalError("mkdtemp: \(String(cString: strerror(errno)))") }
-    path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { path + "/" + name }
-}

@@ -1,6 +1,6 @@
 import Foundation
 import JobBrokerClient
-import ProcessSupport
+import TestSupport
 
 /// A place for a broker in the sandbox of packaging/systemd/jobbroker.service, put up by scripts/confined.py, for
 /// systemd runs on no machine that tests run on.
