@@ -47,6 +47,19 @@ extension ContractCheck {
       try store.equal(try await reap(), [held[4].id], "the rest")
       try store.equal(try await reap(), [], "nothing is left")
     },
+    ContractCheck("prune: deletes jobs whose results together are larger than any answer") { store in
+      let result = #"{"x":"\#(String(repeating: "x", count: Limits.payload - 100))"}"#
+      for _ in 0..<32 {
+        let job = try await store.create()
+        try await store.store.complete(job.id, result: result)
+      }
+      store.clock.advance(.seconds(10))
+      let command = JobCommand.prune(before: store.clock.now, status: nil, type: nil, limit: 100)
+      guard case .pruned(let jobs) = try await store.store.commit(command) else {
+        throw store.violation("not pruned")
+      }
+      try store.equal(jobs.count, 32, "pruned")
+    },
     ContractCheck("prune: deletes old finished jobs, the oldest of a status first") { store in
       var ids: [JobID] = []
       for number in 0..<4 {

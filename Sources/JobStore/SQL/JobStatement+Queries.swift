@@ -90,7 +90,7 @@ extension JobStatement {
 
   /// Jobs of the status `?1`, of the type `?2` if it is not NULL, the oldest first.
   static let oldestSQL = """
-    SELECT \(JobColumns.brief) FROM jobs WHERE status = ?1 AND (?2 IS NULL OR type = ?2) ORDER BY seq
+    SELECT \(JobColumns.outline) FROM jobs WHERE status = ?1 AND (?2 IS NULL OR type = ?2) ORDER BY seq
     """
 
   /// At most `?2` processing jobs, of the type `?1` if it is not NULL.

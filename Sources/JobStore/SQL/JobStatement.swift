@@ -125,6 +125,9 @@ public enum JobColumns {
     not_before, unique_key, attempt, worker_name, worker_pid, worker_uid, lease_expires_at, created_at, \
     updated_at, started_at, finished_at, result
     """
+  /// As `brief`, without the result: what is left to tell of a job that is deleted (`Job.outline`). Many results at once
+  /// would be more than a server sends.
+  public static let outline = brief.replacing(", result", with: ", NULL")
   /// All.
   public static let whole = brief + ", metadata"
   /// How many columns `brief` names: where what a statement adds to them begins.

@@ -158,5 +158,10 @@ enum LibSQLStatement {
   static let deleteChosen = "DELETE FROM jobs WHERE seq IN \(chosen)"
 
   /// The chosen jobs, as far as they are there.
-  static let chosenJobs = "SELECT \(JobColumns.brief) FROM jobs WHERE seq IN \(chosen) ORDER BY seq"
+  static let chosenJobs = chosenJobs(JobColumns.brief)
+  static let chosenOutlines = chosenJobs(JobColumns.outline)
+
+  private static func chosenJobs(_ columns: String) -> String {
+    "SELECT \(columns) FROM jobs WHERE seq IN \(chosen) ORDER BY seq"
+  }
 }

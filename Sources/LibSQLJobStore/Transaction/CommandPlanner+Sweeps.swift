@@ -42,7 +42,7 @@ extension CommandPlanner {
     let changes: [Int]
     let read: Int
 
-    /// The jobs as they were. Of a repeated transaction only the journal remembers them.
+    /// The jobs as they were, in outline. Of a repeated transaction only the journal remembers them.
     func deleted(_ outcome: TransactionOutcome, _ command: Int) throws(JobError) -> [Job] {
       if outcome.isRepeated {
         let gone = Timestamp(milliseconds: 0)
@@ -50,14 +50,14 @@ extension CommandPlanner {
           Job(id: $0.id, type: $0.type, attempt: $0.attempt, createdAt: gone, updatedAt: gone)
         }
       }
-      return try outcome.rows(read).compactMap { Job(row: $0, whole: false)?.outline }
+      return try outcome.rows(read).compactMap { Job(row: $0, whole: false) }
     }
   }
 
   /// Chooses jobs, reads them, deletes them.
   mutating func deleteChosen(_ choice: String, _ values: [SQLValue], _ command: Int) -> DeleteSteps {
     let chosen = transaction.change(choice, transaction.values(values, command: command))
-    let read = transaction.read(LibSQLStatement.chosenJobs, transaction.values([], command: command))
+    let read = transaction.read(LibSQLStatement.chosenOutlines, transaction.values([], command: command))
     let deleted = transaction.change(
       LibSQLStatement.deleteChosen, transaction.values([], command: command), after: [chosen])
     return DeleteSteps(changes: [chosen, deleted], read: read)

@@ -57,7 +57,7 @@ extension CommandRunner {
     for status in status.map({ [$0] }) ?? JobStatus.allCases where status.isFinished && jobs.count < limit {
       try statements(.oldest).forEach([.text(status.rawValue), .text(type)]) { row in
         guard let job = Job(row: row, whole: false), job.createdAt < cutoff else { return false }
-        if let finishedAt = job.finishedAt, finishedAt < cutoff { jobs.append(job.outline) }
+        if let finishedAt = job.finishedAt, finishedAt < cutoff { jobs.append(job) }
         return jobs.count < limit
       }
     }
