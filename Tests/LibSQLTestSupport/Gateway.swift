@@ -70,9 +70,10 @@ public final class Gateway: Sendable {
   /// Its address, without TLS.
   public var url: String { "http://127.0.0.1:\(port)" }
 
-  fileprivate func stop() async throws {
-    try await channel.close()
-    try await client.shutdown()
+  /// Ends it as far as it can be: what a test has to say must not be lost to this.
+  fileprivate func stop() async {
+    try? await channel.close()
+    try? await client.shutdown()
   }
 }
 
@@ -84,7 +85,7 @@ public func withGateway(
   let gateway = try await Gateway.start(before: target, tls: tls, plan: plan)
   let outcome: Result<Void, any Error>
   do { outcome = .success(try await body(gateway)) } catch { outcome = .failure(error) }
-  try await gateway.stop()
+  await gateway.stop()
   try outcome.get()
 }
 
