@@ -17,7 +17,7 @@ struct WatchTable {
 
   private var watches: [RequestKey: Watch] = [:]
   private var byID: [JobID: Set<RequestKey>] = [:]
-  private var byType: [String: Set<RequestKey>] = [:]
+  private var byType: [TypeName: Set<RequestKey>] = [:]
   private var ofAll: Set<RequestKey> = []
   private let backlogLimit: Int
   private let sizeLimit: Int
@@ -47,7 +47,7 @@ struct WatchTable {
     guard let selection = watches[key]?.selection else { return }
     watches[key]?.isFollowing = true
     for id in selection.ids { byID[id, default: []].insert(key) }
-    for type in selection.types { byType[type, default: []].insert(key) }
+    for type in selection.types { byType[TypeName(type), default: []].insert(key) }
     if selection.ids.isEmpty && selection.types.isEmpty { ofAll.insert(key) }
   }
 
@@ -61,7 +61,7 @@ struct WatchTable {
       byID[id]?.remove(key)
       if byID[id]?.isEmpty == true { byID[id] = nil }
     }
-    for type in watch.selection.types {
+    for type in watch.selection.types.map({ TypeName($0) }) {
       byType[type]?.remove(key)
       if byType[type]?.isEmpty == true { byType[type] = nil }
     }
@@ -80,7 +80,7 @@ struct WatchTable {
   ) -> [RequestKey] {
     if watches.isEmpty { return [] }
     var told: [RequestKey] = []
-    for key in ofAll.union(byType[type] ?? []).union(byID[id] ?? []) {
+    for key in ofAll.union(byType[TypeName(type)] ?? []).union(byID[id] ?? []) {
       if hasRoom(key.connection) { told.append(key) } else { keep(event, of: id, for: key) }
     }
     return told

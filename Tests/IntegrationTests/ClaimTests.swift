@@ -24,6 +24,42 @@ import Testing
     }
   }
 
+  @Test func claimsOfJobsWithLongErrorsAreAnsweredAndSoIsTheirCreateOnceMore() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let new = (0..<100).map { _ in NewJob(type: "t", maxRetries: 9) }
+      _ = try await client.create(new)
+      let error = String(repeating: "x", count: Limits.error)
+      for job in try await client.claim(ClaimRequest(maxJobs: 100)) {
+        _ = try await client.fail(job.id, error: error, retryable: true, attempt: job.attempt)
+      }
+      let again = try await client.create(new)
+      #expect(again.map(\.job.id) == new.map(\.id) && !again.contains(where: \.created))
+      var claimed: [JobID] = []
+      while claimed.count < 100 {
+        let jobs = try await client.claim(ClaimRequest(maxJobs: 100, wait: .seconds(60)))
+        #expect(jobs.allSatisfy { $0.attempt == 2 && $0.error == error })
+        claimed += jobs.map(\.id)
+      }
+      #expect(Set(claimed) == Set(new.map(\.id)))
+    }
+  }
+
+  @Test func aJobThatDidNotFitIntoAClaimGoesToTheNextThatWaits() async throws {
+    try await withBroker { broker in
+      let (first, second) = (try await broker.client(name: "first"), try await broker.client(name: "second"))
+      async let many = first.claim(ClaimRequest(maxJobs: 10, wait: .seconds(60)))
+      try await until(first.stats) { $0.waitingClaims == 1 }
+      async let one = second.claim(ClaimRequest(wait: .seconds(60)))
+      try await until(second.stats) { $0.waitingClaims == 2 }
+      let metadata = #"{"x":"\#(String(repeating: "x", count: 300_000))"}"#
+      let made = try await broker.client().create([
+        NewJob(type: "t", metadata: metadata), NewJob(type: "t", metadata: metadata),
+      ])
+      #expect(try await many.map(\.id) + one.map(\.id) == made.map(\.job.id))
+    }
+  }
+
   @Test func aRepeatedCompletionIsAnsweredAsTheFirstTime() async throws {
     try await withBroker { broker in
       let client = try await broker.client()
