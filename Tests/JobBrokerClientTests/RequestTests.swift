@@ -1,5 +1,7 @@
-import JobBrokerClient
+import JobModel
 import Testing
+
+@testable import JobBrokerClient
 
 @Suite(.timeLimit(.minutes(1))) struct RequestTests {
   @Test func everyCallerGetsItsOwnReplyWhateverTheOrder() async throws {
@@ -110,6 +112,29 @@ import Testing
     }
     for await notice in notices { #expect(notice.claim == early) }
     for await notice in client.revocations(of: late) { #expect(notice.claim == late) }
+  }
+
+  @Test func aRevocationThatComesBeforeItsHolderListensIsHeardUntilTheClaimIsDropped() async throws {
+    let (_, connection, client) = try await connected()
+    /// Whatever was sent to the client before has arrived.
+    func settle() async throws {
+      async let ping: Void = client.ping()
+      connection.reply(to: try await connection.next().id, .pong)
+      try await ping
+    }
+    let token = ClaimToken(id: .timeOrdered(), attempt: 1)
+    let claim = client.hold(token, lease: .seconds(600))
+    let notice = Revocation(claim: token, status: .cancelled, reason: "cancelled")
+    connection.reply(to: 0, .revoked(notice))
+    try await settle()
+    #expect(claim.isOver)
+    var heard: [Revocation] = []
+    for await revocation in client.revocations(of: token) { heard.append(revocation) }
+    #expect(heard == [notice])
+    client.drop(claim)
+    let later = client.hold(token, lease: .seconds(600))
+    try await settle()
+    #expect(!later.isOver, "the notice is kept for nobody")
   }
 
   @Test func revocationsEndWithTheClient() async throws {
