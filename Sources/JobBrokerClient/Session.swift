@@ -89,7 +89,7 @@ final class Session {
       if goesFirst { line.prepend(id) } else { line.append(id) }
       return
     }
-    send(id, request)
+    send(id, request, as: operation)
   }
 
   /// The caller of a request has gone, or has waited too long.
@@ -111,20 +111,21 @@ final class Session {
   func sendLine() {
     guard case .ready = state else { return }
     while inFlight < maxInFlight, let id = line.popFirst() {
-      if let request = pending[id], request.stage == .queued { send(id, request) }
+      if let request = pending[id], request.stage == .queued {
+        send(id, request, as: request.operationAfterLine)
+      }
     }
   }
 
-  private func send(_ id: UInt64, _ request: PendingRequest) {
+  private func send(_ id: UInt64, _ request: PendingRequest, as operation: JobModel.Operation) {
     do {
-      try transmit(id, request.operationToSend)
+      try transmit(id, operation)
     } catch {
       pending[id] = nil
       return request.resolve(with: .error(error))
     }
     var request = request
     request.stage = .sent
-    request.wasSentBefore = true
     pending[id] = request
     inFlight += 1
   }

@@ -52,6 +52,28 @@ import Testing
     for call in calls { try await call.value }
   }
 
+  @Test func aClaimThatStoodInLineWaitsOnlyForTheRestOfItsTime() async throws {
+    let (_, connection, client) = try await connected(maxInFlight: 1)
+    // On the client's loop, so that the claim is in line before the ping is written.
+    let calls = Task(executorPreference: client.taskExecutor) {
+      async let ping: Void = client.ping()
+      async let claimed = client.claim(ClaimRequest(wait: .seconds(60)))
+      try await ping
+      return try await claimed
+    }
+    let ping = try await connection.next()
+    #expect(ping.operation == .ping)
+    connection.reply(to: ping.id, .pong)
+    let (id, operation) = try await connection.next()
+    guard case .claim(let claim) = operation else {
+      Issue.record("\(operation)")
+      return
+    }
+    #expect(claim.wait < .seconds(60) && claim.wait > .zero)
+    connection.reply(to: id, .claimed([]))
+    #expect(try await calls.value == [])
+  }
+
   @Test func repliesMayArriveByteByByte() async throws {
     let (_, connection, client) = try await connected()
     let job = someJob()
