@@ -110,4 +110,21 @@ import Testing
       return
     }
   }
+
+  @Test func anInterruptionHasRoomInAFullBuffer() async {
+    let buffer = WatchBuffer(capacity: 2)
+    let event = WatchEvent.deleted(.timeOrdered())
+    #expect(buffer.append(event))
+    #expect(buffer.append(event))
+    buffer.interrupt()
+    for expected in [event, event, .interrupted] {
+      guard case .event(expected) = await buffer.read() else {
+        Issue.record("not \(expected)")
+        return
+      }
+    }
+    // What begins the watch anew finds an empty buffer.
+    #expect(buffer.append(event))
+    #expect(buffer.append(event))
+  }
 }
