@@ -42,6 +42,9 @@ final class Session {
   var inFlight = 0
   var maxInFlight = Limits.inFlight
   var watches: [UInt64: WatchState] = [:]
+  /// The highest id of a watch that ended before the broker did. It stands for all of them: ids are not used again, and
+  /// nobody says when the last reply to one has come.
+  var lastEndedWatch: UInt64 = 0
   private(set) lazy var keeper = ClaimKeeper(session: self)
 
   private var outgoing = ByteBuffer()
@@ -187,10 +190,11 @@ final class Session {
   private func receiveUnasked(_ response: Response, from handler: ConnectionHandler) {
     if watches[response.id] != nil { return receiveForWatch(response, from: handler) }
     switch response.reply {
-    // Of a watch that ended a moment ago.
-    case .event, .snapshot: break
     case .revoked(let revocation): keeper.revoke(revocation)
     case .error(let error) where response.id == 0: parting = error
+    // Of a watch that ended a moment ago; the broker may refuse it even after it has answered the unwatch.
+    case .event, .snapshot: break
+    case .error where response.id <= lastEndedWatch: break
     default: violated(by: handler, "it answers request \(response.id), which nobody made.")
     }
   }
