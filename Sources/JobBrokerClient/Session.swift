@@ -216,7 +216,8 @@ final class Session {
   /// Jobs came for a claim whose caller has gone.
   private func giveBack(_ jobs: [Job]) {
     for job in jobs {
-      submit(shared.newID(), .release(job.id, attempt: job.attempt, delay: .zero), for: .nobody)
+      // Not for nobody, whose requests end with their connection.
+      submit(shared.newID(), .release(job.id, attempt: job.attempt, delay: .zero), for: .action { _ in })
     }
   }
 

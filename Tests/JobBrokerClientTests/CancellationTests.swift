@@ -1,5 +1,7 @@
-import JobBrokerClient
+import JobModel
 import Testing
+
+@testable import JobBrokerClient
 
 @Suite(.timeLimit(.minutes(1))) struct CancellationTests {
   @Test func aWaitingClaimIsWithdrawnWithItsTaskAndItsLateJobsGoBack() async throws {
@@ -18,6 +20,25 @@ import Testing
     for job in jobs {
       #expect(try await connection.next().operation == .release(job.id, attempt: job.attempt, delay: .zero))
     }
+  }
+
+  @Test func whatIsGivenBackWhenTheConnectionIsLostIsGivenBackOnTheNext() async throws {
+    let (broker, connection, client) = try await connected()
+    let claim = Task {
+      await failure { () throws(JobError) in try await client.claim(ClaimRequest(wait: .seconds(60))) }
+    }
+    let id = try await connection.next().id
+    claim.cancel()
+    #expect(await claim.value?.code == .unavailable)
+    #expect(try await connection.next().operation == .withdraw(id: id))
+    let job = someJob(attempt: 3)
+    connection.reply(to: id, .claimed([job]))
+    let release = JobModel.Operation.release(job.id, attempt: 3, delay: .zero)
+    #expect(try await connection.next().operation == release)
+    try await connection.close()
+    let next = try await broker.welcome()
+    #expect(try await next.next().operation == release)
+    await client.close()
   }
 
   @Test func aCallOfACancelledTaskEndsAtOnce() async throws {
