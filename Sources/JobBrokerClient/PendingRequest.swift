@@ -25,7 +25,7 @@ struct PendingRequest {
   /// The session's tick on which the request has waited too long.
   let expiry: UInt64
   /// Whether it is sent again when its connection is lost.
-  let isRepeated: Bool
+  var isRepeated: Bool
   /// When a waiting claim has waited long enough.
   let waitEnds: NIODeadline?
   var stage = Stage.queued

@@ -20,6 +20,9 @@ final class Session {
 
   /// A request waits this many ticks, so that one timer serves them all.
   private static let ticksPerTimeout: UInt64 = 16
+  /// How long a caller who is about to end waits for a reply. What was sent is carried out all the same, and the jobs
+  /// of a claim that the broker has not answered when the client is closed go back at once.
+  private static let lastPatience: Duration = .seconds(2)
 
   let configuration: JobBrokerClient.Configuration
   let eventLoop: any EventLoop
@@ -99,15 +102,32 @@ final class Session {
   func abandon(_ id: UInt64, _ reason: String) {
     guard let request = pending[id], !request.isAbandoned else { return }
     if request.stage == .sent {
-      pending[id]?.recipient = .nobody
       // So that no job is taken for nobody; one that is on its way already is given back when it comes.
-      if request.waitEnds != nil {
-        submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
-      }
+      withdraw(id)
+      pending[id]?.recipient = .nobody
     } else {
       pending[id] = nil
     }
     request.resolve(with: .error(request.interruption(reason)))
+  }
+
+  /// The caller of a request is about to end: his claim waits no longer, and he not long for any reply.
+  func hasten(_ id: UInt64) {
+    guard let request = pending[id] else { return }
+    if case .claim = request.operation, request.stage != .sent {
+      pending[id] = nil
+      return request.resolve(with: .claimed([]))
+    }
+    withdraw(id)
+    after(Self.lastPatience) { self.abandon(id, "No reply came within \(Self.lastPatience).") }
+  }
+
+  /// Ends the wait of a claim that was sent: it is answered at once.
+  private func withdraw(_ id: UInt64) {
+    guard let request = pending[id], request.waitEnds != nil, request.isRepeated else { return }
+    // Sent again, it would wait again.
+    pending[id]?.isRepeated = false
+    submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
   }
 
   /// Sends what is in line, as far as the broker's limit on requests in flight allows.
@@ -171,7 +191,7 @@ final class Session {
     }
     inFlight -= 1
     if case .error(let error) = response.reply {
-      if error.code == .unavailable, configuration.reconnects, !request.isAbandoned,
+      if error.code == .unavailable, configuration.reconnects, request.isRepeated, !request.isAbandoned,
         case .claim = request.operation
       {
         park(response.id, request)
