@@ -2,6 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol
+import Synchronization
 import Testing
 
 /// Who holds a job, and for how long.
@@ -91,6 +92,37 @@ import Testing
         return
       }
       #expect(error.code == .staleClaim)
+    }
+  }
+
+  @Test func aHandlerIsToldOfACancellationHoweverSoonItComes() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let started = Atomic(0)
+      let ended = Atomic(0)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        let worker = Worker(client: try await broker.client(name: "worker"), concurrency: 8) { _ in
+          started.add(1, ordering: .relaxed)
+          defer { ended.add(1, ordering: .relaxed) }
+          // For ever, but for a cancellation.
+          for await _ in AsyncStream<Void>.makeStream().stream {}
+          return nil
+        }
+        group.addTask { try await worker.run() }
+        for _ in 0..<150 {
+          let job = NewJob(type: "t")
+          // On the client's loop, so that both go out in one write and in this order.
+          try await Task(executorPreference: client.taskExecutor) {
+            async let created = client.create(job)
+            async let cancelled = client.cancel(job.id)
+            _ = try await (created, cancelled)
+          }.value
+        }
+        try await until({ try await client.stats().waitingClaims }) { count in
+          count > 0 && started.load(ordering: .relaxed) == ended.load(ordering: .relaxed)
+        }
+        group.cancelAll()
+      }
     }
   }
 
