@@ -18,6 +18,7 @@ from working import finished, running, staged, worker_of
 
 from jobbroker import Client, Job, JobContext, JobStatus, Worker
 from jobbroker._proto import jobbroker_pb2 as pb
+from jobbroker._worker import engine
 
 
 def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, client: Client) -> None:
@@ -151,6 +152,50 @@ def test_a_worker_waits_for_a_broker_and_stops_without_one(broker: Broker) -> No
     worker.handler("a")(lambda context: None)
     with running(worker):
         pass
+
+
+@pytest.mark.parametrize("ends", ["by itself", "when told to"])
+def test_a_worker_that_is_cut_short_does_not_wait_for_a_broker_that_is_away(
+    broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    monkeypatch.setattr(engine, "_LAST_WORD", 0.05)
+    worker, go = worker_of(broker), threading.Event()
+
+    @worker.handler("a")
+    def handler(context: JobContext) -> None:
+        context.report(stage="waiting")
+        (go if ends == "by itself" else context.cancelled).wait()
+
+    with running(worker):
+        staged(client, client.create("a").job, "waiting")
+        broker.kill()
+        go.set()
+        worker.stop()
+
+
+def test_a_worker_that_is_cut_short_tells_a_broker_that_comes_back(
+    broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LAST_WORD", 600)
+    worker, told = worker_of(broker), threading.Event()
+
+    @worker.handler("a")
+    def handler(context: JobContext) -> None:
+        context.report(stage="waiting")
+        context.cancelled.wait()
+        told.set()
+        context.raise_if_cancelled()
+
+    with running(worker):
+        job = client.create("a").job
+        staged(client, job, "waiting")
+        broker.kill()
+        worker.stop()
+        worker.stop()
+        assert told.wait(30)
+        broker.start()
+    left = client.get(job.id)
+    assert left is not None and [entry.cause for entry in left.history] == ["released"]
 
 
 def test_a_worker_leaves_nothing_behind(broker: Broker, client: Client) -> None:
