@@ -40,9 +40,9 @@ def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, cl
     assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
 
 
-def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(folder: str) -> None:
+def test_a_stopped_worker_gives_back_each_job_that_comes_while_its_claim_is_withdrawn(folder: str) -> None:
     with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
-        worker = Worker(broker.socket_path)
+        worker = Worker(broker.socket_path, concurrency=2)
         worker.handler()(lambda context: pytest.fail("it takes no new jobs"))
         run = threads.submit(worker.run)
         connection = broker.welcome()
@@ -50,12 +50,14 @@ def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(fol
         worker.stop()
         withdrawal = connection.next("withdraw")
         assert withdrawal.withdraw.claim_id == claim.id
-        connection.reply(claim, claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "status": pb.PROCESSING}, attempt=2)]))
+        jobs = [pb.Job(**{**JOB, "id": bytes([n] * 16), "status": pb.PROCESSING}, attempt=2) for n in range(2)]
+        connection.reply(claim, claimed=pb.Claimed(jobs=jobs))
         connection.reply(withdrawal, done=pb.Done())
-        release = connection.next("release")
-        assert (release.release.id, release.release.attempt) == (JOB["id"], 2)
-        assert not run.done()
-        connection.reply(release, job=pb.Job(**JOB, attempt=2))
+        for job in jobs:
+            release = connection.next("release")
+            assert (release.release.id, release.release.attempt) == (job.id, 2)
+            assert not run.done()
+            connection.reply(release, error=pb.Error(code=pb.STALE_CLAIM, message="it is another's"))
         run.result()
         connection.close()
 

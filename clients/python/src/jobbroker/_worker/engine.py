@@ -148,8 +148,8 @@ class Engine:
         if not claim.done():
             claim.cancel()
         with contextlib.suppress(JobBrokerError, asyncio.CancelledError):
-            for job in await claim:
-                await self._client.release(job.id, attempt=job.attempt)
+            releases = [self._client.release(job.id, attempt=job.attempt) for job in await claim]
+            await asyncio.gather(*releases, return_exceptions=True)
         return ()
 
     async def _unless(self, event: asyncio.Event, work: Awaitable[T], patience: float = 0.0) -> T | None:
