@@ -22,6 +22,8 @@ from jobbroker import (
     RetryableFailure,
     Worker,
 )
+from jobbroker._worker import runners
+from jobbroker._worker.ending import Ending
 
 # ---------------------------------------------------------------------------------------------- kinds of handlers
 
@@ -93,6 +95,11 @@ def fail(error: Exception) -> Any:
     return handler
 
 
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("it has no text")
+
+
 @pytest.mark.parametrize(
     ("handler", "error", "attempts"),
     [
@@ -100,6 +107,7 @@ def fail(error: Exception) -> Any:
         (fail(RetryableFailure("busy")), "busy", 2),
         (fail(KeyError("url")), "KeyError: 'url'", 2),
         (fail(ValueError("é" * 20_000)), "ValueError: " + "é" * 8186, 2),
+        (fail(Unprintable()), "Unprintable", 2),
         (lambda context: {"a": object()}, "no JSON object", 1),
         (lambda context: [1], "no JSON object", 1),
         (lambda context: {"a": "b" * 400_000}, "the handler's result was refused", 1),
@@ -114,6 +122,34 @@ def test_what_a_handler_raises_says_how_its_job_fails(
         job = finished(client, client.create("a").job)
     assert job.status is JobStatus.FAILED and error in (job.error or "")
     assert job.attempt == attempts
+
+
+def test_a_coroutine_fails_its_job_even_with_an_exception_that_has_no_text(broker: Broker, client: Client) -> None:
+    worker = worker_of(broker)
+
+    @worker.handler("a")
+    async def handler(context: JobContext) -> None:
+        raise Unprintable
+
+    with running(worker):
+        job = finished(client, client.create("a", max_retries=0).job)
+    assert job.status is JobStatus.FAILED and "Unprintable" in (job.error or "")
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+def test_a_run_that_breaks_fails_its_job(
+    broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def broken(error: BaseException) -> Ending:
+        raise OSError("it broke")
+
+    monkeypatch.setattr(runners, "ending_of_result", broken)
+    monkeypatch.setattr(runners, "ending_of_exception", broken)
+    worker = worker_of(broker)
+    register(worker, kind)
+    with running(worker):
+        job = finished(client, client.create("double", {"n": 1}, max_retries=0).job)
+    assert (job.status, job.error) == (JobStatus.FAILED, "OSError: it broke")
 
 
 @pytest.mark.parametrize(

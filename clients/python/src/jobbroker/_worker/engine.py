@@ -27,7 +27,7 @@ from ..errors import (
     Unsupported,
 )
 from ..models import Job
-from .ending import Done, Ending, Failed
+from .ending import Done, Ending, Failed, ending_of_exception
 from .runners import Runner
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ class Engine:
         runner = self._runners.get(job.type) or self._runners[""]
         with self._client.hold(job, self._lease) as claim:
             context = JobContext(job, lambda report: self._relay(claim, report))
-            run = asyncio.wrap_future(runner.start(context))
+            run = self._loop.create_task(_ending(runner, context))
             over = self._loop.create_task(claim.cancelled.wait())
             cut = self._loop.create_task(self._cutting.wait())
             await _first(run, over, cut)
@@ -237,6 +237,14 @@ class Engine:
             await self._client.fail(job.id, ending.error, retryable=ending.retryable, attempt=job.attempt)
         else:
             await self._client.fail(job.id, "the handler cancelled itself", retryable=True, attempt=job.attempt)
+
+
+async def _ending(runner: Runner, context: JobContext) -> Ending:
+    """Runs a handler. What runs it may break, too."""
+    try:
+        return await asyncio.wrap_future(runner.start(context))
+    except Exception as error:
+        return ending_of_exception(error)
 
 
 async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:

@@ -67,7 +67,16 @@ class CoroutineRunner:
 
     def _begin(self, context: JobContext, ending: Future[Ending]) -> None:
         task = self._loop.create_task(self._run(context))
-        task.add_done_callback(lambda task: ending.set_result(Stopped() if task.cancelled() else task.result()))
+
+        def done(task: asyncio.Task[Ending]) -> None:
+            try:
+                ending.set_result(task.result())
+            except asyncio.CancelledError:
+                ending.set_result(Stopped())
+            except Exception as error:
+                ending.set_exception(error)
+
+        task.add_done_callback(done)
 
         def cancel(_: str) -> None:
             self._loop.call_soon_threadsafe(task.cancel)
