@@ -45,10 +45,12 @@ class AsyncClient(ClientBase):
     _tasks: AsyncSession | None = None
 
     async def connect(self) -> AsyncClient:
-        """Connects and says hello.
+        """Connects and says hello, unless it has.
 
         :raises Unavailable: there is no broker; the message names the socket and how to start one.
         """
+        if not self.is_closed:
+            return self
         loop = asyncio.get_running_loop()
         session = Session(self.options, loop.time)
         self._tasks = tasks = AsyncSession(session)

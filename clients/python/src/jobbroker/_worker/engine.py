@@ -94,17 +94,15 @@ class Engine:
             self._cutting.set()
 
     async def _work(self) -> None:
-        await self._unless(self._stopping, self._client.connect())
-        error: JobBrokerError | None = None
         try:
-            while not self._stopping.is_set():
-                await self._claim()
-        except JobBrokerError as raised:
-            error = raised
-        await self._drain()
-        await self._client.close()
-        if error is not None:
-            raise error
+            await self._unless(self._stopping, self._client.connect())
+            try:
+                while not self._stopping.is_set():
+                    await self._claim()
+            finally:
+                await self._drain()
+        finally:
+            await self._client.close()
 
     # ------------------------------------------------------------------------------------------ claiming
 
