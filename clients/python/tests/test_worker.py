@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable
 from typing import Any
 
 import process_handlers
@@ -60,6 +61,31 @@ def test_each_kind_of_handler_completes_its_jobs(broker: Broker, client: Client,
     assert {(job.stage, job.worker and job.worker.name, job.attempt) for job in done} == {("doubling", "w-1", 1)}
 
 
+class AsyncCallable:
+    async def __call__(self, context: JobContext) -> dict[str, int]:
+        context.report(stage="waiting")
+        while context.metadata["waits"]:
+            await asyncio.sleep(0.001)
+        return {"n": 1}
+
+
+def wrapped(context: JobContext) -> Awaitable[dict[str, int]]:
+    return AsyncCallable()(context)
+
+
+@pytest.mark.parametrize("handler", [AsyncCallable(), wrapped])
+def test_what_a_function_returns_may_be_awaited(broker: Broker, client: Client, handler: Any) -> None:
+    worker = worker_of(broker)
+    worker.handler("a")(handler)
+    with running(worker):
+        assert finished(client, client.create("a", {"waits": False}).job).result == {"n": 1}
+        job = client.create("a", {"waits": True}).job
+        staged(client, job, "waiting")
+        client.cancel(job.id)
+        # It was cancelled, for the worker is free.
+        assert finished(client, client.create("a", {"waits": False}).job).result == {"n": 1}
+
+
 def test_handlers_take_their_types_and_one_the_rest(broker: Broker, client: Client) -> None:
     worker = worker_of(broker)
     worker.handler("a", "b")(lambda context: {"by": "first"})
@@ -79,8 +105,9 @@ def test_what_can_not_work_is_said_when_it_is_written(broker: Broker) -> None:
 
     async def coroutine(context: JobContext) -> None: ...
 
-    with pytest.raises(TypeError, match="plain function"):
-        worker.handler("b", process=True)(coroutine)
+    for handler in (coroutine, AsyncCallable()):
+        with pytest.raises(TypeError, match="plain function"):
+            worker.handler("b", process=True)(handler)
     with pytest.raises(ValueError, match="concurrency"):
         worker_of(broker, concurrency=0)
 
