@@ -96,6 +96,7 @@ def test_refusals_are_the_exceptions_of_their_codes(broker: Broker) -> None:
         lambda client: client.list(status="done"),
         lambda client: client.claim(wait=-1),
         lambda client: client.update(new_job_id(), progress=101),
+        lambda client: client.update(new_job_id(), stage="\udcff"),
     ],
 )
 def test_what_makes_no_sense_is_an_invalid_argument(broker: Broker, wrong: object) -> None:
