@@ -7,9 +7,13 @@
 /* ---------------------------------------------------------------------------------------------------- calls.c */
 
 void jb_calls_append(struct jb_calls *calls, struct jb_call *call);
+void jb_calls_join(struct jb_calls *calls, struct jb_calls others);
 /* Takes a call out; NULL: there is none of that id. */
 struct jb_call *jb_calls_take(struct jb_calls *calls, uint64_t id);
 struct jb_call *jb_calls_find(const struct jb_calls *calls, uint64_t id);
+/* NULL: there is none. */
+struct jb_call *jb_calls_take_first(struct jb_calls *calls);
+/* None of them may be called back before it is in a list of the client's again, where jobbroker_forget looks for it. */
 struct jb_calls jb_calls_take_all(struct jb_calls *calls);
 
 /* Hands an answer over. What the callee does may end the call, which must not be touched afterwards. */

@@ -112,7 +112,7 @@ struct jobbroker_client {
 
   /* Before this moment nothing is due. */
   int64_t wakes;
-  /* Within jobbroker_process: what is sent goes out at its end. */
+  /* Within jobbroker_process or jobbroker_free, where callbacks run: what is sent goes out at its end. */
   bool processing;
   /* Within the notice of a new connection: what is sent goes before the queue. */
   bool renewing;
