@@ -157,7 +157,8 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
   if (timeout_ms >= 0) call->deadline = jb_after(jb_deadline(timeout_ms), wait);
   if (ticket) *ticket = call->id;
   jb_wake_at(client, call->deadline);
-  if (client->renewing && client->in_flight < client->max_in_flight) {
+  /* Watches come after the notice, each once. */
+  if (client->renewing && !jb_is_watch(call) && client->in_flight < client->max_in_flight) {
     jb_call_send(client, call);
   } else {
     jb_calls_append(&client->queue, call);

@@ -147,10 +147,58 @@ static void requests_that_end_with_their_client_end_one_by_one(void) {
   fake_end(&fake);
 }
 
+/* ------------------------------------------------------------------------------------------------ new connections */
+
+struct viewer {
+  jobbroker_client *client;
+  int snapshots, errors;
+};
+
+static void watched(jobbroker_reply *reply, void *context) {
+  struct viewer *viewer = context;
+  viewer->snapshots += jobbroker_reply_event(reply) == JOBBROKER_EVENT_SNAPSHOT;
+  viewer->errors += jobbroker_reply_code(reply) != JOBBROKER_OK;
+  jobbroker_reply_free(reply);
+}
+
+static void watches(const jobbroker_notice *notice, void *context) {
+  struct viewer *viewer = context;
+  if (notice->kind != JOBBROKER_NOTICE_CONNECTED) return;
+  CHECK_CODE(viewer->client, JOBBROKER_OK,
+             jobbroker_send(viewer->client, &watch, LIMIT_MS, watched, viewer, NULL));
+}
+
+/* After one watch comes a ping, not the watch again. */
+static void takes_one_watch(int connection, int number) {
+  (void)number;
+  Jobbroker__Snapshot snapshot = JOBBROKER__SNAPSHOT__INIT;
+  Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
+  fake_welcome(connection, 128);
+  response.id = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_WATCH);
+  response.reply_case = JOBBROKER__RESPONSE__REPLY_SNAPSHOT;
+  response.snapshot = &snapshot;
+  fake_write(connection, &response);
+  fake_pong(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_PING));
+  CHECK(!fake_read(connection));
+}
+
+static void a_watch_that_is_made_on_connecting_is_sent_once(void) {
+  struct fake fake;
+  fake_start(&fake, takes_one_watch);
+  struct viewer viewer = {.client = open_client(fake.socket)};
+  jobbroker_on_notice(viewer.client, watches, &viewer);
+  CHECK_CODE(viewer.client, JOBBROKER_OK, jobbroker_connect(viewer.client, LIMIT_MS));
+  CHECK_CODE(viewer.client, JOBBROKER_OK, jobbroker_ping(viewer.client, LIMIT_MS));
+  CHECK(viewer.snapshots == 1 && viewer.errors == 0);
+  jobbroker_free(viewer.client);
+  fake_end(&fake);
+}
+
 int main(void) {
   RUN(requests_that_wait_too_long_in_line_end_one_by_one);
   RUN(requests_that_are_answered_too_late_end_one_by_one);
   RUN(requests_that_are_lost_with_their_connection_end_one_by_one);
   RUN(requests_that_end_with_their_client_end_one_by_one);
+  RUN(a_watch_that_is_made_on_connecting_is_sent_once);
   return 0;
 }

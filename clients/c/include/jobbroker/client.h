@@ -105,7 +105,7 @@ JOBBROKER_API jobbroker_code jobbroker_wait(jobbroker_client *client, int timeou
 
 /* What happens without having been asked for. */
 typedef enum jobbroker_notice_kind {
-  /* The broker said welcome. Heartbeat every job you hold, now: requests sent from this notice go first. */
+  /* The broker said welcome. Heartbeat every job you hold, now: requests sent from this notice go first, watches aside. */
   JOBBROKER_NOTICE_CONNECTED = 1,
   /* The connection was lost; `reason` says why. */
   JOBBROKER_NOTICE_DISCONNECTED,
