@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 JOBBROKERD=$(realpath "$JOBBROKERD")
 export JOBBROKERD
 
-readonly tests=(parts operations callbacks reconnect loop withdraw worker memory)
+readonly tests=(parts operations callbacks claims reconnect loop withdraw worker memory)
 readonly sanitize="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all"
 
 say() { printf '== %s\n' "$*"; }

@@ -77,3 +77,5 @@ bool jb_is_watch(const struct jb_call *call) {
 bool jb_is_claim(const struct jb_call *call) {
   return call->operation == JOBBROKER__REQUEST__OPERATION_CLAIM;
 }
+
+bool jb_waits(const struct jb_call *call) { return call->wait_ends != JB_NEVER; }

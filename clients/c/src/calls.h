@@ -24,6 +24,8 @@ void jb_call_resolve(struct jb_call *call, jobbroker_reply *reply);
 void jb_call_forget(struct jb_call *call);
 bool jb_is_watch(const struct jb_call *call);
 bool jb_is_claim(const struct jb_call *call);
+/* Whether it is a claim that waits for a job. */
+bool jb_waits(const struct jb_call *call);
 
 /* -------------------------------------------------------------------------------------------------- sending.c */
 

@@ -33,7 +33,7 @@ static void tell_watches(jobbroker_client *client) {
 
 void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, bool repeats) {
   struct jb_calls sent = jb_calls_take_all(&client->sent), queue = jb_calls_take_all(&client->queue);
-  client->in_flight = 0;
+  client->in_flight = client->waiting = 0;
   for (struct jb_call *call = sent.first, *next; call; call = next) {
     next = call->next;
     bool again = repeats && call->repeatable && !call->forgotten && !call->withdrawn;

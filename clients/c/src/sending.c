@@ -10,6 +10,9 @@
 /* What the message of most requests takes, and what it takes written. */
 enum { JB_MESSAGE_MEMORY = 512, JB_MESSAGE_SIZE = 1024 };
 
+/* Claims may wait long, so they leave some places among the requests in flight to others. */
+enum { JB_PLACES_FOR_OTHERS = 16 };
+
 /* The broker counts no wait beyond ten years, and neither do we. */
 #define JB_LONGEST_WAIT_MS UINT64_C(315360000000)
 
@@ -47,22 +50,29 @@ static bool shorten_wait(struct jb_call *call) {
 }
 
 bool jb_call_send(jobbroker_client *client, struct jb_call *call) {
-  bool shortened = call->wait_ends == JB_NEVER || !call->sent || shorten_wait(call);
+  bool shortened = !jb_waits(call) || !call->sent || shorten_wait(call);
   if (jb_is_watch(call)) {
     jb_calls_append(&client->watches, call);
   } else {
     jb_calls_append(&client->sent, call);
     client->in_flight++;
+    client->waiting += jb_waits(call);
   }
   call->sent = true;
   return shortened ? jb_transmit(client, call->body, call->size) : no_memory(client);
+}
+
+static bool has_place(const jobbroker_client *client, const struct jb_call *call) {
+  uint32_t limit = client->max_in_flight, half = limit / 2;
+  uint32_t kept = half < JB_PLACES_FOR_OTHERS ? half : JB_PLACES_FOR_OTHERS;
+  return client->in_flight < limit && (!jb_waits(call) || client->waiting < limit - kept);
 }
 
 /* The first call in line that may go now, taken out. */
 static struct jb_call *next_in_line(jobbroker_client *client) {
   if (client->state != JB_READY || client->in_flight >= client->max_in_flight) return NULL;
   struct jb_call *call = client->queue.first;
-  while (call && call->rests_until) call = call->next;
+  while (call && (call->rests_until || !has_place(client, call))) call = call->next;
   return call ? jb_calls_take(&client->queue, call->id) : NULL;
 }
 
@@ -158,7 +168,7 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
   if (ticket) *ticket = call->id;
   jb_wake_at(client, call->deadline);
   /* Watches come after the notice, each once. */
-  if (client->renewing && !jb_is_watch(call) && client->in_flight < client->max_in_flight) {
+  if (client->renewing && !jb_is_watch(call) && has_place(client, call)) {
     jb_call_send(client, call);
   } else {
     jb_calls_append(&client->queue, call);
@@ -182,7 +192,7 @@ static void take_back(jobbroker_client *client, Jobbroker__Request *make(struct 
 void jb_unwatch(jobbroker_client *client, uint64_t id) { take_back(client, jb_message_unwatch, id); }
 
 void jb_withdraw(jobbroker_client *client, struct jb_call *call) {
-  if (call->withdrawn || call->wait_ends == JB_NEVER) return;
+  if (call->withdrawn || !jb_waits(call)) return;
   call->withdrawn = true;
   take_back(client, jb_message_withdraw, call->id);
 }

@@ -64,9 +64,10 @@ typedef void jobbroker_callback(jobbroker_reply *reply, void *context);
  * The answer comes to `callback` (NULL: nobody wants it) exactly once; of a watch again and again, until it is called
  * with an error, or jobbroker_forget.
  *
- * A request waits for a connection and for a place among those in flight. If its connection is lost and sending it
- * again is safe, it is sent again: create, claim, cancel, pause, resume, whatever only reads, and every change that has
- * an `attempt`. Otherwise it ends with UNKNOWN_OUTCOME.
+ * A request waits for a connection and for a place among those in flight, 128 with most brokers; claims that wait take
+ * all but 16 of them at most, so that they hold up nothing else. If its connection is lost and sending it again is safe,
+ * it is sent again: create, claim, cancel, pause, resume, whatever only reads, and every change that has an `attempt`.
+ * Otherwise it ends with UNKNOWN_OUTCOME.
  *
  * timeout_ms  how long to wait for the answer; of a claim, on top of its wait_ms; of a watch, for its first answer.
  *             Then the request ends with UNAVAILABLE or UNKNOWN_OUTCOME.

@@ -1,0 +1,111 @@
+/* Claims that wait: how many at a time, and how long. */
+#include "broker.h"
+#include "fake.h"
+#include "test.h"
+
+static struct broker broker;
+
+static const jobbroker_request claim = {.operation = JOBBROKER_CLAIM, .claim = {.wait_ms = LIMIT_MS}},
+                               ping = {.operation = JOBBROKER_PING};
+
+/* ------------------------------------------------------------------------------------------------------ how many */
+
+static void count(jobbroker_reply *reply, void *context) {
+  ++*(int *)context;
+  jobbroker_reply_free(reply);
+}
+
+static void claims_that_wait_hold_up_nothing_else(void) {
+  enum { CLAIMS = 200 };
+  jobbroker_client *client = open_client(broker.socket);
+  uint64_t tickets[CLAIMS];
+  int answers = 0;
+  for (int i = 0; i < CLAIMS; i++) {
+    CHECK_CODE(client, JOBBROKER_OK, jobbroker_send(client, &claim, LIMIT_MS, count, &answers, &tickets[i]));
+  }
+  CHECK_CODE(client, JOBBROKER_OK, jobbroker_ping(client, LIMIT_MS));
+  CHECK(answers == 0);
+  for (int i = 0; i < CLAIMS; i++) jobbroker_withdraw(client, tickets[i]);
+  while (answers < CLAIMS) jobbroker_wait(client, JOBBROKER_FOREVER);
+  jobbroker_free(client);
+}
+
+/* Three claims and a ping. */
+struct sent {
+  jobbroker_client *client;
+  jobbroker_reply *replies[4];
+};
+
+static void send_all(struct sent *sent) {
+  for (int i = 0; i < 4; i++) {
+    CHECK_CODE(sent->client, JOBBROKER_OK,
+               jobbroker_send(sent->client, i < 3 ? &claim : &ping, LIMIT_MS, keep_reply, &sent->replies[i], NULL));
+  }
+}
+
+static void sends_all(const jobbroker_notice *notice, void *context) {
+  if (notice->kind == JOBBROKER_NOTICE_CONNECTED) send_all(context);
+}
+
+static void end_all(struct sent *sent) {
+  for (int i = 0; i < 4; i++) {
+    await_reply(sent->client, &sent->replies[i]);
+    CHECK(jobbroker_reply_code(sent->replies[i]) == JOBBROKER_OK);
+    jobbroker_reply_free(sent->replies[i]);
+  }
+  jobbroker_free(sent->client);
+}
+
+/* Allows two requests in flight: one claim, and one place is left. */
+static void allows_two(int connection, int number) {
+  (void)number;
+  fake_welcome(connection, 2);
+  uint64_t first = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM);
+  fake_pong(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_PING));
+  fake_claimed(connection, first, false);
+  for (int i = 0; i < 2; i++) {
+    fake_claimed(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM), false);
+  }
+  CHECK(!fake_read(connection));
+}
+
+static void claims_that_wait_leave_places_to_other_requests(void) {
+  struct fake fake;
+  fake_start(&fake, allows_two);
+  struct sent sent = {.client = open_client(fake.socket)};
+  send_all(&sent);
+  end_all(&sent);
+  sent = (struct sent){.client = open_client(fake.socket)};
+  jobbroker_on_notice(sent.client, sends_all, &sent);
+  CHECK_CODE(sent.client, JOBBROKER_OK, jobbroker_connect(sent.client, LIMIT_MS));
+  end_all(&sent);
+  fake_end(&fake);
+}
+
+static void allows_one(int connection, int number) {
+  (void)number;
+  fake_welcome(connection, 1);
+  for (int i = 0; i < 3; i++) {
+    fake_claimed(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM), false);
+  }
+  fake_pong(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_PING));
+  CHECK(!fake_read(connection));
+}
+
+static void a_claim_has_a_place_where_there_is_only_one(void) {
+  struct fake fake;
+  fake_start(&fake, allows_one);
+  struct sent sent = {.client = open_client(fake.socket)};
+  send_all(&sent);
+  end_all(&sent);
+  fake_end(&fake);
+}
+
+int main(void) {
+  broker_start(&broker);
+  RUN(claims_that_wait_hold_up_nothing_else);
+  broker_end(&broker);
+  RUN(claims_that_wait_leave_places_to_other_requests);
+  RUN(a_claim_has_a_place_where_there_is_only_one);
+  return 0;
+}
