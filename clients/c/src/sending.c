@@ -32,10 +32,12 @@ bool jb_transmit(jobbroker_client *client, const uint8_t *body, size_t size) {
   return true;
 }
 
-/* A claim that is sent again waits only for what is left of its time: a smaller number, for which there is room. */
+/* A claim waits only for what is left of its time, whatever it spent in line or was sent for before: a smaller number, for
+ * which there is room. One that can't be read is left to the broker to refuse. False: no memory. */
 static bool shorten_wait(struct jb_call *call) {
+  alignas(max_align_t) char memory[JB_MESSAGE_MEMORY] = {0};
   struct jb_arena arena;
-  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
+  jb_arena_init(&arena, memory, sizeof memory, SIZE_MAX);
   struct jb_wire_report report;
   Jobbroker__Request *message =
       (Jobbroker__Request *)jb_wire_read(call->body, call->size, &jobbroker__request__descriptor, &arena, &report);
@@ -46,11 +48,11 @@ static bool shorten_wait(struct jb_call *call) {
     call->size = jb_request_write(message, call->body + size, size);
   }
   jb_arena_free(&arena);
-  return message;
+  return report.verdict != JB_WIRE_NO_MEMORY;
 }
 
 bool jb_call_send(jobbroker_client *client, struct jb_call *call) {
-  bool shortened = !jb_waits(call) || !call->sent || shorten_wait(call);
+  bool shortened = !jb_waits(call) || shorten_wait(call);
   if (jb_is_watch(call)) {
     jb_calls_append(&client->watches, call);
   } else {

@@ -101,11 +101,48 @@ static void a_claim_has_a_place_where_there_is_only_one(void) {
   fake_end(&fake);
 }
 
+/* ------------------------------------------------------------------------------------------------------ how long */
+
+/* Has no room for the first connection. Later a claim comes, with less than all its time. */
+static void is_full_at_first(int connection, int number) {
+  if (number == 1) {
+    fake_error(connection, 0, JOBBROKER__ERROR_CODE__RESOURCE_EXHAUSTED);
+    return;
+  }
+  fake_welcome(connection, 128);
+  Jobbroker__Request *request = fake_read(connection);
+  CHECK(request && request->operation_case == JOBBROKER__REQUEST__OPERATION_CLAIM);
+  CHECK(request->claim->wait_ms < LIMIT_MS);
+  fake_claimed(connection, request->id, false);
+  jobbroker__request__free_unpacked(request, NULL);
+  CHECK(!fake_read(connection));
+}
+
+static void the_time_that_a_claim_spends_in_line_counts(void) {
+  struct fake fake;
+  fake_start(&fake, is_full_at_first);
+  jobbroker_client *client = open_client(fake.socket);
+  CHECK_CODE(client, JOBBROKER_OK, jobbroker_claim(client, &claim.claim, LIMIT_MS, NULL));
+  jobbroker_free(client);
+  fake_end(&fake);
+}
+
+static void a_claim_that_can_not_be_read_is_refused_by_the_broker(void) {
+  jobbroker_client *client = open_client(broker.socket);
+  const char *type = "\xFF";
+  jobbroker_claim_options options = {.types = &type, .type_count = 1, .wait_ms = LIMIT_MS};
+  CHECK_CODE(client, JOBBROKER_INVALID_ARGUMENT, jobbroker_claim(client, &options, LIMIT_MS, NULL));
+  CHECK_CONTAINS(jobbroker_error(client), "claim.types");
+  jobbroker_free(client);
+}
+
 int main(void) {
   broker_start(&broker);
   RUN(claims_that_wait_hold_up_nothing_else);
+  RUN(a_claim_that_can_not_be_read_is_refused_by_the_broker);
   broker_end(&broker);
   RUN(claims_that_wait_leave_places_to_other_requests);
   RUN(a_claim_has_a_place_where_there_is_only_one);
+  RUN(the_time_that_a_claim_spends_in_line_counts);
   return 0;
 }
