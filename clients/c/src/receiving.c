@@ -99,7 +99,8 @@ static bool receive_unasked(jobbroker_client *client, uint64_t id, jobbroker_rep
     client->parting = reply;
     return true;
   }
-  bool welcome = reply->event != JOBBROKER_EVENT_NONE;
+  /* A watch that has been forgotten may still be refused. */
+  bool welcome = reply->event != JOBBROKER_EVENT_NONE || (reply->code != JOBBROKER_OK && id <= client->last_id);
   if (response && response->reply_case == JOBBROKER__RESPONSE__REPLY_REVOKED) {
     welcome = true;
     const Jobbroker__Revoked *revoked = response->revoked;
