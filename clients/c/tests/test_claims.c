@@ -62,9 +62,9 @@ static void allows_two(int connection, int number) {
   fake_welcome(connection, 2);
   uint64_t first = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM);
   fake_pong(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_PING));
-  fake_claimed(connection, first, false);
+  fake_claimed(connection, first, 0);
   for (int i = 0; i < 2; i++) {
-    fake_claimed(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM), false);
+    fake_claimed(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM), 0);
   }
   CHECK(!fake_read(connection));
 }
@@ -86,7 +86,7 @@ static void allows_one(int connection, int number) {
   (void)number;
   fake_welcome(connection, 1);
   for (int i = 0; i < 3; i++) {
-    fake_claimed(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM), false);
+    fake_claimed(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM), 0);
   }
   fake_pong(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_PING));
   CHECK(!fake_read(connection));
@@ -113,7 +113,7 @@ static void is_full_at_first(int connection, int number) {
   Jobbroker__Request *request = fake_read(connection);
   CHECK(request && request->operation_case == JOBBROKER__REQUEST__OPERATION_CLAIM);
   CHECK(request->claim->wait_ms < LIMIT_MS);
-  fake_claimed(connection, request->id, false);
+  fake_claimed(connection, request->id, 0);
   jobbroker__request__free_unpacked(request, NULL);
   CHECK(!fake_read(connection));
 }

@@ -163,7 +163,7 @@ static void refuses_then_loses_a_claim(int connection, int number) {
   } else {
     CHECK(request->claim->wait_ms < first_wait && request->claim->n_types == 2);
     CHECK(strcmp(request->claim->types[1], "b") == 0);
-    fake_claimed(connection, request->id, false);
+    fake_claimed(connection, request->id, 0);
     fake_serve_pings(connection);
   }
   jobbroker__request__free_unpacked(request, NULL);
