@@ -200,14 +200,14 @@ void jb_withdraw(jobbroker_client *client, struct jb_call *call) {
 }
 
 void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket) {
-  struct jb_call *call = jb_calls_find(&client->sent, ticket);
-  if (call) {
-    if (jb_is_claim(call)) jb_withdraw(client, call);
-  } else if ((call = jb_calls_find(&client->queue, ticket)) && jb_is_claim(call)) {
-    call->deadline = jb_now();
-    jb_wake_at(client, call->deadline);
-    jb_loop_update(client);
-  }
+  struct jb_call *sent = jb_calls_find(&client->sent, ticket);
+  struct jb_call *call = sent ? sent : jb_calls_find(&client->queue, ticket);
+  if (!call || !jb_is_claim(call)) return;
+  int64_t end = jb_now() + (sent ? JB_PATIENCE_MS : 0);
+  if (end < call->deadline) call->deadline = end;
+  jb_wake_at(client, call->deadline);
+  jb_loop_update(client);
+  if (sent) jb_withdraw(client, call);
 }
 
 void jobbroker_forget(jobbroker_client *client, uint64_t ticket) {

@@ -15,7 +15,7 @@ enum {
   JB_HELLO_ID = 1,
   /* Requests in flight that a broker allows unless it says otherwise. */
   JB_IN_FLIGHT = 128,
-  /* How long the broker may take to answer a hello. */
+  /* How long the broker may take to answer what it has no reason to let wait. */
   JB_PATIENCE_MS = 30000
 };
 

@@ -194,8 +194,6 @@ static void cut_short(struct jobbroker_worker *worker) {
     pthread_mutex_unlock(&worker->mutex);
     if (is_news) jb_task_wake_handler(task);
   }
-  if (worker->claiming) jobbroker_forget(worker->client, worker->claim_ticket);
-  worker->claiming = false;
   worker->cut_short = true;
   worker->grace_ends = JB_NEVER;
 }

@@ -11,7 +11,7 @@
 /* A lease that asks for no heartbeat while a test runs, and a grace period that is over at once. */
 enum { LONG_LEASE_MS = 604800000, NO_GRACE_MS = 1 };
 
-/* When the library's time stands still; 0: it goes on. */
+/* The moment at which the library's clock stands still; 0: it goes. */
 static atomic_llong stopped_clock;
 
 int64_t __real_jb_now(void);
@@ -29,11 +29,11 @@ struct running {
   pthread_t thread;
 };
 
-/* Posted by the script. */
-static sem_t reached;
+/* Posted by the script when it has come so far, and by the test when it may go on. */
+static sem_t reached, go;
 
-static void await_script(void) {
-  while (sem_wait(&reached) != 0) continue;
+static void await(sem_t *semaphore) {
+  while (sem_wait(semaphore) != 0) continue;
 }
 
 static void *run(void *worker) {
@@ -43,6 +43,7 @@ static void *run(void *worker) {
 
 static void begin(struct running *running, fake_script *script, uint64_t grace_ms, jobbroker_handler *handler) {
   sem_init(&reached, 0, 0);
+  sem_init(&go, 0, 0);
   fake_start(&running->fake, script);
   jobbroker_options client = {.socket_path = running->fake.socket};
   jobbroker_worker_options options = {.concurrency = FAKE_JOBS, .lease_ms = LONG_LEASE_MS, .grace_ms = grace_ms};
@@ -53,9 +54,11 @@ static void begin(struct running *running, fake_script *script, uint64_t grace_m
 
 static void end(struct running *running) {
   pthread_join(running->thread, NULL);
+  stopped_clock = 0;
   jobbroker_worker_free(running->worker);
   fake_end(&running->fake);
   sem_destroy(&reached);
+  sem_destroy(&go);
 }
 
 static jobbroker_outcome is_done(jobbroker_task *task, void *context) {
@@ -103,7 +106,7 @@ static void takes_back_one_after_the_other(int connection, int number) {
 static void all_jobs_that_still_come_are_given_back_though_one_is_not_taken(void) {
   struct running running;
   begin(&running, takes_back_one_after_the_other, 0, is_done);
-  await_script();
+  await(&reached);
   jobbroker_worker_stop(running.worker);
   end(&running);
 }
@@ -126,7 +129,7 @@ static void fails_a_release(int connection, int number) {
 static void after_the_grace_period_the_broker_is_told_once(void) {
   struct running running;
   begin(&running, fails_a_release, NO_GRACE_MS, waits_to_be_cancelled);
-  await_script();
+  await(&reached);
   jobbroker_worker_stop(running.worker);
   end(&running);
 }
@@ -149,22 +152,68 @@ static void a_second_stop_does_not_wait_for_a_broker_that_is_away(void) {
   for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
     struct running running;
     begin(&running, is_away, 0, handlers[i]);
-    await_script();
+    await(&reached);
     /* What would wait for a time to pass does not end. */
     stopped_clock = __real_jb_now();
     jobbroker_worker_stop(running.worker);
     jobbroker_worker_stop(running.worker);
-    pthread_join(running.thread, NULL);
-    stopped_clock = 0;
-    jobbroker_worker_free(running.worker);
-    fake_end(&running.fake);
-    sem_destroy(&reached);
+    end(&running);
   }
+}
+
+/* Gives a job to who has been told to stop twice. */
+static void gives_a_job_late(int connection, int number) {
+  (void)number;
+  fake_welcome(connection, 128);
+  uint64_t claim = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM);
+  sem_post(&reached);
+  uint64_t withdrawal = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_WITHDRAW);
+  await(&go);
+  fake_claimed(connection, claim, 1);
+  fake_done(connection, withdrawal);
+  fake_job(connection, expect_release(connection, 1), JOBBROKER__STATUS__PENDING);
+  CHECK(!fake_read(connection));
+}
+
+static void after_a_second_stop_a_job_that_still_comes_is_given_back(void) {
+  struct running running;
+  begin(&running, gives_a_job_late, 0, is_done);
+  await(&reached);
+  jobbroker_worker_stop(running.worker);
+  jobbroker_worker_stop(running.worker);
+  sem_post(&go);
+  end(&running);
+}
+
+/* Does not answer the withdrawal, and says something else when its time is over. */
+static void hangs(int connection, int number) {
+  (void)number;
+  fake_welcome(connection, 128);
+  fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM);
+  sem_post(&reached);
+  fake_expect(connection, JOBBROKER__REQUEST__OPERATION_WITHDRAW);
+  sem_post(&reached);
+  await(&go);
+  fake_error(connection, 0, JOBBROKER__ERROR_CODE__INTERNAL);
+  CHECK(!fake_read(connection));
+}
+
+static void a_claim_ends_though_its_withdrawal_is_not_answered(void) {
+  struct running running;
+  begin(&running, hangs, 0, is_done);
+  await(&reached);
+  jobbroker_worker_stop(running.worker);
+  await(&reached);
+  stopped_clock = __real_jb_now() + LIMIT_MS;
+  sem_post(&go);
+  end(&running);
 }
 
 int main(void) {
   RUN(all_jobs_that_still_come_are_given_back_though_one_is_not_taken);
   RUN(after_the_grace_period_the_broker_is_told_once);
   RUN(a_second_stop_does_not_wait_for_a_broker_that_is_away);
+  RUN(after_a_second_stop_a_job_that_still_comes_is_given_back);
+  RUN(a_claim_ends_though_its_withdrawal_is_not_answered);
   return 0;
 }

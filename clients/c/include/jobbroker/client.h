@@ -85,8 +85,8 @@ JOBBROKER_API jobbroker_code jobbroker_send(jobbroker_client *client, const jobb
 JOBBROKER_API void jobbroker_forget(jobbroker_client *client, uint64_t ticket);
 
 /* Ends the wait of a claim. Its callback gets the answer soon: OK, with no job unless one was just on its way, which is
- * yours then; or UNAVAILABLE if the claim is not with the broker, or the connection is lost. Without effect on other
- * tickets. */
+ * yours then; or UNAVAILABLE if the claim is not with the broker, the connection is lost, or no answer comes within 30 s.
+ * Without effect on other tickets. */
 JOBBROKER_API void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket);
 
 /* A descriptor that can be read (POLLIN) when there is something for jobbroker_process to do, timeouts and
