@@ -91,6 +91,23 @@ def test_a_slow_reader_is_told_so_and_gets_a_new_snapshot(folder: str, monkeypat
         connection.close()
 
 
+def test_a_refusal_that_crosses_the_end_of_a_watch_harms_nobody(folder: str) -> None:
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor() as threads:
+        connecting = threads.submit(Client, broker.socket_path)
+        connection = broker.welcome()
+        with connecting.result() as client:
+            opening = threads.submit(client.watch)
+            request = connection.next("watch")
+            connection.reply(request, snapshot=pb.Snapshot())
+            opening.result().close()
+            connection.next("unwatch")
+            connection.reply(request, error=pb.Error(code=pb.UNAVAILABLE, message="shutting down"))
+            ping = threads.submit(client.ping)
+            connection.reply(connection.next("ping"), pong=pb.Pong())
+            ping.result()
+        connection.close()
+
+
 def test_a_resync_begins_the_watch_anew(folder: str) -> None:
     with ScriptedBroker(folder) as broker, ThreadPoolExecutor() as threads:
         connecting = threads.submit(Client, broker.socket_path)

@@ -337,8 +337,7 @@ class Session:
                 self.violated(error.message)
         elif kind == "error" and response.id == 0:
             self._parting = replies.readable_error(response.error)
-        # Those of a watch that ended a moment ago are nobody's.
-        elif kind not in ("snapshot", "event"):
+        else:
             self.violated(f"it answers request {response.id}, which nobody made")
 
     # ------------------------------------------------------------------------------------------ loss and end

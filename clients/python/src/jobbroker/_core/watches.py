@@ -68,6 +68,7 @@ class Watches:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._feeds: dict[int, Feed] = {}
+        self._last_stopped = 0
 
     def open(self, feed: Feed) -> None:
         """Begins a watch; its request is done with the first snapshot."""
@@ -119,10 +120,11 @@ class Watches:
             self._finish(feed, error)
 
     def receive(self, response: pb.Response) -> bool:
-        """Takes a response if it is a watch's."""
+        """Takes a response if it is a watch's, or may have crossed the end of one: then it is nobody's."""
         feed = self._feeds.get(response.id)
         if feed is None:
-            return False
+            kind = response.WhichOneof("reply")
+            return kind in ("snapshot", "event") or (kind == "error" and 0 < response.id <= self._last_stopped)
         try:
             self._take(response, feed)
         except JobBrokerError as error:
@@ -175,7 +177,10 @@ class Watches:
                 self._finish(feed, error)
 
     def _stop(self, watch_id: int) -> None:
-        if self._feeds.pop(watch_id, None) is not None and self._session.is_ready:
+        if self._feeds.pop(watch_id, None) is None:
+            return
+        self._last_stopped = max(self._last_stopped, watch_id)
+        if self._session.is_ready:
             unwatch: Call[Any] = calls.unwatch(watch_id)
             self._session.submit(unwatch)
 
