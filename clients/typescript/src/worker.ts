@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { backoffDelay } from "./backoff.js";
 import type { Client } from "./client.js";
 import { JobBrokerError, PermanentFailure } from "./errors.js";
@@ -59,6 +60,8 @@ export class Worker {
   /** Aborted when the grace period is over. */
   private readonly halting = new AbortController();
   private readonly running = new Set<Promise<void>>();
+  /** Ends the wait for a free place. */
+  private wake = (): void => {};
   private run_: Promise<void> | undefined;
 
   constructor(private readonly client: Client, options: WorkerOptions, private readonly handler: Handler) {
@@ -67,6 +70,8 @@ export class Worker {
       throw new RangeError(`concurrency is ${concurrency}; a worker works on one job at least`);
     }
     this.options = { types, concurrency, leaseMs, gracePeriodMs, stopOn };
+    // One a current job: more than ten are no leak.
+    setMaxListeners(0, this.halting.signal);
   }
 
   /**
@@ -90,6 +95,7 @@ export class Worker {
 
   private async work(signal: AbortSignal | undefined): Promise<void> {
     const stop = (): void => this.stopping.abort();
+    this.stopping.signal.addEventListener("abort", () => this.wake(), { once: true });
     if (signal?.aborted) stop();
     signal?.addEventListener("abort", stop, { once: true });
     for (const name of this.options.stopOn) process.on(name, stop);
@@ -129,7 +135,7 @@ export class Worker {
   private async nextJobs(signal: AbortSignal): Promise<Job[]> {
     const { types, concurrency, leaseMs } = this.options;
     while (this.running.size >= concurrency) {
-      await Promise.race([...this.running, aborted(signal)]);
+      await new Promise<void>((resolve) => { this.wake = resolve; });
       if (signal.aborted) return [];
     }
     const maxJobs = Math.min(concurrency - this.running.size, claimBatch);
@@ -141,7 +147,10 @@ export class Worker {
   }
 
   private start(job: Job): void {
-    const run = this.handle(job).finally(() => this.running.delete(run));
+    const run = this.handle(job).finally(() => {
+      this.running.delete(run);
+      this.wake();
+    });
     this.running.add(run);
   }
 
@@ -209,8 +218,4 @@ export class Worker {
       }
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }

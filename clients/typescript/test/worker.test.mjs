@@ -115,6 +115,29 @@ it("jobs are worked on as many at a time as was asked for", limit, async (test) 
   assert.equal(most, 3);
 });
 
+it("however many jobs a worker does, one by one or at a time, Node suspects no leak", limit, async (test) => {
+  const { broker, client, observer } = await set(test);
+  const warnings = [];
+  const note = (warning) => warnings.push(String(warning));
+  process.on("warning", note);
+  test.after(() => process.removeListener("warning", note));
+  // Node warns from the eleventh listener on.
+  const count = 12;
+  let running = 0;
+  let release;
+  const all = new Promise((resolve) => { release = resolve; });
+  work(broker, client, { types: ["single"] }, () => {});
+  work(broker, client, { types: ["together"], concurrency: count }, () => {
+    running += 1;
+    if (running === count) release();
+    return all;
+  });
+  const jobs = Array.from({ length: count }, () => [{ type: "single" }, { type: "together" }]).flat();
+  const made = await observer.createMany(jobs);
+  await Promise.all(made.map(({ job }) => observer.finished(job.id)));
+  assert.deepEqual(warnings, []);
+});
+
 describe("stopping", () => {
   it("finishes the current job and takes no other", limit, async (test) => {
     const { broker, client, observer } = await set(test);
