@@ -1,5 +1,6 @@
 // From what callers give to the wire's messages, and what is known of each request's repetition.
 import { JobBrokerError } from "./errors.js";
+import { errorText } from "./error-text.js";
 import type { ClaimRequest, JobFilter, JobStatus, JobUpdate, JsonObject, NewJob, WatchSelection } from "./job.js";
 import { newJobIdBytes, parseJobId } from "./job-id.js";
 import { stringifyJson } from "./json.js";
@@ -32,7 +33,7 @@ export function wireObject(value: JsonObject, name: string): string {
   try {
     text = stringifyJson(value);
   } catch (error) {
-    throw new JobBrokerError("INVALID_ARGUMENT", `${name} can't be written as JSON: ${(error as Error).message}`);
+    throw new JobBrokerError("INVALID_ARGUMENT", `${name} can't be written as JSON: ${errorText(error)}`);
   }
   if (text === undefined) throw new JobBrokerError("INVALID_ARGUMENT", `${name} is no JSON object`);
   return text;

@@ -205,10 +205,11 @@ export class Worker {
         await tell();
         return;
       } catch (error) {
-        logger.warn(`jobbroker: the broker did not take the ending of job ${claim.id}: ${String(error)}`);
-        const code = error instanceof JobBrokerError ? error.code : "INTERNAL";
+        logger.warn(`jobbroker: the broker did not take the ending of job ${claim.id}: ${errorText(error)}`);
+        // What is no answer of the broker's comes from the handler's result, and would come again.
+        const code = error instanceof JobBrokerError ? error.code : "INVALID_ARGUMENT";
         if (code === "INVALID_ARGUMENT" && tell === ending) {
-          const reason = errorText(`the handler's result was refused: ${(error as Error).message}`);
+          const reason = errorText(`the handler's result was refused: ${errorText(error)}`);
           tell = () => this.client.fail(claim.id, reason, { attempt });
           continue;
         }

@@ -71,11 +71,24 @@ describe("a job whose handler", () => {
     });
   }
 
-  it("returns what can't be a result fails, and says so", limit, async (test) => {
+  for (const [name, result] of [
+    ["too much", { text: "x".repeat(400_000) }],
+    ["no object", 5],
+    ["what has no JSON", { toJSON() { throw undefined; } }],
+  ]) {
+    it(`returns ${name} fails, and says so`, limit, async (test) => {
+      const { broker, client, observer } = await set(test);
+      work(broker, client, {}, () => result);
+      const { job: { id } } = await observer.create({ type: "ingest" });
+      assert.match((await inStatus(observer, id, "failed")).error, /the handler's result was refused: .*result/);
+    });
+  }
+
+  it("throws an error without a text fails nevertheless", limit, async (test) => {
     const { broker, client, observer } = await set(test);
-    work(broker, client, {}, () => ({ text: "x".repeat(400_000) }));
+    work(broker, client, {}, () => { throw Object.assign(new PermanentFailure(), { message: { status: 404 } }); });
     const { job: { id } } = await observer.create({ type: "ingest" });
-    assert.match((await inStatus(observer, id, "failed")).error, /the handler's result was refused: .*result/);
+    assert.equal((await inStatus(observer, id, "failed")).error, "[object Object]");
   });
 });
 
