@@ -4,7 +4,9 @@ import { errorText } from "./error-text.js";
 import type { HeldClaim } from "./held-claim.js";
 import type { Job, JobStatus, JsonObject } from "./job.js";
 import { formatJobId, parseJobId } from "./job-id.js";
+import { parseJson } from "./json.js";
 import type { ClientOptions } from "./options.js";
+import { wireObject } from "./requests.js";
 
 /** A job as the users of a BrokerJobStore see it. */
 export interface StoredJob {
@@ -70,10 +72,11 @@ export class BrokerJobStore {
     this.claimWaitMs = options.claimWaitMs ?? 0;
   }
 
-  /** Makes a pending job. */
+  /** Makes a pending job; its metadata is a copy, as `get` gives it. */
   async create(type: string, metadata: JsonObject = {}): Promise<StoredJob> {
-    const { job } = await this.client.create({ type, metadata });
-    return storedJob({ ...job, metadata });
+    const copy = parseJson(wireObject(metadata, "metadata")) as JsonObject;
+    const { job } = await this.client.create({ type, metadata: copy });
+    return storedJob({ ...job, metadata: copy });
   }
 
   /** One job; undefined when there is none of that id. */

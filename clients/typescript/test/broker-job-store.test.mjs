@@ -33,6 +33,15 @@ describe("as the store it replaces", () => {
     assert.deepEqual(await store.get(created.jobId), created);
   });
 
+  it("creates with metadata as `get` will give it, and no longer the caller's", limit, async (test) => {
+    const { store } = await opened(test);
+    const metadata = { at: new Date(0), gone: undefined, ratio: NaN, list: [1] };
+    const created = await store.create("ingest", metadata);
+    assert.deepEqual(created.metadata, { at: "1970-01-01T00:00:00.000Z", ratio: null, list: [1] });
+    created.metadata.list.push(2);
+    assert.deepEqual(metadata.list, [1]);
+  });
+
   it("finds nothing where nothing is", limit, async (test) => {
     const { store } = await opened(test);
     assert.equal(await store.get(newJobId()), undefined);
