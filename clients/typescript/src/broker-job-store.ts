@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { Client } from "./client.js";
 import { JobBrokerError } from "./errors.js";
 import { errorText } from "./error-text.js";
@@ -64,12 +65,16 @@ export class BrokerJobStore {
   private readonly claimWaitMs: number;
   /** By job, the last claim of this store, over or not: a late call must not pass for an operator's. */
   private readonly claims = new Map<string, HeldClaim>();
+  /** Ends the waiting claims of this store, whose client may live on. */
+  private readonly closing = new AbortController();
 
   constructor(options: BrokerJobStoreOptions = {}) {
     this.client = options.client ?? new Client(options);
     this.ownsClient = options.client === undefined;
     this.leaseMs = options.leaseMs ?? tenMinutes;
     this.claimWaitMs = options.claimWaitMs ?? 0;
+    // As many as claims wait: more than ten are no leak.
+    setMaxListeners(0, this.closing.signal);
   }
 
   /** Makes a pending job; its metadata is a copy, as `get` gives it. */
@@ -125,12 +130,16 @@ export class BrokerJobStore {
 
   /** Takes the oldest pending job of the highest priority; undefined when there is none. */
   async claimNextPending(type?: string): Promise<StoredJob | undefined> {
+    const { signal } = this.closing;
     const [job] = await this.client.claim({
       types: type === undefined ? undefined : [type], leaseMs: this.leaseMs, waitMs: this.claimWaitMs,
-    });
+    }, { signal });
     if (job === undefined) return undefined;
     this.remember(this.client.hold(job, { heartbeats: false }));
-    return storedJob(job);
+    if (!signal.aborted) return storedJob(job);
+    // Closed between the broker's answer and this.
+    await this.giveBack();
+    throw signal.reason;
   }
 
   /** Fails the jobs that have been processing without a sign of life for so long; how many it was. */
@@ -144,11 +153,21 @@ export class BrokerJobStore {
     return (await this.client.position(jobId)).position;
   }
 
-  /** Ends the connection. Jobs claimed and not finished go back to the queue after a few seconds. */
+  /**
+   * Ends the connection, unless the client was given, and claims that wait. Jobs claimed and not finished go back to the
+   * queue: after a few seconds, or at once when the client was given.
+   */
   async close(): Promise<void> {
-    for (const claim of this.claims.values()) claim.drop();
-    this.claims.clear();
+    this.closing.abort(new JobBrokerError("UNAVAILABLE", "the store is closed"));
     if (this.ownsClient) await this.client.close();
+    else await this.giveBack();
+  }
+
+  /** Releases what is held. What fails goes back when its lease runs out. */
+  private async giveBack(): Promise<void> {
+    const held = [...this.claims.values()].filter((claim) => claim.isHeld);
+    for (const claim of held) claim.drop();
+    await Promise.allSettled(held.map(({ id, attempt }) => this.client.release(id, { attempt })));
   }
 
   /** Makes a call about a job, under the attempt that is remembered for it. */

@@ -222,6 +222,49 @@ describe("beyond the store it replaces", () => {
     assert.deepEqual((await store.get(jobId)).result, { by: "webhook" });
   });
 
+  describe("closing a store whose client lives on", () => {
+    async function shared(test) {
+      const broker = await Broker.start(test);
+      const client = await broker.connect();
+      return { client, observer: await broker.connect(), store: new BrokerJobStore({ client, claimWaitMs: 60_000 }) };
+    }
+
+    it("ends its waiting claims", limit, async (test) => {
+      const { client, observer, store } = await shared(test);
+      const claiming = assert.rejects(store.claimNextPending(), { code: "UNAVAILABLE", message: "the store is closed" });
+      await until(async () => (await observer.stats()).waitingClaims === 1);
+      await store.close();
+      await claiming;
+      await until(async () => (await observer.stats()).waitingClaims === 0);
+      await assert.rejects(store.claimNextPending(), { code: "UNAVAILABLE" });
+      await client.ping();
+    });
+
+    it("gives back what it holds, and is no longer its holder", limit, async (test) => {
+      const { client, store } = await shared(test);
+      const { jobId } = await store.create("ingest", {});
+      await store.claimNextPending();
+      await store.close();
+      const { status, history } = await client.get(jobId);
+      assert.deepEqual([status, history.map(({ cause }) => cause)], ["pending", ["released"]]);
+      await client.claim();
+      await assert.rejects(store.complete(jobId, {}), { code: "STALE_CLAIM" });
+    });
+
+    it("gives back a job that came just before", limit, async (test) => {
+      const { client, store } = await shared(test);
+      const { job: { id } } = await client.create({ type: "ingest" });
+      const claim = client.claim.bind(client);
+      test.mock.method(client, "claim", async (...request) => {
+        const jobs = await claim(...request);
+        void store.close();
+        return jobs;
+      });
+      await assert.rejects(store.claimNextPending(), { message: "the store is closed" });
+      assert.equal((await client.get(id)).status, "pending");
+    });
+  });
+
   it("claims a type alone, and waits for it when told to", limit, async (test) => {
     const { broker, store } = await opened(test, { claimWaitMs: 60_000 });
     const client = await broker.connect();
