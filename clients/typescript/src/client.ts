@@ -284,10 +284,10 @@ export class Client {
     return this.session.settings;
   }
 
-  /** @internal A claim that ends, with what it has found, when the signal is aborted. */
-  async claimUntil(signal: AbortSignal, request: ClaimRequest): Promise<Job[]> {
-    if (signal.aborted) return [];
-    return (await this.call("claimed", { claim: wireClaim(request) }, { waitsUntil: signal })).jobs;
+  /** @internal A claim that ends, with what it has found, when `waitsUntil` is aborted. */
+  async claimUntil(waitsUntil: AbortSignal, request: ClaimRequest, { signal }: CallOptions): Promise<Job[]> {
+    if (waitsUntil.aborted) return [];
+    return (await this.call("claimed", { claim: wireClaim(request) }, { signal, waitsUntil })).jobs;
   }
 
   private call<Kind extends Reply["kind"]>(
