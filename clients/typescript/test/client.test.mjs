@@ -242,6 +242,14 @@ describe("claims", () => {
     await claiming;
   });
 
+  it("of what is no list of types are refused", limit, async (test) => {
+    const { client } = await connected(test);
+    await client.create({ type: "i" });
+    for (const types of ["ingest", null, new Set(["i"])]) {
+      await assert.rejects(client.claim({ types }), { code: "INVALID_ARGUMENT", message: /^claim.types is .* list/ });
+    }
+  });
+
   it("a late completion is refused; a repeated one is answered as the first time", limit, async (test) => {
     const { client } = await connected(test);
     const { job: { id } } = await client.create({ type: "ingest" });
