@@ -13,7 +13,7 @@ export type Operation = Omit<wire.Request, "id">;
 const tenYears = 10 * 365 * 86_400_000;
 
 export function wireId(id: string): Buffer {
-  const bytes = typeof id === "string" ? parseJobId(id) : undefined;
+  const bytes = parseJobId(id);
   if (bytes === undefined) throw new JobBrokerError("INVALID_ARGUMENT", `"${id}" is not a job's id, which is a UUID`);
   return bytes;
 }

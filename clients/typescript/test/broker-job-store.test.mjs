@@ -45,7 +45,7 @@ describe("as the store it replaces", () => {
   it("finds nothing where nothing is", limit, async (test) => {
     const { store } = await opened(test);
     assert.equal(await store.get(newJobId()), undefined);
-    assert.equal(await store.get("no-uuid"), undefined);
+    for (const id of ["no-uuid", undefined, null]) assert.equal(await store.get(id), undefined);
   });
 
   it("updates status, progress and stage", limit, async (test) => {
@@ -131,7 +131,7 @@ describe("as the store it replaces", () => {
     await store.claimNextPending();
     assert.deepEqual(await Promise.all(jobs.map((job) => store.getQueuePosition(job.jobId))), [-1, 0, 1]);
     assert.equal(await store.getQueuePosition(newJobId()), -1);
-    assert.equal(await store.getQueuePosition("no-uuid"), -1);
+    for (const id of ["no-uuid", undefined, null]) assert.equal(await store.getQueuePosition(id), -1);
   });
 
   it("lists by status, by type, up to a limit, newest first; without a limit all", limit, async (test) => {
@@ -153,12 +153,30 @@ describe("as the store it replaces", () => {
 
   it("an update of an unknown job is an error", limit, async (test) => {
     const { store } = await opened(test);
-    for (const id of [newJobId(), "no-uuid"]) {
+    for (const id of [newJobId(), "no-uuid", undefined]) {
       await assert.rejects(store.update(id, { progress: 1 }), { message: `Job ${id} not found`, code: "NOT_FOUND" });
       await assert.rejects(store.complete(id, {}), { message: `Job ${id} not found` });
       await assert.rejects(store.fail(id, "x"), { message: `Job ${id} not found` });
       await assert.rejects(store.cancel(id), { message: `Job ${id} not found` });
     }
+  });
+
+  it("null is as good as nothing where nothing may be given", limit, async (test) => {
+    const { store } = await opened(test);
+    const { jobId, metadata } = await store.create("ingest", null);
+    assert.deepEqual(metadata, {});
+    assert.equal((await store.claimNextPending(null)).jobId, jobId);
+    await store.update(jobId, { progress: 40, stage: "decoding" });
+    await store.update(jobId, { status: null, progress: null, result: null, error: null, retryCount: null });
+    const job = await store.get(jobId);
+    assert.deepEqual(
+      [job.status, job.progress, job.stage, "result" in job, "error" in job, job.retryCount],
+      ["processing", 40, "decoding", false, false, 0]);
+    assert.equal((await store.list({ status: null, type: null, limit: null })).length, 1);
+    assert.equal((await store.list(null)).length, 1);
+    assert.equal(await store.markStaleJobsFailed(3_600_000, null), 0);
+    await store.complete(jobId, null);
+    assert.equal((await store.get(jobId)).status, "complete");
   });
 
   it("the retry count can be set, and a job put back", limit, async (test) => {
