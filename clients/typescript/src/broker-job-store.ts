@@ -1,10 +1,13 @@
+import { setMaxListeners } from "node:events";
 import { Client } from "./client.js";
 import { JobBrokerError } from "./errors.js";
 import { errorText } from "./error-text.js";
 import type { HeldClaim } from "./held-claim.js";
-import type { Job, JobStatus, JsonObject } from "./job.js";
+import type { Job, JobStatus, JobUpdate, JsonObject } from "./job.js";
 import { formatJobId, parseJobId } from "./job-id.js";
+import { parseJson } from "./json.js";
 import type { ClientOptions } from "./options.js";
+import { wireObject } from "./requests.js";
 
 /** A job as the users of a BrokerJobStore see it. */
 export interface StoredJob {
@@ -24,14 +27,21 @@ export interface StoredJob {
   updatedAt: string;
 }
 
-/** What `update` changes: what is absent or undefined stays. */
+/** What `update` changes: what is absent, undefined or null stays; but a null stage is none. */
 export interface StoredJobUpdate {
-  status?: JobStatus;
-  progress?: number;
+  status?: JobStatus | null;
+  progress?: number | null;
   stage?: string | null;
-  result?: JsonObject;
-  error?: string;
-  retryCount?: number;
+  result?: JsonObject | null;
+  error?: string | null;
+  retryCount?: number | null;
+}
+
+/** Which jobs `list` gives. */
+export interface StoredJobFilter {
+  status?: JobStatus | null;
+  type?: string | null;
+  limit?: number | null;
 }
 
 export interface BrokerJobStoreOptions extends ClientOptions {
@@ -54,6 +64,8 @@ const memory = 10_000;
  * A job store with the interface of the SQLite and libSQL stores that JobBroker grew out of, so that their users switch
  * by one line. It remembers under which attempt it claimed a job, and puts that fence into its later calls on the job:
  * when the job was cancelled, or its lease ran out and another has it, they are rejected with STALE_CLAIM.
+ *
+ * What may be left out may also be null, as it comes from a column of a database.
  */
 export class BrokerJobStore {
   private readonly client: Client;
@@ -62,18 +74,23 @@ export class BrokerJobStore {
   private readonly claimWaitMs: number;
   /** By job, the last claim of this store, over or not: a late call must not pass for an operator's. */
   private readonly claims = new Map<string, HeldClaim>();
+  /** Ends the waiting claims of this store, whose client may live on. */
+  private readonly closing = new AbortController();
 
   constructor(options: BrokerJobStoreOptions = {}) {
     this.client = options.client ?? new Client(options);
     this.ownsClient = options.client === undefined;
     this.leaseMs = options.leaseMs ?? tenMinutes;
     this.claimWaitMs = options.claimWaitMs ?? 0;
+    // As many as claims wait: more than ten are no leak.
+    setMaxListeners(0, this.closing.signal);
   }
 
-  /** Makes a pending job. */
-  async create(type: string, metadata: JsonObject = {}): Promise<StoredJob> {
-    const { job } = await this.client.create({ type, metadata });
-    return storedJob({ ...job, metadata });
+  /** Makes a pending job; its metadata is a copy, as `get` gives it. */
+  async create(type: string, metadata?: JsonObject | null): Promise<StoredJob> {
+    const copy = parseJson(wireObject(metadata ?? {}, "metadata")) as JsonObject;
+    const { job } = await this.client.create({ type, metadata: copy });
+    return storedJob({ ...job, metadata: copy });
   }
 
   /** One job; undefined when there is none of that id. */
@@ -89,13 +106,21 @@ export class BrokerJobStore {
    * @throws JobBrokerError NOT_FOUND, "Job <id> not found"; STALE_CLAIM; JOB_FINISHED.
    */
   async update(jobId: string, update: StoredJobUpdate): Promise<void> {
-    const change = update.error === undefined ? update : { ...update, error: errorText(update.error) };
+    const { status, progress, stage, result, error, retryCount } = update;
+    const change: JobUpdate = {
+      status: status ?? undefined,
+      progress: progress ?? undefined,
+      stage,
+      result: result ?? undefined,
+      error: error == null ? undefined : errorText(error),
+      retryCount: retryCount ?? undefined,
+    };
     await this.about(jobId, (attempt) => this.client.update(jobId, change, { attempt }));
   }
 
   /** Finishes a job with success: progress 100. Errors as `update`. */
-  async complete(jobId: string, result?: JsonObject): Promise<void> {
-    await this.about(jobId, (attempt) => this.client.complete(jobId, result, { attempt }));
+  async complete(jobId: string, result?: JsonObject | null): Promise<void> {
+    await this.about(jobId, (attempt) => this.client.complete(jobId, result ?? undefined, { attempt }));
   }
 
   /** Finishes a job without success. Errors as `update`. */
@@ -109,11 +134,14 @@ export class BrokerJobStore {
   }
 
   /** Jobs, newest first; without a limit all. */
-  async list(filter: { status?: JobStatus; type?: string; limit?: number } = {}): Promise<StoredJob[]> {
-    const { status, type, limit = Infinity } = filter;
+  async list(filter?: StoredJobFilter | null): Promise<StoredJob[]> {
+    const limit = filter?.limit ?? Infinity;
     const jobs: StoredJob[] = [];
     if (limit < 1) return jobs;
-    for await (const job of this.client.listAll({ status, type, limit: Math.min(limit, pageSize) })) {
+    const page = {
+      status: filter?.status ?? undefined, type: filter?.type ?? undefined, limit: Math.min(limit, pageSize),
+    };
+    for await (const job of this.client.listAll(page)) {
       jobs.push(storedJob(job));
       if (jobs.length >= limit) break;
     }
@@ -121,18 +149,22 @@ export class BrokerJobStore {
   }
 
   /** Takes the oldest pending job of the highest priority; undefined when there is none. */
-  async claimNextPending(type?: string): Promise<StoredJob | undefined> {
+  async claimNextPending(type?: string | null): Promise<StoredJob | undefined> {
+    const { signal } = this.closing;
     const [job] = await this.client.claim({
-      types: type === undefined ? undefined : [type], leaseMs: this.leaseMs, waitMs: this.claimWaitMs,
-    });
+      types: type == null ? undefined : [type], leaseMs: this.leaseMs, waitMs: this.claimWaitMs,
+    }, { signal });
     if (job === undefined) return undefined;
     this.remember(this.client.hold(job, { heartbeats: false }));
-    return storedJob(job);
+    if (!signal.aborted) return storedJob(job);
+    // Closed between the broker's answer and this.
+    await this.giveBack();
+    throw signal.reason;
   }
 
   /** Fails the jobs that have been processing without a sign of life for so long; how many it was. */
-  markStaleJobsFailed(timeoutMs: number, type?: string): Promise<number> {
-    return this.client.reap(timeoutMs, { type });
+  markStaleJobsFailed(timeoutMs: number, type?: string | null): Promise<number> {
+    return this.client.reap(timeoutMs, { type: type ?? undefined });
   }
 
   /** The 0-based place among all pending jobs; −1 when the job is not pending, or unknown. */
@@ -141,11 +173,21 @@ export class BrokerJobStore {
     return (await this.client.position(jobId)).position;
   }
 
-  /** Ends the connection. Jobs claimed and not finished go back to the queue after a few seconds. */
+  /**
+   * Ends the connection, unless the client was given, and claims that wait. Jobs claimed and not finished go back to the
+   * queue: after a few seconds, or at once when the client was given.
+   */
   async close(): Promise<void> {
-    for (const claim of this.claims.values()) claim.drop();
-    this.claims.clear();
+    this.closing.abort(new JobBrokerError("UNAVAILABLE", "the store is closed"));
     if (this.ownsClient) await this.client.close();
+    else await this.giveBack();
+  }
+
+  /** Releases what is held. What fails goes back when its lease runs out. */
+  private async giveBack(): Promise<void> {
+    const held = [...this.claims.values()].filter((claim) => claim.isHeld);
+    for (const claim of held) claim.drop();
+    await Promise.allSettled(held.map(({ id, attempt }) => this.client.release(id, { attempt })));
   }
 
   /** Makes a call about a job, under the attempt that is remembered for it. */

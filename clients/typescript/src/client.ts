@@ -151,10 +151,12 @@ export class Client {
   }
 
   /**
-   * Waits until a job is complete, failed or cancelled.
+   * Waits until a job is complete, failed or cancelled. Each call is a watch while it waits, of which a client may have
+   * 100 at a time; for more jobs watch them together.
    *
    * @returns the job, with its result.
-   * @throws JobBrokerError NOT_FOUND when there is no such job, or it was deleted.
+   * @throws JobBrokerError NOT_FOUND when there is no such job, or it was deleted; RESOURCE_EXHAUSTED when there are
+   *   100 watches.
    */
   async finished(id: string, options: CallOptions = {}): Promise<Job> {
     for await (const event of this.watch({ ids: [id] }, options)) {
@@ -284,10 +286,10 @@ export class Client {
     return this.session.settings;
   }
 
-  /** @internal A claim that ends, with what it has found, when the signal is aborted. */
-  async claimUntil(signal: AbortSignal, request: ClaimRequest): Promise<Job[]> {
-    if (signal.aborted) return [];
-    return (await this.call("claimed", { claim: wireClaim(request) }, { waitsUntil: signal })).jobs;
+  /** @internal A claim that ends, with what it has found, when `waitsUntil` is aborted. */
+  async claimUntil(waitsUntil: AbortSignal, request: ClaimRequest, { signal }: CallOptions): Promise<Job[]> {
+    if (waitsUntil.aborted) return [];
+    return (await this.call("claimed", { claim: wireClaim(request) }, { signal, waitsUntil })).jobs;
   }
 
   private call<Kind extends Reply["kind"]>(

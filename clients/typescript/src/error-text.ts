@@ -14,7 +14,7 @@ export function errorText(error: unknown): string {
 
 function describe(error: unknown): string {
   try {
-    if (error instanceof Error) return error.message || error.name;
+    if (error instanceof Error) return String(error.message || error.name);
     return String(error);
   } catch {
     return "an error that has no text";

@@ -1,6 +1,6 @@
 export type { Backoff } from "./backoff.js";
 export { BrokerJobStore } from "./broker-job-store.js";
-export type { BrokerJobStoreOptions, StoredJob, StoredJobUpdate } from "./broker-job-store.js";
+export type { BrokerJobStoreOptions, StoredJob, StoredJobFilter, StoredJobUpdate } from "./broker-job-store.js";
 export { Client } from "./client.js";
 export type { CallOptions, HolderOptions } from "./client.js";
 export { ClaimRevoked, JobBrokerError, PermanentFailure, RetryableFailure } from "./errors.js";

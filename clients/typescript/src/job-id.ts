@@ -27,7 +27,8 @@ export function newJobIdBytes(): Buffer {
 }
 
 /** @internal The 16 bytes of a UUID's text, in either case, with or without dashes; undefined when it is none. */
-export function parseJobId(text: string): Buffer | undefined {
+export function parseJobId(text: unknown): Buffer | undefined {
+  if (typeof text !== "string") return undefined;
   const digits = text.replaceAll("-", "");
   return /^[0-9a-fA-F]{32}$/.test(digits) ? Buffer.from(digits, "hex") : undefined;
 }

@@ -56,14 +56,15 @@ export class PendingRequest {
     this.patienceMs = timeoutMs + wait;
     this.expiry = now + this.patienceMs;
     // Written now, so that the caller learns at once of what the protocol can't say.
-    this.frame = encodeRequest({ id, ...operation });
+    const frame = encodeRequest({ id, ...operation });
+    if (this.waitEnds === undefined) this.frame = frame;
   }
 
-  /** What to send. A claim that is sent again waits only for what is left of its time. */
+  /** What to send. A claim waits only for what is left of its time. */
   takeFrame(): Buffer {
     const frame = this.frame ?? encodeRequest({ id: this.id, ...this.operation, ...this.rest() });
     // Only what may be sent again is kept.
-    this.frame = this.isRepeated && this.waitEnds === undefined ? frame : undefined;
+    if (!this.isRepeated) this.frame = undefined;
     return frame;
   }
 

@@ -161,9 +161,10 @@ function eventFrom(message: wire.Event): WatchEvent {
 }
 
 function revocationFrom(message: wire.Revoked): ClaimRevoked {
+  // A status that this version does not know counts as none: the claim is over in any case.
   return new ClaimRevoked(
-    { id: idFrom(message.id, "revoked.id"), attempt: message.attempt ?? 0 },
-    message.status === undefined ? undefined : statusFrom(message.status, "revoked.status"), message.reason ?? "");
+    { id: idFrom(message.id, "revoked.id"), attempt: message.attempt ?? 0 }, statuses[message.status ?? ""],
+    message.reason ?? "");
 }
 
 function createdFrom(message: wire.Created_Entry): CreatedJob {

@@ -1,5 +1,6 @@
 // From what callers give to the wire's messages, and what is known of each request's repetition.
 import { JobBrokerError } from "./errors.js";
+import { errorText } from "./error-text.js";
 import type { ClaimRequest, JobFilter, JobStatus, JobUpdate, JsonObject, NewJob, WatchSelection } from "./job.js";
 import { newJobIdBytes, parseJobId } from "./job-id.js";
 import { stringifyJson } from "./json.js";
@@ -12,7 +13,7 @@ export type Operation = Omit<wire.Request, "id">;
 const tenYears = 10 * 365 * 86_400_000;
 
 export function wireId(id: string): Buffer {
-  const bytes = typeof id === "string" ? parseJobId(id) : undefined;
+  const bytes = parseJobId(id);
   if (bytes === undefined) throw new JobBrokerError("INVALID_ARGUMENT", `"${id}" is not a job's id, which is a UUID`);
   return bytes;
 }
@@ -32,7 +33,7 @@ export function wireObject(value: JsonObject, name: string): string {
   try {
     text = stringifyJson(value);
   } catch (error) {
-    throw new JobBrokerError("INVALID_ARGUMENT", `${name} can't be written as JSON: ${(error as Error).message}`);
+    throw new JobBrokerError("INVALID_ARGUMENT", `${name} can't be written as JSON: ${errorText(error)}`);
   }
   if (text === undefined) throw new JobBrokerError("INVALID_ARGUMENT", `${name} is no JSON object`);
   return text;

@@ -3,16 +3,16 @@ export type Timer = ReturnType<typeof setTimeout>;
 /** What a timer can count to, in milliseconds; so long a wait is as good as endless. */
 export const longestTimer = 2 ** 31 - 1;
 
-/** Resolves after a while, or as soon as the signal is aborted. */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+/** Resolves after a while, or as soon as one of the signals is aborted. */
+export function pause(milliseconds: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signals.some((signal) => signal.aborted)) return resolve();
     const done = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", done);
+      for (const signal of signals) signal.removeEventListener("abort", done);
       resolve();
     };
     const timer = setTimeout(done, Math.min(milliseconds, longestTimer));
-    signal.addEventListener("abort", done, { once: true });
+    for (const signal of signals) signal.addEventListener("abort", done, { once: true });
   });
 }

@@ -1,10 +1,13 @@
+import { setMaxListeners } from "node:events";
 import { backoffDelay } from "./backoff.js";
 import type { Client } from "./client.js";
 import { JobBrokerError, PermanentFailure } from "./errors.js";
 import { errorText } from "./error-text.js";
 import type { HeldClaim, Report } from "./held-claim.js";
 import type { Job, JsonObject } from "./job.js";
-import { pause } from "./time.js";
+import { onAbort } from "./on-abort.js";
+import { longestTimer, pause } from "./time.js";
+import type { Timer } from "./time.js";
 
 /** What a handler knows of the job it works on, and how it reports. */
 export interface JobContext {
@@ -45,6 +48,11 @@ export interface WorkerOptions {
 const claimWaitMs = 60_000;
 /** Jobs of one claim, at most (proto/PROTOCOL.md). */
 const claimBatch = 100;
+/** How long the broker may take to answer a worker that halts, in milliseconds. */
+const farewellMs = 2000;
+
+/** Tells the broker what became of a job; given up when the signal is aborted. */
+type Ending = (late: AbortSignal) => Promise<Job>;
 
 /**
  * Claims jobs and runs a handler for each.
@@ -56,9 +64,14 @@ const claimBatch = 100;
 export class Worker {
   private readonly options: Required<WorkerOptions>;
   private readonly stopping = new AbortController();
-  /** Aborted when the grace period is over. */
+  /** Aborted when the grace period is over, or cut short. */
   private readonly halting = new AbortController();
+  /** Each way to stop counts for itself: a program may hand on a signal that the worker has heard, too. */
+  private readonly onStop = this.stopper();
+  private readonly onSignal = this.stopper();
   private readonly running = new Set<Promise<void>>();
+  /** Ends the wait for a free place. */
+  private wake = (): void => {};
   private run_: Promise<void> | undefined;
 
   constructor(private readonly client: Client, options: WorkerOptions, private readonly handler: Handler) {
@@ -67,12 +80,14 @@ export class Worker {
       throw new RangeError(`concurrency is ${concurrency}; a worker works on one job at least`);
     }
     this.options = { types, concurrency, leaseMs, gracePeriodMs, stopOn };
+    // One a current job: more than ten are no leak.
+    setMaxListeners(0, this.halting.signal);
   }
 
   /**
    * Works until it is stopped: by `stop`, by one of the signals `stopOn`, or by `options.signal`. Then it takes no new
-   * jobs and finishes the current ones, as far as the grace period allows; what is cut short is given back once its
-   * handler has ended. A worker runs once.
+   * jobs and finishes the current ones, as far as the grace period allows, which a second `stop` or a second signal
+   * ends; what is cut short is given back once its handler has ended. A worker runs once.
    *
    * @throws JobBrokerError what ends the client, or makes claiming pointless: INVALID_ARGUMENT, PERMISSION_DENIED,
    *   UNSUPPORTED.
@@ -82,26 +97,41 @@ export class Worker {
     return this.run_;
   }
 
-  /** Stops as `run` says; resolves when it has. */
+  /** Stops as `run` says; called again, at once. Resolves when it has. */
   async stop(): Promise<void> {
-    this.stopping.abort();
+    this.onStop();
     await this.run_?.catch(() => {});
   }
 
+  /** A way to ask the worker to stop; the second time, at once. */
+  private stopper(): () => void {
+    let isAsked = false;
+    return () => {
+      if (isAsked) this.halting.abort();
+      isAsked = true;
+      this.stopping.abort();
+    };
+  }
+
   private async work(signal: AbortSignal | undefined): Promise<void> {
-    const stop = (): void => this.stopping.abort();
-    if (signal?.aborted) stop();
-    signal?.addEventListener("abort", stop, { once: true });
-    for (const name of this.options.stopOn) process.on(name, stop);
+    const { gracePeriodMs, stopOn } = this.options;
+    let grace: Timer | undefined;
+    onAbort(this.stopping.signal, () => {
+      this.wake();
+      grace = setTimeout(() => this.halting.abort(), Math.min(gracePeriodMs, longestTimer));
+    });
+    const forget = signal && onAbort(signal, () => this.stopping.abort());
+    for (const name of stopOn) process.on(name, this.onSignal);
     try {
       await this.claimJobs();
-      await this.drain(this.options.gracePeriodMs);
     } catch (error) {
-      await this.drain(0);
+      this.halting.abort();
       throw error;
     } finally {
-      signal?.removeEventListener("abort", stop);
-      for (const name of this.options.stopOn) process.removeListener(name, stop);
+      await Promise.all(this.running);
+      clearTimeout(grace);
+      forget?.();
+      for (const name of stopOn) process.removeListener(name, this.onSignal);
     }
   }
 
@@ -129,29 +159,25 @@ export class Worker {
   private async nextJobs(signal: AbortSignal): Promise<Job[]> {
     const { types, concurrency, leaseMs } = this.options;
     while (this.running.size >= concurrency) {
-      await Promise.race([...this.running, aborted(signal)]);
+      await new Promise<void>((resolve) => { this.wake = resolve; });
       if (signal.aborted) return [];
     }
     const maxJobs = Math.min(concurrency - this.running.size, claimBatch);
-    const jobs = await this.client.claimUntil(signal, { types, maxJobs, leaseMs, waitMs: claimWaitMs });
+    const request = { types, maxJobs, leaseMs, waitMs: claimWaitMs };
+    const jobs = await this.inTime((late) => this.client.claimUntil(signal, request, { signal: late }));
     if (!signal.aborted) return jobs;
     // They came while the claim was withdrawn. Waited for: the client may be closed as soon as the worker has ended.
-    await Promise.all(jobs.map(({ id, attempt }) => this.client.release(id, { attempt })));
+    await Promise.allSettled(jobs.map(({ id, attempt }) =>
+      this.inTime((late) => this.client.release(id, { attempt, signal: late }))));
     return [];
   }
 
   private start(job: Job): void {
-    const run = this.handle(job).finally(() => this.running.delete(run));
+    const run = this.handle(job).finally(() => {
+      this.running.delete(run);
+      this.wake();
+    });
     this.running.add(run);
-  }
-
-  /** Lets the current jobs finish, within the grace period; then aborts them and waits for their handlers to end. */
-  private async drain(gracePeriodMs: number): Promise<void> {
-    const done = new AbortController();
-    const finished = Promise.all(this.running).then(() => done.abort());
-    await pause(gracePeriodMs, done.signal);
-    this.halting.abort();
-    await finished;
   }
 
   // -------------------------------------------------------------------------------------------------- working
@@ -159,58 +185,70 @@ export class Worker {
   private async handle(job: Job): Promise<void> {
     const claim = this.client.hold(job, { leaseMs: this.options.leaseMs });
     const controller = new AbortController();
-    const revoked = (): void => controller.abort(claim.signal.reason);
-    const halted = (): void => controller.abort(new Error("the worker is stopping"));
-    if (claim.signal.aborted) revoked();
-    claim.signal.addEventListener("abort", revoked, { once: true });
-    this.halting.signal.addEventListener("abort", halted, { once: true });
+    onAbort(claim.signal, () => controller.abort(claim.signal.reason));
+    const forget = onAbort(this.halting.signal, () => controller.abort(new Error("the worker is stopping")));
     try {
       const ending = await this.runHandler(job, claim, controller.signal);
       if (!claim.signal.aborted) await this.finish(claim, ending);
     } finally {
       claim.drop();
-      this.halting.signal.removeEventListener("abort", halted);
+      forget();
     }
   }
 
   /** Runs the handler to its end; what to tell the broker. */
-  private async runHandler(job: Job, claim: HeldClaim, signal: AbortSignal): Promise<() => Promise<Job>> {
+  private async runHandler(job: Job, claim: HeldClaim, signal: AbortSignal): Promise<Ending> {
     const { attempt } = claim;
     try {
       const result = await this.handler(job, { signal, report: (report) => claim.report(report) });
-      return () => this.client.complete(job.id, result ?? undefined, { attempt });
+      return (late) => this.client.complete(job.id, result ?? undefined, { attempt, signal: late });
     } catch (error) {
-      if (signal.aborted && this.halting.signal.aborted) return () => this.client.release(job.id, { attempt });
+      if (signal.aborted && this.halting.signal.aborted) {
+        return (late) => this.client.release(job.id, { attempt, signal: late });
+      }
       const retryable = !(error instanceof PermanentFailure);
-      return () => this.client.fail(job.id, errorText(error), { attempt, retryable });
+      return (late) => this.client.fail(job.id, errorText(error), { attempt, retryable, signal: late });
     }
   }
 
   /** Tells the broker, again and again as long as that may help. */
-  private async finish(claim: HeldClaim, ending: () => Promise<Job>): Promise<void> {
+  private async finish(claim: HeldClaim, ending: Ending): Promise<void> {
     const { logger, backoff } = this.client.settings;
     const { attempt } = claim;
     let tell = ending;
     for (let failures = 1; ; failures += 1) {
       try {
-        await tell();
+        await this.inTime(tell);
         return;
       } catch (error) {
-        logger.warn(`jobbroker: the broker did not take the ending of job ${claim.id}: ${String(error)}`);
-        const code = error instanceof JobBrokerError ? error.code : "INTERNAL";
+        logger.warn(`jobbroker: the broker did not take the ending of job ${claim.id}: ${errorText(error)}`);
+        // Any other error comes from the handler's result, and would come again.
+        const code = error instanceof JobBrokerError ? error.code : "INVALID_ARGUMENT";
         if (code === "INVALID_ARGUMENT" && tell === ending) {
-          const reason = errorText(`the handler's result was refused: ${(error as Error).message}`);
-          tell = () => this.client.fail(claim.id, reason, { attempt });
+          const reason = errorText(`the handler's result was refused: ${errorText(error)}`);
+          tell = (late) => this.client.fail(claim.id, reason, { attempt, signal: late });
           continue;
         }
         if (!["UNAVAILABLE", "UNKNOWN_OUTCOME", "RESOURCE_EXHAUSTED", "INTERNAL"].includes(code)) return;
         if (this.client.ending || claim.signal.aborted || this.halting.signal.aborted) return;
-        await pause(backoffDelay(backoff, failures), claim.signal);
+        await pause(backoffDelay(backoff, failures), claim.signal, this.halting.signal);
       }
     }
   }
-}
 
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  /** Makes a call that is given up when it takes longer than `farewellMs` once the worker halts. */
+  private async inTime<T>(call: (late: AbortSignal) => Promise<T>): Promise<T> {
+    const late = new AbortController();
+    let timer: Timer | undefined;
+    const forget = onAbort(this.halting.signal, () => {
+      timer = setTimeout(
+        () => late.abort(new JobBrokerError("UNAVAILABLE", `no reply within ${farewellMs} ms`)), farewellMs);
+    });
+    try {
+      return await call(late.signal);
+    } finally {
+      clearTimeout(timer);
+      forget();
+    }
+  }
 }

@@ -33,10 +33,19 @@ describe("as the store it replaces", () => {
     assert.deepEqual(await store.get(created.jobId), created);
   });
 
+  it("creates with metadata as `get` will give it, and no longer the caller's", limit, async (test) => {
+    const { store } = await opened(test);
+    const metadata = { at: new Date(0), gone: undefined, ratio: NaN, list: [1] };
+    const created = await store.create("ingest", metadata);
+    assert.deepEqual(created.metadata, { at: "1970-01-01T00:00:00.000Z", ratio: null, list: [1] });
+    created.metadata.list.push(2);
+    assert.deepEqual(metadata.list, [1]);
+  });
+
   it("finds nothing where nothing is", limit, async (test) => {
     const { store } = await opened(test);
     assert.equal(await store.get(newJobId()), undefined);
-    assert.equal(await store.get("no-uuid"), undefined);
+    for (const id of ["no-uuid", undefined, null]) assert.equal(await store.get(id), undefined);
   });
 
   it("updates status, progress and stage", limit, async (test) => {
@@ -122,7 +131,7 @@ describe("as the store it replaces", () => {
     await store.claimNextPending();
     assert.deepEqual(await Promise.all(jobs.map((job) => store.getQueuePosition(job.jobId))), [-1, 0, 1]);
     assert.equal(await store.getQueuePosition(newJobId()), -1);
-    assert.equal(await store.getQueuePosition("no-uuid"), -1);
+    for (const id of ["no-uuid", undefined, null]) assert.equal(await store.getQueuePosition(id), -1);
   });
 
   it("lists by status, by type, up to a limit, newest first; without a limit all", limit, async (test) => {
@@ -144,12 +153,30 @@ describe("as the store it replaces", () => {
 
   it("an update of an unknown job is an error", limit, async (test) => {
     const { store } = await opened(test);
-    for (const id of [newJobId(), "no-uuid"]) {
+    for (const id of [newJobId(), "no-uuid", undefined]) {
       await assert.rejects(store.update(id, { progress: 1 }), { message: `Job ${id} not found`, code: "NOT_FOUND" });
       await assert.rejects(store.complete(id, {}), { message: `Job ${id} not found` });
       await assert.rejects(store.fail(id, "x"), { message: `Job ${id} not found` });
       await assert.rejects(store.cancel(id), { message: `Job ${id} not found` });
     }
+  });
+
+  it("null is as good as nothing where nothing may be given", limit, async (test) => {
+    const { store } = await opened(test);
+    const { jobId, metadata } = await store.create("ingest", null);
+    assert.deepEqual(metadata, {});
+    assert.equal((await store.claimNextPending(null)).jobId, jobId);
+    await store.update(jobId, { progress: 40, stage: "decoding" });
+    await store.update(jobId, { status: null, progress: null, result: null, error: null, retryCount: null });
+    const job = await store.get(jobId);
+    assert.deepEqual(
+      [job.status, job.progress, job.stage, "result" in job, "error" in job, job.retryCount],
+      ["processing", 40, "decoding", false, false, 0]);
+    assert.equal((await store.list({ status: null, type: null, limit: null })).length, 1);
+    assert.equal((await store.list(null)).length, 1);
+    assert.equal(await store.markStaleJobsFailed(3_600_000, null), 0);
+    await store.complete(jobId, null);
+    assert.equal((await store.get(jobId)).status, "complete");
   });
 
   it("the retry count can be set, and a job put back", limit, async (test) => {
@@ -211,6 +238,49 @@ describe("beyond the store it replaces", () => {
     await store.claimNextPending();
     await webhook.complete(jobId, { by: "webhook" });
     assert.deepEqual((await store.get(jobId)).result, { by: "webhook" });
+  });
+
+  describe("closing a store whose client lives on", () => {
+    async function shared(test) {
+      const broker = await Broker.start(test);
+      const client = await broker.connect();
+      return { client, observer: await broker.connect(), store: new BrokerJobStore({ client, claimWaitMs: 60_000 }) };
+    }
+
+    it("ends its waiting claims", limit, async (test) => {
+      const { client, observer, store } = await shared(test);
+      const claiming = assert.rejects(store.claimNextPending(), { code: "UNAVAILABLE", message: "the store is closed" });
+      await until(async () => (await observer.stats()).waitingClaims === 1);
+      await store.close();
+      await claiming;
+      await until(async () => (await observer.stats()).waitingClaims === 0);
+      await assert.rejects(store.claimNextPending(), { code: "UNAVAILABLE" });
+      await client.ping();
+    });
+
+    it("gives back what it holds, and is no longer its holder", limit, async (test) => {
+      const { client, store } = await shared(test);
+      const { jobId } = await store.create("ingest", {});
+      await store.claimNextPending();
+      await store.close();
+      const { status, history } = await client.get(jobId);
+      assert.deepEqual([status, history.map(({ cause }) => cause)], ["pending", ["released"]]);
+      await client.claim();
+      await assert.rejects(store.complete(jobId, {}), { code: "STALE_CLAIM" });
+    });
+
+    it("gives back a job that came just before", limit, async (test) => {
+      const { client, store } = await shared(test);
+      const { job: { id } } = await client.create({ type: "ingest" });
+      const claim = client.claim.bind(client);
+      test.mock.method(client, "claim", async (...request) => {
+        const jobs = await claim(...request);
+        void store.close();
+        return jobs;
+      });
+      await assert.rejects(store.claimNextPending(), { message: "the store is closed" });
+      assert.equal((await client.get(id)).status, "pending");
+    });
   });
 
   it("claims a type alone, and waits for it when told to", limit, async (test) => {

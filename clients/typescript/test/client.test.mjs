@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { Client, ClaimRevoked, JobBrokerError, newJobId } from "jobbroker";
 import { objection } from "../dist/socket-path.js";
 import { Broker, limit, until } from "./support/broker.mjs";
-import { fakeBroker, losePatience } from "./support/fake-broker.mjs";
+import { fakeBroker, losePatience, welcome } from "./support/fake-broker.mjs";
 
 const processing = {
   id: Buffer.from("0193a5f0c2007abc8def0123456789ab", "hex"), type: "ingest", status: "PROCESSING", attempt: 3,
@@ -221,6 +221,33 @@ describe("claims", () => {
     await client.create({ type: "other" });
     const { job } = await client.create({ type: "late" });
     assert.deepEqual((await claimed).map(({ id }) => id), [job.id]);
+  });
+
+  it("waits only for what is left of its time when it is sent late", limit, async (test) => {
+    let asked;
+    const waitMs = 60_000;
+    let sent;
+    const claim = new Promise((resolve) => { sent = resolve; });
+    const peer = await fakeBroker(test, async (request, broker) => {
+      if (request.claim) return sent(request.claim);
+      await until(() => performance.now() >= asked + 2);
+      broker.send({ id: request.id, welcome });
+    }, { greets: false });
+    const client = new Client({ socketPath: peer.socketPath });
+    test.after(() => client.close());
+    const claiming = assert.rejects(client.claim({ waitMs }), { code: "UNAVAILABLE" });
+    asked = performance.now();
+    assert.ok((await claim).wait_ms < waitMs);
+    await client.close();
+    await claiming;
+  });
+
+  it("of what is no list of types are refused", limit, async (test) => {
+    const { client } = await connected(test);
+    await client.create({ type: "i" });
+    for (const types of ["ingest", null, new Set(["i"])]) {
+      await assert.rejects(client.claim({ types }), { code: "INVALID_ARGUMENT", message: /^claim.types is .* list/ });
+    }
   });
 
   it("a late completion is refused; a repeated one is answered as the first time", limit, async (test) => {

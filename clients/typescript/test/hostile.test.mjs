@@ -95,6 +95,20 @@ describe("a reply that fails its request alone", () => {
   });
 });
 
+it("a revocation to a status that is not known ends its claim and nothing else", limit, async (test) => {
+  let claim;
+  const { outcome } = await answered(test, (request, broker) => {
+    broker.send({ id: 0, revoked: { id: uuid, attempt: 3, status: 99, reason: "archived" } });
+    broker.send({ id: request.id, pong: {} });
+  }, (client) => {
+    claim = client.hold({ id: "0193a5f0-c200-7abc-8def-0123456789ab", attempt: 3 });
+    return client.ping();
+  });
+  assert.equal(outcome.error, undefined);
+  const { status, reason } = claim.signal.reason;
+  assert.deepEqual([status, reason], [undefined, "archived"]);
+});
+
 describe("a broker that", () => {
   it("never answers is waited for as long as the client was told", limit, async (test) => {
     const { outcome } = await answered(test, () => {}, (client) => {

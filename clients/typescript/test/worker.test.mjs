@@ -71,11 +71,24 @@ describe("a job whose handler", () => {
     });
   }
 
-  it("returns what can't be a result fails, and says so", limit, async (test) => {
+  for (const [name, result] of [
+    ["too much", { text: "x".repeat(400_000) }],
+    ["no object", 5],
+    ["what has no JSON", { toJSON() { throw undefined; } }],
+  ]) {
+    it(`returns ${name} fails, and says so`, limit, async (test) => {
+      const { broker, client, observer } = await set(test);
+      work(broker, client, {}, () => result);
+      const { job: { id } } = await observer.create({ type: "ingest" });
+      assert.match((await inStatus(observer, id, "failed")).error, /the handler's result was refused: .*result/);
+    });
+  }
+
+  it("throws an error without a text fails nevertheless", limit, async (test) => {
     const { broker, client, observer } = await set(test);
-    work(broker, client, {}, () => ({ text: "x".repeat(400_000) }));
+    work(broker, client, {}, () => { throw Object.assign(new PermanentFailure(), { message: { status: 404 } }); });
     const { job: { id } } = await observer.create({ type: "ingest" });
-    assert.match((await inStatus(observer, id, "failed")).error, /the handler's result was refused: .*result/);
+    assert.equal((await inStatus(observer, id, "failed")).error, "[object Object]");
   });
 });
 
@@ -113,6 +126,29 @@ it("jobs are worked on as many at a time as was asked for", limit, async (test) 
   await Promise.all(made.map(({ job }) => inStatus(observer, job.id, "complete")));
   await worker.stop();
   assert.equal(most, 3);
+});
+
+it("however many jobs a worker does, one by one or at a time, Node suspects no leak", limit, async (test) => {
+  const { broker, client, observer } = await set(test);
+  const warnings = [];
+  const note = (warning) => warnings.push(String(warning));
+  process.on("warning", note);
+  test.after(() => process.removeListener("warning", note));
+  // Node warns from the eleventh listener on.
+  const count = 12;
+  let running = 0;
+  let release;
+  const all = new Promise((resolve) => { release = resolve; });
+  work(broker, client, { types: ["single"] }, () => {});
+  work(broker, client, { types: ["together"], concurrency: count }, () => {
+    running += 1;
+    if (running === count) release();
+    return all;
+  });
+  const jobs = Array.from({ length: count }, () => [{ type: "single" }, { type: "together" }]).flat();
+  const made = await observer.createMany(jobs);
+  await Promise.all(made.map(({ job }) => observer.finished(job.id)));
+  assert.deepEqual(warnings, []);
 });
 
 describe("stopping", () => {
@@ -162,6 +198,60 @@ describe("stopping", () => {
     assert.equal(process.listenerCount("SIGTERM"), 0, "the process can be ended again");
   });
 
+  /** A worker at a job that ends when its signal is aborted, or by `finish`. */
+  async function busy(test, options) {
+    const { broker, client, observer } = await set(test);
+    const { job: { id } } = await observer.create({ type: "ingest" });
+    const handler = {};
+    const begun = new Promise((resolve) => {
+      handler.run = (_job, { signal }) => {
+        const finished = new Promise((done) => { handler.finish = done; });
+        handler.signal = signal;
+        resolve();
+        return Promise.race([finished, aborted(signal)]);
+      };
+    });
+    const { worker } = work(broker, client, { gracePeriodMs: Infinity, ...options }, handler.run);
+    await begun;
+    return { broker, observer, id, handler, worker };
+  }
+
+  async function assertReleased(observer, id) {
+    const { status, history } = await observer.get(id);
+    assert.deepEqual([status, history.map(({ cause }) => cause)], ["pending", ["released"]]);
+  }
+
+  it("a second time gives back the current job at once", limit, async (test) => {
+    const { observer, id, worker } = await busy(test);
+    void worker.stop();
+    await worker.stop();
+    await assertReleased(observer, id);
+  });
+
+  it("by a second signal gives back the current job at once", limit, async (test) => {
+    const { observer, id, handler } = await busy(test, { stopOn: ["SIGHUP"] });
+    for (let i = 0; i < 2; i += 1) {
+      const heard = once(process, "SIGHUP");
+      process.kill(process.pid, "SIGHUP");
+      await heard;
+      assert.equal(handler.signal.aborted, i === 1);
+    }
+    await until(async () => (await observer.get(id)).status === "pending");
+    await assertReleased(observer, id);
+  });
+
+  it("by a signal and by a program that hands it on is once", limit, async (test) => {
+    const { observer, id, handler, worker } = await busy(test, { stopOn: ["SIGHUP"] });
+    const heard = once(process, "SIGHUP");
+    process.kill(process.pid, "SIGHUP");
+    await heard;
+    const stopped = worker.stop();
+    assert.equal(handler.signal.aborted, false);
+    handler.finish({});
+    await stopped;
+    assert.equal((await observer.get(id)).status, "complete");
+  });
+
   it("withdraws the claim, so that no job is taken for nobody", limit, async (test) => {
     const { broker, client, observer } = await set(test);
     const { worker } = work(broker, client, {}, () => {});
@@ -195,12 +285,79 @@ describe("stopping", () => {
     assert.deepEqual(seen, ["claim", "withdraw", "release"]);
   });
 
-  it("does not wait for a broker that is away", limit, async (test) => {
-    const { broker, client } = await set(test);
-    const { worker } = work(broker, client, {}, () => {});
-    await until(async () => (await client.stats()).waitingClaims === 1);
-    await broker.kill();
-    await worker.stop();
+  it("has waited for all that it gave back, though some is refused", limit, async (test) => {
+    const jobs = ["01", "02"].map((end) => ({
+      id: Buffer.from(`0193a5f0c2007abc8def0123456789${end}`, "hex"), status: "PROCESSING", attempt: 1,
+    }));
+    const releases = [];
+    let claim;
+    let worker;
+    let asked;
+    const both = new Promise((resolve) => { asked = resolve; });
+    let peer;
+    const { socketPath } = await fakeBroker(test, (request, broker) => {
+      peer = broker;
+      if (request.claim) {
+        claim = request.id;
+        void worker.stop();
+      } else if (request.withdraw) {
+        broker.send({ id: claim, claimed: { jobs } });
+      } else if (request.release) {
+        releases.push(request.id);
+        if (releases.length === jobs.length) asked();
+      } else {
+        broker.send({ id: request.id, pong: {} });
+      }
+    });
+    const client = await Client.connect({ socketPath });
+    test.after(() => client.close());
+    worker = new Worker(client, { concurrency: 2 }, () => assert.fail("it takes no new jobs"));
+    let isOver = false;
+    const running = worker.run().then(() => { isOver = true; });
+    await both;
+    peer.send({ id: releases[0], error: { code: "INTERNAL", message: "no" } });
+    await client.ping();
+    await new Promise(setImmediate);
+    assert.equal(isOver, false);
+    peer.send({ id: releases[1], job: { ...jobs[1], status: "PENDING" } });
+    await running;
+  });
+
+  describe("does not wait for a broker that", () => {
+    it("is away", limit, async (test) => {
+      const { broker, client } = await set(test);
+      const { worker } = work(broker, client, {}, () => {});
+      await until(async () => (await client.stats()).waitingClaims === 1);
+      await broker.kill();
+      await worker.stop();
+    });
+
+    it("is away when a job has ended", limit, async (test) => {
+      const broker = await Broker.start(test);
+      const client = await broker.connect({ requestTimeoutMs: Infinity });
+      await client.create({ type: "ingest" });
+      let ended;
+      const ending = new Promise((resolve) => { ended = resolve; });
+      const { worker } = work(broker, client, {}, async () => {
+        await broker.kill();
+        ended();
+      });
+      await ending;
+      await worker.stop();
+    });
+
+    it("does not answer", limit, async (test) => {
+      let asked;
+      const claimed = new Promise((resolve) => { asked = resolve; });
+      const peer = await fakeBroker(test, (request) => request.claim && asked());
+      const client = await Client.connect({ socketPath: peer.socketPath, requestTimeoutMs: Infinity });
+      test.after(() => client.close());
+      const worker = new Worker(client, { gracePeriodMs: 0 }, () => {});
+      const running = worker.run();
+      await claimed;
+      await worker.stop();
+      await running;
+    });
   });
 
   it("without having run is at once", limit, async (test) => {

@@ -57,6 +57,9 @@ declare const process: {
 declare module "node:crypto" {
   function randomFillSync<T extends Uint8Array>(bytes: T): T;
 }
+declare module "node:events" {
+  function setMaxListeners(count: number, target: AbortSignal): void;
+}
 declare module "node:fs" {
   export function lstatSync(path: string): { uid: number };
 }

@@ -230,13 +230,18 @@ function write(type: MessageType, message: Message): void {
     if (value === undefined) continue;
     const field = type.byName[name];
     if (field === undefined) throw new TypeError(`the protocol has no field ${name}`);
-    let index = 0;
+    let index: number | undefined;
     try {
-      if (!field.repeated) writeField(field, value);
-      else for (; index < (value as unknown[]).length; index += 1) writeField(field, (value as unknown[])[index]);
+      if (!field.repeated) {
+        writeField(field, value);
+      } else if (Array.isArray(value)) {
+        for (index = 0; index < value.length; index += 1) writeField(field, value[index]);
+      } else {
+        throw new Refusal(value, "a list");
+      }
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      throw error.within(field.repeated ? `${name}[${index}]` : name);
+      throw error.within(index === undefined ? name : `${name}[${index}]`);
     }
   }
 }

@@ -27,6 +27,19 @@ interface JobStore {
 
 export const store: JobStore = new BrokerJobStore();
 
+/** Columns of a database are null where nothing is. */
+interface Row {
+  type: string | null;
+  error: string | null;
+  retries: number | null;
+}
+
+export async function restore(broker: BrokerJobStore, row: Row): Promise<StoredJob | undefined> {
+  await broker.update("id", { error: row.error, retryCount: row.retries, result: null });
+  await broker.complete("id", null);
+  return broker.claimNextPending(row.type);
+}
+
 export const handler: Handler = async (job, { signal, report }) => {
   const metadata: Ingest = { url: "", ...job.metadata };
   if (metadata.url === "") throw new PermanentFailure("no url");
