@@ -219,8 +219,6 @@ export class Session {
   /** What answers no pending request: watches, notices, and what should not be. */
   private receiveUnasked(id: number, reply: Reply): void {
     if (this.watches.receive(id, reply)) return;
-    // The last snapshots and events of a watch that has ended may still be on their way.
-    if (reply.kind === "event" || reply.kind === "snapshot") return;
     if (reply.kind === "revoked") return this.keeper.revoke(reply.revocation);
     if (reply.kind === "error" && id === 0) this.parting = reply.error;
     else this.violated(`it answers request ${id}, which nobody made`);

@@ -22,6 +22,7 @@ interface OpenWatch {
 /** The watches of a session, by the id of their request. */
 export class WatchTable {
   private open = new Map<number, OpenWatch>();
+  private lastStopped = 0;
 
   constructor(private readonly session: Session) {}
 
@@ -67,10 +68,13 @@ export class WatchTable {
     for (const { watch } of [...this.open.values()]) watch.end(error);
   }
 
-  /** Whether the reply was a watch's. */
+  /** Whether the reply was a watch's, or may have crossed the end of one: then it is nobody's. */
   receive(id: number, reply: Reply): boolean {
     const entry = this.open.get(id);
-    if (entry === undefined) return false;
+    if (entry === undefined) {
+      return reply.kind === "event" || reply.kind === "snapshot"
+        || reply.kind === "error" && id > 0 && id <= this.lastStopped;
+    }
     switch (reply.kind) {
       case "snapshot": this.receiveSnapshot(id, entry, reply); break;
       case "event": this.receiveEvent(id, entry, reply.event); break;
@@ -120,6 +124,7 @@ export class WatchTable {
     clearTimeout(entry.timer);
     entry.timer = undefined;
     this.open.delete(id);
+    this.lastStopped = Math.max(this.lastStopped, id);
     if (this.session.isConnected) this.session.post({ unwatch: { watch_id: id } }, { repeated: false });
   }
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { newJobId } from "jobbroker";
+import { Client, newJobId } from "jobbroker";
 import { Broker, limit, until } from "./support/broker.mjs";
+import { fakeBroker } from "./support/fake-broker.mjs";
 
 describe("waiting for a job's end", () => {
   it("returns the job with its result, also when it had ended before", limit, async (test) => {
@@ -75,6 +76,23 @@ describe("a watch", () => {
     await client.close();
     await waiting;
     await assert.rejects(client.watch().next(), { code: "UNAVAILABLE" });
+  });
+
+  it("that is refused after it has ended harms nobody", limit, async (test) => {
+    const { socketPath, connections } = await fakeBroker(test, (request, peer) => {
+      if (request.watch) peer.send({ id: request.id, snapshot: {} });
+      if (request.unwatch) {
+        peer.send({ id: request.unwatch.watch_id, error: { code: "UNAVAILABLE", message: "shutting down" } });
+      }
+      if (request.ping) peer.send({ id: request.id, pong: {} });
+    });
+    const client = await Client.connect({ socketPath });
+    test.after(() => client.close());
+    const watch = client.watch();
+    await watch.next();
+    await watch.return();
+    await client.ping();
+    assert.equal(connections(), 1);
   });
 
   it("that ends before it began costs nothing", limit, async (test) => {
