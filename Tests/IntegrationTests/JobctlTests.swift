@@ -187,6 +187,33 @@ import Testing
     }
   }
 
+  /// `jobctl work` without a broker yet, once it has said that it waits for one.
+  private func waitingWorker(_ directory: TemporaryDirectory) async throws -> ChildProcess {
+    let socket = directory.file("broker.sock")
+    let worker = try ChildProcess(
+      "/bin/sh", ["-c", #"exec "$0" "$@" 2>&1"#, Products.jobctl, "work", "--type", "t", "--", "/bin/cat"],
+      environment: ["JOBBROKER_SOCKET": socket])
+    _ = try await worker.line(beginning: "jobctl: waiting for a broker at \(socket)")
+    return worker
+  }
+
+  @Test(arguments: [SIGTERM, SIGINT])
+  func aWorkerCanBeStoppedWhileItWaitsForItsFirstBroker(signal: Int32) async throws {
+    let worker = try await waitingWorker(TemporaryDirectory())
+    #expect(await worker.stop(signal) == 0)
+  }
+
+  @Test func aWorkerWaitsForItsFirstBroker() async throws {
+    let directory = TemporaryDirectory()
+    let worker = try await waitingWorker(directory)
+    let broker = try await BrokerProcess.start(in: directory)
+    let id = try await create(broker)
+    #expect(try await broker.jobctl("watch", id, "--until-finished").code == 0)
+    _ = try await worker.line(beginning: "\(id) t complete")
+    #expect(await worker.stop() == 0)
+    await broker.process.stop()
+  }
+
   @Test func anAmbiguousPrefixNamesTheCandidatesAndChangesNothing() async throws {
     try await withBroker { broker in
       let client = try await broker.client()
@@ -206,7 +233,8 @@ import Testing
     ["create"], ["create", "--type", "t", "--count", "0"], ["get"], ["get", "xyz"], ["list", "--limit", "0"],
     ["list", "--status", "lost"], ["watch", "--until-finished"], ["prune", "--older-than", "soon"],
     ["prune", "--older-than", "1h", "--status", "pending"], ["reap"], ["fail", "00"], ["pause"], ["backup"],
-    ["dance"], ["ping", "--loud"],
+    ["dance"], ["ping", "--loud"], ["ping", "--socket", "/tmp/" + String(repeating: "x", count: 120)],
+    ["work", "--socket", "/tmp/" + String(repeating: "x", count: 120), "--", "/bin/cat"],
   ])
   func aCommandLineWithoutSenseIsRefusedBeforeAnyBrokerIsAsked(arguments: [String]) async throws {
     let run = try await Finished.running(
