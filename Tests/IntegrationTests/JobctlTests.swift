@@ -144,6 +144,10 @@ import Testing
       #expect(try await broker.jobctl("backup", copy).output == "backed up to \(copy)\n")
       #expect(FileManager.default.fileExists(atPath: copy))
       expectRefusal(try await broker.jobctl("backup", copy), "ALREADY_EXISTS")
+      let nowhere = broker.directory.file("nowhere/copy.db")
+      let refused = try await broker.jobctl("backup", nowhere)
+      expectRefusal(refused, "INVALID_ARGUMENT")
+      #expect(refused.errors.contains("\(nowhere): No such file"), "\(refused)")
     }
   }
 
