@@ -87,6 +87,46 @@ import Testing
     }
   }
 
+  @Test func whatIsRefusedForOneJobIsDoneToTheOthers() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let (first, second) = (try await create(broker), try await create(broker))
+      let unknown = JobID.timeOrdered().description
+      for (verb, status) in [("cancel", "cancelled"), ("retry", "pending"), ("delete", "deleted")] {
+        let run = try await broker.jobctl(verb, first, unknown, "ffff", second)
+        #expect(run.code == 1 && run.output == "\(first) \(status)\n\(second) \(status)\n", "\(run)")
+        #expect(run.errors.contains("Job \(unknown) not found (NOT_FOUND)"), "\(run)")
+        #expect(run.errors.contains("begins with ffff"), "\(run)")
+      }
+      #expect(try await client.list().jobs.isEmpty)
+    }
+  }
+
+  @Test func aFileWithALineThatIsNoObjectMakesNoJob() async throws {
+    try await withBroker { broker in
+      let file = broker.directory.file("lines")
+      try String(repeating: "{}\n", count: 1_500).appending("oops\n")
+        .write(toFile: file, atomically: false, encoding: .utf8)
+      let run = try await broker.jobctl("create", "--type", "t", "--metadata-lines", file)
+      #expect(run.code == 2 && run.output.isEmpty && run.errors.contains("\(file), line 1501"), "\(run)")
+      #expect(try await broker.client().list().jobs.isEmpty)
+    }
+  }
+
+  @Test func aListThatIsCutSaysSoAndAWatchOfAnUnknownJobToo() async throws {
+    try await withBroker { broker in
+      _ = try await broker.jobctl("create", "--type", "t", "--count", "51")
+      for form in [[], ["--json"]] {
+        let run = try await broker.jobctl(["list"] + form)
+        #expect(run.code == 0 && run.errors == "jobctl: there are more; see --limit and --all\n", "\(run)")
+      }
+      #expect(try await broker.jobctl("list", "--all").errors.isEmpty)
+      let unknown = JobID.timeOrdered().description
+      let watch = try await broker.jobctl("watch", unknown, "--until-finished")
+      #expect(watch.code == 1 && watch.errors == "jobctl: no such job: \(unknown)\n", "\(watch)")
+    }
+  }
+
   @Test func aHeldJobIsReleasedReapedAndShownWithItsHolder() async throws {
     try await withBroker { broker in
       let worker = try await broker.client(name: "studio")
