@@ -21,8 +21,8 @@ struct Work: AsyncParsableCommand {
         ::stage NAME        says what it is doing,
         ::progress NUMBER   says how far that is, 0-100,
       and the last line that is a JSON object is the job's result.
-      Exit status 0 completes the job, 75 (EX_TEMPFAIL) fails it so that it is tried again, any other fails it; the \
-      last 4 KiB of standard error become the job's error.
+      Exit status 0 completes the job, 75 (EX_TEMPFAIL) fails it so that it is tried again, any other fails it. \
+      The job's error is then how the program ended, and the last 4 KiB of its standard error.
 
       When the job is cancelled or lost, the program and all it started get SIGTERM, after --kill-grace SIGKILL.
       SIGTERM or Ctrl-C: finish the current jobs, for at most --grace, then give them back. A second one: give them \
