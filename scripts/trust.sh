@@ -17,6 +17,13 @@ readonly size=${TRUST_SIZE:-full}
 # Optimised, for the simulation is five times as fast so; in a folder of its own, for the builds would undo each other.
 readonly build=(--configuration release -Xswiftc -enable-testing --scratch-path .build/trust)
 readonly wanted=("$@")
+mapfile -t names < <(sed -nE 's/^(campaign|run) ([a-z-]+) .*/\2/p' scripts/trust.sh)
+for name in "${wanted[@]}"; do
+  [[ " ${names[*]} " == *" $name "* ]] || {
+    echo "trust: there is no campaign '$name', only: ${names[*]}" >&2
+    exit 2
+  }
+done
 logs=.build/trust/campaigns
 table=()
 failed=()

@@ -20,8 +20,8 @@ public struct SocketBinder: Sendable {
   ///   - mode: Permissions of the socket, as in chmod(2).
   ///   - inOwnDirectory: Whether its directory must be this user's, and writable for nobody else. Who can write there
   ///     can put a socket of his own in the place of ours; a path that everybody can guess needs that.
-  /// - Throws: UNAVAILABLE when another broker holds the socket, INVALID_ARGUMENT when the path can't be used,
-  ///   PERMISSION_DENIED when the directory is not our own.
+  /// - Throws: UNAVAILABLE when another broker holds the socket, INVALID_ARGUMENT when the path can't be used or has
+  ///   something else than a socket, PERMISSION_DENIED when the directory is not our own.
   public static func bind(
     path: String, mode: UInt32 = 0o600, inOwnDirectory: Bool = false
   ) throws(JobError) -> SocketBinder {
@@ -31,6 +31,10 @@ public struct SocketBinder: Sendable {
         .permissionDenied,
         "\(parent(of: path)) belongs to another user, or others may write there. Remove it, or choose a --socket."
       )
+    }
+    guard isFreeOrSocket(path) else {
+      throw JobError(
+        .invalidArgument, "\(path) is there and is no socket. Remove it, or choose another --socket.")
     }
     let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard lock >= 0 else { throw failure("open the lock file", path + ".lock") }
@@ -132,6 +136,12 @@ private func isOwn(_ path: String) -> Bool {
   var status = stat()
   return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR && status.st_uid == geteuid()
     && status.st_mode & 0o022 == 0
+}
+
+/// Whether a socket may take this place: what a broker left behind is replaced, anything else is somebody's, links too.
+private func isFreeOrSocket(_ path: String) -> Bool {
+  var status = stat()
+  return lstat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFSOCK
 }
 
 private func parent(of path: String) -> String {

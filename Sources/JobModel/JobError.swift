@@ -10,13 +10,13 @@ public struct JobError: Error, Sendable, Equatable {
     case staleClaim = "STALE_CLAIM"
     /// The job has finished; `job` is the job as it is.
     case jobFinished = "JOB_FINISHED"
-    /// The id belongs to a job with other content.
+    /// The id belongs to a job with other content, the unique key to another job, or there is a file of that name.
     case alreadyExists = "ALREADY_EXISTS"
     /// This peer may not do that.
     case permissionDenied = "PERMISSION_DENIED"
     /// A limit or the disk is used up.
     case resourceExhausted = "RESOURCE_EXHAUSTED"
-    /// Not now: the broker is draining, or can't be reached. Try again.
+    /// Not now: the broker is draining, its disk is full, or it can't be reached. Try again.
     case unavailable = "UNAVAILABLE"
     /// The commit failed and may or may not have happened: read the job again.
     case unknownOutcome = "UNKNOWN_OUTCOME"

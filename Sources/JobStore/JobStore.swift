@@ -38,7 +38,8 @@ public protocol JobStore: Sendable {
 
   /// Writes a consistent copy to a new file.
   ///
-  /// - Throws: ALREADY_EXISTS when there is a file at `path`, UNSUPPORTED when the store can't.
+  /// - Throws: ALREADY_EXISTS when there is a file at `path`, INVALID_ARGUMENT when none can be made there, UNSUPPORTED when
+  ///   the store can't.
   func backup(to path: String) async throws(JobError)
 
   /// Closes the store; nothing may be called afterwards.

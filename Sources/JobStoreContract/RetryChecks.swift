@@ -130,8 +130,11 @@ extension ContractCheck {
       try store.equal(found.history.map(\.worker?.name), ["worker-1", "worker-2"], "workers of the history")
     },
     ContractCheck("lose: with no loss allowed the first is the last") { store in
-      let held = try await store.held(maxLost: 0)
-      try store.equal(try await store.change(.lose(held.claim)).job.status, .failed, "status")
+      _ = try await store.create(maxLost: 0)
+      let held = try await store.claimOne(worker: WorkerIdentity(name: "", pid: 4711, uid: 1000))
+      let (job, _) = try await store.change(.lose(held.claim))
+      try store.equal(job.status, .failed, "status")
+      try store.equal(job.error, "Its worker was lost once: unnamed (pid 4711)", "error")
     },
     ContractCheck("lose: names a claim that is over") { store in
       let held = try await store.held()

@@ -46,6 +46,27 @@ struct NoBroker: Error, CustomStringConvertible {
   }
 }
 
+extension NoBroker {
+  /// - Parameter message: what the client says of it.
+  init(at path: String, _ message: String) {
+    // connect(2) asks for the right to write to the socket and to enter its directory; so does access(2).
+    let isClosed = access(path, W_OK) != 0 && errno == EACCES
+    self.init(reason: isClosed ? NoBroker.denied(path) : message)
+  }
+
+  /// Who may connect to a socket that is closed to this user.
+  private static func denied(_ path: String) -> String {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      return "Permission denied: \(path) is for those who may enter its directory."
+    }
+    let owner = getpwuid(status.st_uid).map { String(cString: $0.pointee.pw_name) } ?? "\(status.st_uid)"
+    let group = getgrgid(status.st_gid).map { String(cString: $0.pointee.gr_name) } ?? "\(status.st_gid)"
+    let mode = String(status.st_mode & 0o777, radix: 8)
+    return "Permission denied: \(path) has mode 0\(mode), is user \(owner)'s and group \(group)'s."
+  }
+}
+
 /// How a run that threw ends: the exit status, and what is said where.
 struct Ending: Equatable {
   var status: ExitStatus

@@ -131,3 +131,13 @@ struct Follow {
     screen.draw(board.picture(now: .now, terminal: terminal))
   }
 }
+
+extension Board {
+  /// Names those of these jobs that are not there.
+  ///
+  /// - Throws: `ExitCode` 1 unless all of them are complete.
+  func requireComplete(_ ids: Set<JobID>, _ printer: Printer) throws {
+    for id in ids.sorted() where self[id] == nil { printer.note("no such job: \(id)") }
+    guard ids.allSatisfy({ self[$0]?.status == .complete }) else { throw ExitStatus.refused.exitCode }
+  }
+}

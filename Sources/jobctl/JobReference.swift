@@ -50,4 +50,27 @@ extension JobBrokerClient {
     for reference in references { ids.append(try await resolve(reference)) }
     return ids
   }
+
+  /// Does something to each of the jobs that references mean, to the others too when one is refused.
+  ///
+  /// - Throws: `ExitCode` 1 at the end when one was refused; what concerns all of them, at once.
+  func forEach(
+    _ references: [JobReference], _ body: (JobID) async throws(JobError) -> Void
+  ) async throws {
+    var ids: [JobID] = []
+    var isRefused = false
+    func refuse(_ error: JobError) throws(JobError) {
+      guard [.notFound, .invalidArgument, .alreadyExists].contains(error.code) else { throw error }
+      Ending(of: error).complaint.map { StandardStream.error.write($0 + "\n") }
+      isRefused = true
+    }
+    // All before the first change: what is ambiguous now may not be so after it.
+    for reference in references {
+      do { ids.append(try await resolve(reference)) } catch { try refuse(error) }
+    }
+    for id in ids {
+      do { try await body(id) } catch { try refuse(error) }
+    }
+    if isRefused { throw ExitStatus.refused.exitCode }
+  }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import JobBrokerClient
+import Logging
 
 /// The options every command has.
 struct BrokerOptions: ParsableArguments {
@@ -41,15 +42,18 @@ extension JobBrokerClient {
   /// Connects.
   ///
   /// - Parameter neighbour: a client whose event loop is to be shared.
-  /// - Throws: `NoBroker`, or the broker's refusal.
+  /// - Throws: `NoBroker`, `ValidationError` when the command line can't be right, or the broker's refusal.
   static func connectOrNoBroker(
-    _ configuration: Configuration, beside neighbour: JobBrokerClient? = nil
+    _ configuration: Configuration, beside neighbour: JobBrokerClient? = nil, logger: Logger? = nil
   ) async throws -> JobBrokerClient {
     do {
-      return try await connect(configuration, eventLoop: neighbour?.eventLoop)
+      return try await connect(configuration, eventLoop: neighbour?.eventLoop, logger: logger)
     } catch {
-      guard error.code == .unavailable else { throw error }
-      throw NoBroker(reason: error.message)
+      switch error.code {
+      case .unavailable: throw NoBroker(at: configuration.socketPath, error.message)
+      case .invalidArgument: throw ValidationError(error.message)
+      default: throw error
+      }
     }
   }
 }

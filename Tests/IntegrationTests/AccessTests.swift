@@ -64,7 +64,12 @@ struct AccessTests {
     try #require(chmod(directory.path, 0o711) == 0)
     let broker = try await BrokerProcess.start(in: directory)
     let run = try await jobctl(broker, "ping", by: somebody)
-    #expect(run.code == 3 && run.errors.contains("Permission denied"), "\(run)")
+    let reason = "Permission denied: \(broker.socket) has mode 0600"
+    #expect(run.code == 3 && run.errors.contains(reason), "\(run)")
+    #expect(!run.errors.contains("Start one"), "\(run)")
+    try #require(chmod(directory.path, 0o700) == 0)
+    let outside = try await jobctl(broker, "ping", by: somebody)
+    #expect(outside.code == 3 && outside.errors.contains("may enter its directory"), "\(outside)")
     await broker.process.stop()
   }
 

@@ -87,6 +87,46 @@ import Testing
     }
   }
 
+  @Test func whatIsRefusedForOneJobIsDoneToTheOthers() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let (first, second) = (try await create(broker), try await create(broker))
+      let unknown = JobID.timeOrdered().description
+      for (verb, status) in [("cancel", "cancelled"), ("retry", "pending"), ("delete", "deleted")] {
+        let run = try await broker.jobctl(verb, first, unknown, "ffff", second)
+        #expect(run.code == 1 && run.output == "\(first) \(status)\n\(second) \(status)\n", "\(run)")
+        #expect(run.errors.contains("Job \(unknown) not found (NOT_FOUND)"), "\(run)")
+        #expect(run.errors.contains("begins with ffff"), "\(run)")
+      }
+      #expect(try await client.list().jobs.isEmpty)
+    }
+  }
+
+  @Test func aFileWithALineThatIsNoObjectMakesNoJob() async throws {
+    try await withBroker { broker in
+      let file = broker.directory.file("lines")
+      try String(repeating: "{}\n", count: 1_500).appending("oops\n")
+        .write(toFile: file, atomically: false, encoding: .utf8)
+      let run = try await broker.jobctl("create", "--type", "t", "--metadata-lines", file)
+      #expect(run.code == 2 && run.output.isEmpty && run.errors.contains("\(file), line 1501"), "\(run)")
+      #expect(try await broker.client().list().jobs.isEmpty)
+    }
+  }
+
+  @Test func aListThatIsCutSaysSoAndAWatchOfAnUnknownJobToo() async throws {
+    try await withBroker { broker in
+      _ = try await broker.jobctl("create", "--type", "t", "--count", "51")
+      for form in [[], ["--json"]] {
+        let run = try await broker.jobctl(["list"] + form)
+        #expect(run.code == 0 && run.errors == "jobctl: there are more; see --limit and --all\n", "\(run)")
+      }
+      #expect(try await broker.jobctl("list", "--all").errors.isEmpty)
+      let unknown = JobID.timeOrdered().description
+      let watch = try await broker.jobctl("watch", unknown, "--until-finished")
+      #expect(watch.code == 1 && watch.errors == "jobctl: no such job: \(unknown)\n", "\(watch)")
+    }
+  }
+
   @Test func aHeldJobIsReleasedReapedAndShownWithItsHolder() async throws {
     try await withBroker { broker in
       let worker = try await broker.client(name: "studio")
@@ -144,6 +184,10 @@ import Testing
       #expect(try await broker.jobctl("backup", copy).output == "backed up to \(copy)\n")
       #expect(FileManager.default.fileExists(atPath: copy))
       expectRefusal(try await broker.jobctl("backup", copy), "ALREADY_EXISTS")
+      let nowhere = broker.directory.file("nowhere/copy.db")
+      let refused = try await broker.jobctl("backup", nowhere)
+      expectRefusal(refused, "INVALID_ARGUMENT")
+      #expect(refused.errors.contains("\(nowhere): No such file"), "\(refused)")
     }
   }
 
@@ -187,6 +231,33 @@ import Testing
     }
   }
 
+  /// `jobctl work` without a broker yet, once it has said that it waits for one.
+  private func waitingWorker(_ directory: TemporaryDirectory) async throws -> ChildProcess {
+    let socket = directory.file("broker.sock")
+    let worker = try ChildProcess(
+      "/bin/sh", ["-c", #"exec "$0" "$@" 2>&1"#, Products.jobctl, "work", "--type", "t", "--", "/bin/cat"],
+      environment: ["JOBBROKER_SOCKET": socket])
+    _ = try await worker.line(beginning: "jobctl: waiting for a broker at \(socket)")
+    return worker
+  }
+
+  @Test(arguments: [SIGTERM, SIGINT])
+  func aWorkerCanBeStoppedWhileItWaitsForItsFirstBroker(signal: Int32) async throws {
+    let worker = try await waitingWorker(TemporaryDirectory())
+    #expect(await worker.stop(signal) == 0)
+  }
+
+  @Test func aWorkerWaitsForItsFirstBroker() async throws {
+    let directory = TemporaryDirectory()
+    let worker = try await waitingWorker(directory)
+    let broker = try await BrokerProcess.start(in: directory)
+    let id = try await create(broker)
+    #expect(try await broker.jobctl("watch", id, "--until-finished").code == 0)
+    _ = try await worker.line(beginning: "\(id) t complete")
+    #expect(await worker.stop() == 0)
+    await broker.process.stop()
+  }
+
   @Test func anAmbiguousPrefixNamesTheCandidatesAndChangesNothing() async throws {
     try await withBroker { broker in
       let client = try await broker.client()
@@ -206,7 +277,8 @@ import Testing
     ["create"], ["create", "--type", "t", "--count", "0"], ["get"], ["get", "xyz"], ["list", "--limit", "0"],
     ["list", "--status", "lost"], ["watch", "--until-finished"], ["prune", "--older-than", "soon"],
     ["prune", "--older-than", "1h", "--status", "pending"], ["reap"], ["fail", "00"], ["pause"], ["backup"],
-    ["dance"], ["ping", "--loud"],
+    ["dance"], ["ping", "--loud"], ["ping", "--socket", "/tmp/" + String(repeating: "x", count: 120)],
+    ["work", "--socket", "/tmp/" + String(repeating: "x", count: 120), "--", "/bin/cat"],
   ])
   func aCommandLineWithoutSenseIsRefusedBeforeAnyBrokerIsAsked(arguments: [String]) async throws {
     let run = try await Finished.running(

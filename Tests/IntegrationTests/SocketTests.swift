@@ -70,6 +70,19 @@ import Testing
     #expect(FileManager.default.contents(atPath: broker.socket) == Data("mine".utf8))
   }
 
+  @Test func aFileAtItsPathIsNotTakenForASocket() async throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("broker.sock")
+    try Data("mine".utf8).write(to: URL(fileURLWithPath: path))
+    let process = try BrokerProcess.spawn(in: directory)
+    let ended = await #expect(throws: ChildProcess.Ended.self) {
+      try await process.line(beginning: "ready socket=")
+    }
+    #expect(ended?.description.contains("\(path) is there and is no socket") == true)
+    #expect(await process.stop() == 1)
+    #expect(FileManager.default.contents(atPath: path) == Data("mine".utf8))
+  }
+
   @Test func aPathTooLongForASocketIsRefusedInWords() async throws {
     let directory = TemporaryDirectory()
     let path = directory.file(String(repeating: "x", count: 120))

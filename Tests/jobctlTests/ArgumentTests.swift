@@ -132,6 +132,21 @@ import Testing
   }
 }
 
+@Suite struct MetadataLinesTests {
+  @Test func aLineIsAJobAndAnEmptyOneIsNone() throws {
+    let text = "{\"a\":\"\u{2028}\"}\r\n\n  {}\n   \n"
+    #expect(try Create.objects(inLinesOf: text, from: "f") == ["{\"a\":\"\u{2028}\"}", "  {}"])
+  }
+
+  @Test(arguments: ["{}\n\n{a}\n", "{}\r\n\r\n[]", "\n\n{} {}\n{oops}"])
+  func theFirstLineThatIsNoObjectIsNamed(text: String) {
+    let error = #expect(throws: ValidationError.self) {
+      try Create.objects(inLinesOf: text, from: "jobs.txt")
+    }
+    #expect(error?.message.hasPrefix("jobs.txt, line 3: no JSON object") == true)
+  }
+}
+
 @Suite struct CreateBatchesTests {
   @Test func cutsByCountAndBySize() {
     let small = Array(CreateBatches(jobs: (0..<2500).map { _ in NewJob(type: "x") }))

@@ -10,11 +10,13 @@ import Testing
     var job = Job(
       id: try #require(Self.id), type: "ingest", createdAt: Timestamp(milliseconds: 0),
       updatedAt: Timestamp(milliseconds: 1500))
+    job.sequence = 9_007_199_254_740_993
     job.metadata = #"{"n":12345678901234567890123,"x":1.10,"s":"a\nb"}"#
     let text = JSONLine(job).text
     #expect(text.contains(#""metadata":{"n":12345678901234567890123,"x":1.10,"s":"a\nb"}"#))
     #expect(
       text.contains(#""created_at":"1970-01-01T00:00:00.000Z","updated_at":"1970-01-01T00:00:01.500Z""#))
+    #expect(text.contains(#""sequence":9007199254740993"#))
     #expect(JSONText.isObject(text))
   }
 

@@ -40,6 +40,14 @@ import Testing
     #expect(read("{\"a\":1}\n{oops}").outcome == .object("{\"a\":1}"))
   }
 
+  @Test(arguments: [1, 3, 100_000])
+  func anIndentedObjectIsAResultAndAnIndentedReportIsNone(pieces: Int) {
+    #expect(read("{\"a\":1}\n \t{\"a\":2}", pieces: pieces).outcome == .object("{\"a\":2}"))
+    let large = #"{"p":"\#(String(repeating: "x", count: ProgramOutput.lineLimit))"}"#
+    #expect(read("  \(large)\n", pieces: pieces).outcome == .object(large))
+    #expect(read("  ::progress 5\n", pieces: pieces).reports.isEmpty)
+  }
+
   @Test func acceptsLinesThatEndAsOnWindows() {
     let (reports, outcome) = read("::progress 5\r\n{\"a\":1}\r\n")
     #expect(reports == [.progress(5)])

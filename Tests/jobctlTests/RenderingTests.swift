@@ -105,3 +105,22 @@ import Testing
     #expect(Quantity.bytes(count) == text)
   }
 }
+
+@Suite struct JobTextTests {
+  @Test func aShownIDIsThatOfOneJobOfItsBatchWhicheverAreShown() throws {
+    let now = Timestamp(milliseconds: 1_700_000_000_000)
+    var random = SystemRandomNumberGenerator()
+    // No two of them share the first bits that are random.
+    let batch = (0..<UInt64(Limits.createBatch)).map { number in
+      JobID.timeOrdered(at: now, random: (number, random.next()))
+    }
+    for id in [batch[0], batch[500]] {
+      let job = Job(id: id, type: "t", createdAt: now, updatedAt: now)
+      let table = JobText.table([job], now: now, terminal: Terminal(isInteractive: true))
+      let shown = try #require(table.split(separator: "\n").last?.split(separator: " ").first)
+      let reference = try #require(JobReference(argument: String(shown)))
+      #expect(shown.count < 36)
+      #expect(try reference.choose(among: batch) == id)
+    }
+  }
+}

@@ -104,8 +104,8 @@ extension JobStatement {
       status = CASE WHEN lost_count < max_lost THEN 'pending' ELSE 'failed' END,
       lost_count = lost_count + 1,
       error = CASE WHEN lost_count < max_lost THEN error ELSE
-        'Its worker was lost ' || (lost_count + 1) || ' times: ' || (
-          SELECT group_concat(coalesce(name, 'unknown') || coalesce(' (pid ' || pid || ')', ''), ', ') FROM (
+        'Its worker was lost ' || CASE lost_count WHEN 0 THEN 'once' ELSE (lost_count + 1) || ' times' END || ': ' || (
+          SELECT group_concat(coalesce(nullif(name, ''), 'unnamed') || coalesce(' (pid ' || pid || ')', ''), ', ') FROM (
             SELECT a.worker_name AS name, a.worker_pid AS pid FROM job_attempts AS a
             WHERE a.seq = jobs.seq AND a.cause = 'lost' ORDER BY a.attempt DESC LIMIT 10)) END,
       progress = CASE WHEN lost_count < max_lost THEN 0.0 ELSE progress END,

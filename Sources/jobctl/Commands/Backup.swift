@@ -13,10 +13,11 @@ struct Backup: BrokerCommand {
   static let configuration = CommandConfiguration(
     abstract: "Copy the broker's store to a new file.",
     discussion: """
-      The broker writes the file while it goes on serving; the copy is consistent.
+      The broker writes the file while it goes on serving; the copy is consistent. It must be allowed to write there: \
+      as a service of systemd only in its own directory.
 
       Example:
-        jobctl backup /var/backups/jobs-2026-11-23.db
+        jobctl backup /var/lib/jobbroker/jobs-2026-11-23.db
       """)
 
   @OptionGroup var broker: BrokerOptions

@@ -5,7 +5,8 @@ struct Create: BrokerCommand {
   static let configuration = CommandConfiguration(
     abstract: "Create jobs.",
     discussion: """
-      Prints the id of each job. The metadata is a JSON object.
+      Prints the id of each job. The metadata is a JSON object. Many jobs go to the broker in parts of up to 1,000; \
+      each part is created whole or not at all. The --metadata-lines are all checked before the first part.
 
       Examples:
         jobctl create --type ingest --metadata '{"file":"talk.wav"}'
@@ -100,7 +101,7 @@ struct Create: BrokerCommand {
     }
     guard wait, !ids.isEmpty else { return }
     let board = try await Follow(client: client, printer: printer, until: ids).run(WatchSelection(ids: ids))
-    guard ids.allSatisfy({ board[$0]?.status == .complete }) else { throw ExitStatus.refused.exitCode }
+    try board.requireComplete(ids, printer)
   }
 
   private func newJobs() throws -> [NewJob] {
@@ -114,10 +115,30 @@ struct Create: BrokerCommand {
 
   private func allMetadata() throws -> [String] {
     if let metadataLines {
-      return try TextFile.contents(of: metadataLines).split(whereSeparator: \.isNewline).map(String.init)
+      return try Create.objects(inLinesOf: TextFile.contents(of: metadataLines), from: metadataLines)
     }
     let one = try metadataFile.map { try TextFile.contents(of: $0) } ?? metadata ?? "{}"
     return Array(repeating: one, count: count)
+  }
+}
+
+extension Create {
+  /// The JSON objects of a file that has one a line; empty lines are left out.
+  ///
+  /// - Throws: `ValidationError` that names the first line that can't be a job's metadata.
+  static func objects(inLinesOf text: String, from path: String) throws -> [String] {
+    // Not every line break of Unicode: some may stand in a string of JSON.
+    let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+    return try lines.enumerated().compactMap { index, line in
+      if line.allSatisfy(\.isWhitespace) { return nil }
+      let object = String(line)
+      guard object.utf8.count <= Limits.payload, JSONText.isObject(object) else {
+        throw ValidationError(
+          "\(path), line \(index + 1): no JSON object of at most \(Limits.payload) bytes. Nothing was created."
+        )
+      }
+      return object
+    }
   }
 }
 

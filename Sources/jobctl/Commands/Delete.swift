@@ -15,7 +15,7 @@ struct Delete: BrokerCommand {
   var jobs: [JobReference]
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
-    for id in try await client.resolve(jobs) {
+    try await client.forEach(jobs) { (id) throws(JobError) in
       try await client.delete(id)
       printer.line(JSONLine { $0.add("deleted", id.description) }, "\(id) deleted")
     }

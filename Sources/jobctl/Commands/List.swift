@@ -41,10 +41,7 @@ struct List: BrokerCommand {
       // A script gets each page as it comes; a table is as wide as its widest row.
       if printer.json { printer.jobs(page.jobs) } else { jobs += page.jobs }
     } while filter.cursor != nil && left > 0
-    guard !printer.json else { return }
-    printer.jobs(jobs)
-    if filter.cursor != nil && printer.terminal.isInteractive {
-      printer.note("there are more; see --limit and --all")
-    }
+    if !printer.json { printer.jobs(jobs) }
+    if filter.cursor != nil { printer.note("there are more; see --limit and --all") }
   }
 }

@@ -5,7 +5,7 @@ struct Pause: BrokerCommand {
   static let configuration = CommandConfiguration(
     abstract: "Stop claims of a type.",
     discussion: """
-      Jobs that are being worked on go on; new ones wait until `jobctl resume`.
+      Jobs that are being worked on go on; the others wait until `jobctl resume`, also when the broker is restarted.
 
       Example:
         jobctl pause ingest

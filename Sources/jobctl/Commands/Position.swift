@@ -5,7 +5,8 @@ struct Position: BrokerCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show a job's place in the queue.",
     discussion: """
-      0 is the next to be claimed; -1 means that the job is not pending.
+      How many pending jobs go before it, those too that wait for a moment or whose type is paused; -1 means that the \
+      job is not pending.
 
       Example:
         jobctl position 0193a5b2-7c1d

@@ -17,6 +17,6 @@ struct Retry: BrokerCommand {
   var jobs: [JobReference]
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
-    for id in try await client.resolve(jobs) { printer.changed(try await client.retry(id)) }
+    try await client.forEach(jobs) { (id) throws(JobError) in printer.changed(try await client.retry(id)) }
   }
 }

@@ -39,8 +39,6 @@ struct Watch: BrokerCommand {
     let ids = Set(try await client.resolve(jobs))
     let follow = Follow(client: client, printer: printer, until: untilFinished ? ids : nil)
     let board = try await follow.run(WatchSelection(ids: ids, types: Set(types)))
-    guard !untilFinished || ids.allSatisfy({ board[$0]?.status == .complete }) else {
-      throw ExitStatus.refused.exitCode
-    }
+    if untilFinished { try board.requireComplete(ids, printer) }
   }
 }

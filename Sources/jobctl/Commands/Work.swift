@@ -21,8 +21,8 @@ struct Work: AsyncParsableCommand {
         ::stage NAME        says what it is doing,
         ::progress NUMBER   says how far that is, 0-100,
       and the last line that is a JSON object is the job's result.
-      Exit status 0 completes the job, 75 (EX_TEMPFAIL) fails it so that it is tried again, any other fails it; the \
-      last 4 KiB of standard error become the job's error.
+      Exit status 0 completes the job, 75 (EX_TEMPFAIL) fails it so that it is tried again, any other fails it. \
+      The job's error is then how the program ended, and the last 4 KiB of its standard error.
 
       When the job is cancelled or lost, the program and all it started get SIGTERM, after --kill-grace SIGKILL.
       SIGTERM or Ctrl-C: finish the current jobs, for at most --grace, then give them back. A second one: give them \
@@ -88,8 +88,7 @@ struct Work: AsyncParsableCommand {
     logger.logLevel = verbose ? .info : .warning
     // Trapped before the first job, so that no signal finds this process without an answer.
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-    let client = try await JobBrokerClient.connect(
-      broker.configuration(reconnects: true, workerName: name), logger: logger, waitsForBroker: true)
+    let configuration = broker.configuration(reconnects: true, workerName: name)
     let printer = broker.printer
 
     try await Watchdog.guarding { watchdog in
@@ -98,12 +97,14 @@ struct Work: AsyncParsableCommand {
       ) { context, ending, time in
         printer.line(ending.json(context.job, time), ending.text(context.job, time))
       }
-      let worker = Worker(
-        client: client, types: types, concurrency: concurrency, lease: lease, gracePeriod: grace,
-        logger: logger, handler: { try await handler.run($0) })
+      let worker = ConnectingWorker(configuration: configuration, printer: printer, logger: logger) {
+        [logger] client in
+        Worker(
+          client: client, types: types, concurrency: concurrency, lease: lease, gracePeriod: grace,
+          logger: logger, handler: { try await handler.run($0) })
+      }
       try await serve(ServiceGroup(services: [worker], logger: logger), until: signals, printer)
     }
-    await client.close()
   }
 
   /// Runs until the worker ends: gracefully after the first signal, at once after the second.
@@ -129,6 +130,35 @@ struct Work: AsyncParsableCommand {
     guard !program.contains("/") else { return access(program, X_OK) == 0 }
     let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
     return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
+  }
+}
+
+/// A worker that waits for a broker that is not there yet, unless it is to stop before there is one.
+private struct ConnectingWorker: Service {
+  var configuration: JobBrokerClient.Configuration
+  var printer: Printer
+  var logger: Logger
+  var worker: @Sendable (JobBrokerClient) -> Worker
+
+  func run() async throws {
+    let client: JobBrokerClient
+    do {
+      client = try await cancelWhenGracefulShutdown { try await connect() }
+    } catch {
+      if Task.isShuttingDownGracefully || Task.isCancelled { return }
+      throw error
+    }
+    try await worker(client).run()
+    await client.close()
+  }
+
+  private func connect() async throws -> JobBrokerClient {
+    do {
+      return try await JobBrokerClient.connectOrNoBroker(configuration, logger: logger)
+    } catch let error as NoBroker {
+      printer.note("waiting for a broker at \(configuration.socketPath): \(error.reason)")
+    }
+    return try await JobBrokerClient.connect(configuration, logger: logger, waitsForBroker: true)
   }
 }
 

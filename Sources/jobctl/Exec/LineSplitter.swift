@@ -44,10 +44,17 @@ struct LineSplitter {
   }
 
   private mutating func append(_ bytes: some Collection<UInt8>) {
-    guard let first = partial.first ?? bytes.first else { return }
+    let first = partial.unindented.first ?? bytes.unindented.first
     let room = (first == UInt8(ascii: "{") ? objectLimit : limit) - partial.count
     partial.append(contentsOf: bytes.prefix(max(room, 0)))
     length += bytes.count
+  }
+}
+
+extension Collection<UInt8> {
+  /// What is left without the white space (RFC 8259) that it begins with.
+  var unindented: SubSequence {
+    drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\r") }
   }
 }
 

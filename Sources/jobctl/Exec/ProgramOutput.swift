@@ -45,11 +45,12 @@ struct ProgramOutput {
   }
 
   private mutating func take(_ line: LineSplitter.Line, _ report: (Report) -> Void) {
-    switch line.bytes.first {
+    let unindented = line.bytes.unindented
+    switch unindented.first {
     case UInt8(ascii: "{"):
       if line.isCut {
         outcome = .tooLarge(line.length)
-      } else if let text = String(validating: line.bytes, as: UTF8.self), JSONText.isObject(text) {
+      } else if let text = String(validating: unindented, as: UTF8.self), JSONText.isObject(text) {
         outcome = .object(text)
       }
     case UInt8(ascii: ":"):

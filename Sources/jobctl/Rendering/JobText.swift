@@ -89,11 +89,11 @@ enum JobText {
     return Quantity.duration((job.finishedAt ?? now) - start)
   }
 
-  /// How much of these ids must be shown to tell them apart: 13 characters, the millisecond of a time-ordered id,
-  /// or more.
+  /// How much of these ids must be shown to tell them apart, and from others that are not shown: 23 characters or
+  /// more. That is the millisecond of a time-ordered id, which jobs of one batch share, and 26 random bits.
   static func distinctLength(of ids: [JobID]) -> Int {
     let texts = Set(ids).map(\.description)
-    return (13...36).first { length in Set(texts.map { $0.prefix(length) }).count == texts.count } ?? 36
+    return (23...36).first { length in Set(texts.map { $0.prefix(length) }).count == texts.count } ?? 36
   }
 
   private static func history(_ history: [AttemptRecord], _ terminal: Terminal) -> String {

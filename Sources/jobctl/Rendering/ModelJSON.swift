@@ -27,6 +27,7 @@ extension JSONLine {
     add("updated_at", job.updatedAt)
     add("started_at", job.startedAt)
     add("finished_at", job.finishedAt)
+    add("sequence", job.sequence)
     if !job.history.isEmpty { add("history", job.history.map { JSONLine($0) }) }
   }
 

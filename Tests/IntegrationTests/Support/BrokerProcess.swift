@@ -55,6 +55,11 @@ struct BrokerProcess: Sendable {
 
   /// Runs a command of `jobctl` against this broker.
   func jobctl(_ arguments: String..., through wrapper: [String] = []) async throws -> Finished {
+    try await jobctl(arguments, through: wrapper)
+  }
+
+  /// Runs a command of `jobctl` against this broker.
+  func jobctl(_ arguments: [String], through wrapper: [String] = []) async throws -> Finished {
     try await Finished.running(
       wrapper + [Products.jobctl] + arguments, environment: ["JOBBROKER_SOCKET": socket])
   }
