@@ -21,6 +21,8 @@ final class Broker {
   private var connectionsOfUser: [UInt32: Int] = [:]
   private var lastConnection: UInt64 = 0
   private var unflushed: [Connection] = []
+  /// Writes that the sockets have not taken in full.
+  private var writesUnderWay = 0
   private var isFlushScheduled = false
   /// Bytes of memory that all connections together make the broker hold.
   private var held = 0
@@ -88,6 +90,11 @@ final class Broker {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
     let user = connection.credentials.uid
     connectionsOfUser[user] = connectionsOfUser[user].flatMap { $0 > 1 ? $0 - 1 : nil }
+    connectionEnds(connection)
+  }
+
+  /// Nothing more is received or sent on a connection; what was sent may still be on its way.
+  func connectionEnds(_ connection: Connection) {
     reads.removeWaiting(of: connection.id)
     let now = Moment.now
     core.close(connection.id, at: now)
@@ -148,6 +155,15 @@ final class Broker {
       flushAll()
       checkDrained()
     }
+  }
+
+  func writeBegan() { writesUnderWay += 1 }
+
+  func writeEnded() {
+    writesUnderWay -= 1
+    guard whenDrained != nil, writesUnderWay == 0 else { return }
+    // A connection that was full goes on with what it had received meanwhile, after this.
+    eventLoop.assumeIsolated().execute { [self] in checkDrained() }
   }
 
   private func flushAll() {
@@ -332,7 +348,8 @@ final class Broker {
   }
 
   private func checkDrained() {
-    guard let done = whenDrained, commits.isIdle, reads.isIdle, unflushed.isEmpty, outbox.isEmpty
+    guard let done = whenDrained, commits.isIdle, reads.isIdle, unflushed.isEmpty, outbox.isEmpty,
+      writesUnderWay == 0
     else {
       return
     }

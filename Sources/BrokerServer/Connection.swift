@@ -29,8 +29,11 @@ final class Connection: ChannelDuplexHandler {
   private var isFlushWanted = false
   /// Bytes of memory that the client makes the broker hold, as the broker was last told.
   private(set) var held = 0
+  /// Whether that is not counted any more: the connection goes at once, or is gone.
+  private var isLetGo = false
   private var hasPendingRead = false
   private var isClosing = false
+  private var hangUpTimer: Scheduled<Void>?
   private var hasRequested = false
   private var deadline: Scheduled<Void>?
 
@@ -55,6 +58,7 @@ final class Connection: ChannelDuplexHandler {
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
     stopDeadline()
+    hangUpTimer?.cancel()
     isClosing = true
     letGo()
     if !handingOver.isEmpty { broker.undelivered(handingOver) }
@@ -194,7 +198,10 @@ final class Connection: ChannelDuplexHandler {
         unwritten -= size
         countHeld()
         if case .failure = result, !claims.isEmpty { broker.undelivered(claims) }
+        broker.writeEnded()
+        if isClosing { wantFlush() }
       }
+      broker.writeBegan()
       context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
       countHeld()
     }
@@ -203,13 +210,23 @@ final class Connection: ChannelDuplexHandler {
       events = 0
       broker.eventsWritten(written, to: self)
     }
-    if isClosing { context?.close(promise: nil) } else { resume() }
+    if !isClosing { resume() } else if !isFlushWanted { hangUp() }
+  }
+
+  /// Closes when everything is written; a peer that does not take it has as long as for a frame.
+  private func hangUp() {
+    guard let context else { return }
+    if unwritten == 0 || isLetGo { return context.close(promise: nil) }
+    if hangUpTimer != nil { return }
+    hangUpTimer = context.eventLoop.assumeIsolated().scheduleTask(in: frameTimeout) { [self] in
+      self.context?.close(promise: nil)
+    }
   }
 
   // MARK: Memory
 
   private func countHeld() {
-    if isClosing { return }
+    if isLetGo { return }
     let now = reader.heldBytes + requests.size + outbound.storageCapacity + unwritten
     let difference = now - held
     held = now
@@ -220,10 +237,14 @@ final class Connection: ChannelDuplexHandler {
   private func letGo() {
     broker.heldChanged(by: -held)
     held = 0
+    isLetGo = true
   }
 
-  /// Ends the connection because the broker holds too much for it.
+  // MARK: The end
+
+  /// Ends the connection because the broker holds too much for it. What it has not read is dropped.
   func cutOff() {
+    letGo()
     close()
     let message =
       "The broker has too much in memory, and most of it for this connection: large requests that have begun or are "
@@ -233,8 +254,12 @@ final class Connection: ChannelDuplexHandler {
 
   /// Ends the connection after what was sent to it.
   func close() {
-    isClosing = true
-    letGo()
     wantFlush()
+    if isClosing { return }
+    isClosing = true
+    stopDeadline()
+    (reader, requests) = (FrameReader(), RequestsUnderWay())
+    broker.connectionEnds(self)
+    countHeld()
   }
 }

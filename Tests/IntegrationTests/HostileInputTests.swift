@@ -179,6 +179,44 @@ import Testing
     }
   }
 
+  /// A connection with an answer that is larger than the socket's buffer and not read, and then a frame of length 0.
+  private func spoiled(at broker: BrokerProcess) async throws -> RawConnection {
+    let raw = try RawConnection(to: broker.socket)
+    try await raw.greet()
+    let job = NewJob(type: "t", metadata: #"{"x":"\#(String(repeating: "x", count: 250_000))"}"#)
+    _ = try await raw.ask(2, .create([job]))
+    try await raw.write(Request(id: 3, operation: .get(job.id)))
+    try await until({ raw.hasInput }, { $0 })
+    await raw.write([0, 0, 0, 0])
+    return raw
+  }
+
+  @Test func whoIsHungUpOnGetsWhatWasSentBeforeToItsEnd() async throws {
+    try await withBroker { broker in
+      let raw = try await spoiled(at: broker)
+      // The broker has heard of the frame when it serves the next connection.
+      let later = try RawConnection(to: broker.socket)
+      try await later.greet()
+      guard case .job? = try await raw.read()?.reply else {
+        Issue.record("no job")
+        return
+      }
+      guard let response = try await raw.read(), case .error(let error) = response.reply else {
+        Issue.record("hung up without a word")
+        return
+      }
+      #expect(response.id == 0 && error.code == .invalidArgument)
+      #expect(try await raw.read() == nil, "the connection stayed open")
+    }
+  }
+
+  @Test func whoIsHungUpOnAndDoesNotReadIsNotWaitedForForEver() async throws {
+    try await withBroker(["--frame-timeout", "0.2"]) { broker in
+      let raw = try await spoiled(at: broker)
+      try await until({ raw.isHungUp }, { $0 })
+    }
+  }
+
   @Test func whoConnectsAndSaysNothingIsNotKept() async throws {
     try await withBroker(["--frame-timeout", "0.2"]) { broker in
       let raw = try RawConnection(to: broker.socket)
