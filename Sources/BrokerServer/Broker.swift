@@ -11,6 +11,7 @@ import NIOCore
 final class Broker {
   let eventLoop: any EventLoop
   let codec = MessageCodec()
+  let sockets: SocketTurn
   private let store: any JobStore
   private let configuration: ServerConfiguration
   private let logger: Logger
@@ -40,6 +41,7 @@ final class Broker {
     self.store = store
     self.configuration = configuration
     self.eventLoop = eventLoop
+    self.sockets = sockets
     self.logger = logger
     commits = GroupCommit(store: store, eventLoop: eventLoop) { sockets($0) }
     core = BrokerCore(configuration: configuration.core, recovery: recovery, now: .now)

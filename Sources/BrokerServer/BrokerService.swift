@@ -88,7 +88,9 @@ public struct BrokerService: Service {
       .serverChannelOption(.backlog, value: 4096)
       // One read a turn, of a size that holds the usual burst: measured twice as fast as the defaults, and fair.
       .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 8 << 10))
+      .childChannelOption(
+        .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: ServerConfiguration.readSize)
+      )
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

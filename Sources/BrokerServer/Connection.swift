@@ -35,13 +35,14 @@ final class Connection: ChannelDuplexHandler {
   private var isClosing = false
   private var hangUpTimer: Scheduled<Void>?
   private var hasRequested = false
-  private var deadline: Scheduled<Void>?
+  private let deadline: FrameDeadline
 
   init(id: ConnectionID, credentials: PeerCredentials, broker: Broker, frameTimeout: Duration) {
     self.id = id
     self.credentials = credentials
     self.broker = broker
     self.frameTimeout = TimeAmount(frameTimeout)
+    deadline = FrameDeadline(self.frameTimeout, on: broker.eventLoop) { broker.sockets($0) }
     outbound = ByteBuffer()
   }
 
@@ -57,7 +58,7 @@ final class Connection: ChannelDuplexHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
-    stopDeadline()
+    deadline.stop()
     hangUpTimer?.cancel()
     isClosing = true
     letGo()
@@ -76,6 +77,7 @@ final class Connection: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
     if isClosing { return }
+    deadline.receive(bytes.readableBytes)
     reader.append(&bytes)
     receiveFrames()
   }
@@ -87,7 +89,7 @@ final class Connection: ChannelDuplexHandler {
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     broker.roomChanged(context.channel.isWritable, of: self)
     // What is not read can't be late.
-    if context.channel.isWritable { resume() } else { stopDeadline() }
+    if context.channel.isWritable { resume() } else { deadline.stop() }
     context.fireChannelWritabilityChanged()
   }
 
@@ -104,11 +106,11 @@ final class Connection: ChannelDuplexHandler {
         return close()
       }
       guard let frame else { break }
-      stopDeadline()
+      deadline.stop()
       hasRequested = true
       receive(frame)
     }
-    if deadline == nil, reader.hasPartialFrame || !hasRequested, mayReceive { startDeadline() }
+    if !deadline.isRunning, reader.hasPartialFrame || !hasRequested, mayReceive { startDeadline() }
     countHeld()
   }
 
@@ -141,18 +143,13 @@ final class Connection: ChannelDuplexHandler {
 
   /// A peer that begins a frame, or connects, and then says nothing does not keep its place for ever.
   private func startDeadline() {
-    deadline = context?.eventLoop.assumeIsolated().scheduleTask(in: frameTimeout) { [self] in
+    deadline.start { [self] in
       let what = hasRequested ? "The rest of the frame" : "The first request"
       let error = JobError(
         .invalidArgument, "\(what) did not arrive in \(Double(frameTimeout.nanoseconds) / 1e9) s.")
       send(Response(id: 0, reply: .error(error)))
       close()
     }
-  }
-
-  private func stopDeadline() {
-    deadline?.cancel()
-    deadline = nil
   }
 
   // MARK: Writing
@@ -257,7 +254,7 @@ final class Connection: ChannelDuplexHandler {
     wantFlush()
     if isClosing { return }
     isClosing = true
-    stopDeadline()
+    deadline.stop()
     (reader, requests) = (FrameReader(), RequestsUnderWay())
     broker.connectionEnds(self)
     countHeld()

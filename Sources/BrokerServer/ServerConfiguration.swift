@@ -14,6 +14,8 @@ public struct ServerConfiguration: Sendable {
   /// How long a peer may take over its hello, over each frame it has begun, and over reading what was sent to it before
   /// the broker hangs up.
   public var frameTimeout: Duration = .seconds(30)
+  /// Bytes that one read of a socket takes at most, one read a turn.
+  static let readSize = 8 << 10
   /// Bytes of the unanswered requests of one connection, beyond which it is read no further.
   static let maxUnanswered = 16 << 20
   /// Bytes that all connections may make the broker hold: frames that have begun to arrive, requests that are under

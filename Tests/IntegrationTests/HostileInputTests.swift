@@ -1,3 +1,4 @@
+import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol
@@ -150,6 +151,32 @@ import Testing
       #expect(try await raw.read() == nil, "the connection stayed open")
       // It has been silent for longer, but owes nothing.
       #expect(try await idle.ask(2, .ping) == .pong)
+    }
+  }
+
+  @Test func aFrameThatArrivesWhileTheBrokerStandsStillIsNotLate() async throws {
+    try await withBroker(["--frame-timeout", "0.2"]) { broker in
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.greet()
+      let metadata = #"{"x":"\#(String(repeating: "x", count: 60_000))"}"#
+      let frame = try RawConnection.frames(of: [
+        Request(id: 2, operation: .create([NewJob(type: "t", metadata: metadata)]))
+      ])
+      await raw.write(Array(frame.prefix(1_000)))
+      // When the next is welcome, the broker has read what came before.
+      try await RawConnection(to: broker.socket).greet()
+      broker.process.send(SIGSTOP)
+      await raw.write(Array(frame.dropFirst(1_000)))
+      // Another broker tells that the time is up.
+      try await withBroker(["--frame-timeout", "0.2"]) { other in
+        let silent = try RawConnection(to: other.socket)
+        while try await silent.readBody() != nil {}
+      }
+      broker.process.send(SIGCONT)
+      guard case .created? = try await raw.read()?.reply else {
+        Issue.record("not created")
+        return
+      }
     }
   }
 
