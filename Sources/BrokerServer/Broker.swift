@@ -106,7 +106,8 @@ final class Broker {
   func receive(_ request: Request, from connection: Connection) {
     let now = Moment.now
     core.receive(request.operation, RequestKey(connection: connection.id, id: request.id), at: now)
-    carryOut(at: now)
+    let endsWatch = if case .unwatch = request.operation { true } else { false }
+    carryOut(endsWatch ? .endOfWatch : .input, at: now)
   }
 
   func undelivered(_ claims: [ClaimToken]) {
@@ -253,6 +254,8 @@ final class Broker {
   private enum Origin {
     /// A request, or the passing of time.
     case input
+    /// The end of a watch. Its events may wait for the disk, and none may follow.
+    case endOfWatch
     /// A transaction; it is told when that is durable.
     case durableResult
     /// A transaction, but nobody loses work if a power cut undoes it; it is told at once.
@@ -301,6 +304,7 @@ final class Broker {
     case .durableResult: commits.commits
     case .volatileResult: reply.isEvent || reply.isSnapshot ? commits.commits : nil
     case .input: reply.isEvent && !outbox.isEmpty ? commits.commits : nil
+    case .endOfWatch: outbox.isEmpty ? nil : commits.commits
     case .answer: commits.visible
     }
   }

@@ -124,7 +124,6 @@ final class Connection: ChannelDuplexHandler {
         return write(Response(id: request.id, reply: .error(JobError(.invalidArgument, message))))
       }
       broker.receive(request, from: self)
-      if case .unwatch(let watch) = request.operation { requests.endWatch(watch) }
     } catch {
       write(Response(id: error.id, reply: .error(error.error)))
       if error.isFatal { close() }
