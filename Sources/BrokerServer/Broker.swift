@@ -311,6 +311,10 @@ final class Broker {
 
   private func tell(_ action: Action) {
     guard case .respond(let key, let reply, let claims) = action else { return }
+    if reply.isSnapshot {
+      core.snapshotTold()
+      carryOut(.input)
+    }
     guard let connection = connections[key.connection] else {
       if !claims.isEmpty { undelivered(claims) }
       return
@@ -370,24 +374,6 @@ final class Broker {
     commits.report(to: nil)
     for connection in connections.values { connection.close() }
     flushAll()
-  }
-}
-
-extension JobStore {
-  /// Answers a query of the core.
-  fileprivate func answer(_ query: Query) async throws(JobError) -> Answer {
-    switch query {
-    case .get(let id): return .job(try await get(id))
-    case .list(let filter): return .page(try await list(filter))
-    case .position(let id): return .position(try await position(id))
-    case .stats:
-      var stats = BrokerStats()
-      stats.types = try await self.stats()
-      return .stats(stats)
-    case .backup(let path):
-      try await backup(to: path)
-      return .done
-    }
   }
 }
 
