@@ -34,8 +34,8 @@ public struct BrokerService: Service {
 
   /// Serves until the graceful shutdown, which lets what is under way finish.
   ///
-  /// - Throws: UNKNOWN_OUTCOME when the store failed; the process must end, and its successor recovers. What kept it from
-  ///   serving at all.
+  /// - Throws: UNKNOWN_OUTCOME when the store failed; the process must end, and its successor recovers. Else what
+  ///   kept it from serving at all.
   public func run() async throws {
     var failure: (any Error)?
     do { try await serve(on: loop.eventLoop) } catch { failure = error }
