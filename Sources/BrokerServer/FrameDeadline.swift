@@ -2,9 +2,9 @@ import NIOCore
 
 /// The time in which a peer must send its first request, or the rest of a frame that it has begun.
 ///
-/// When it is over, that may lie in the socket all the same: the broker stood still, or it has much to do and reads a large
-/// frame a part a turn. So the sockets have their turn first, and then the peer has a moment more, again and again as
-/// long as each brings a whole read. A byte now and then is not enough for that.
+/// When it is over, that may lie in the socket all the same: the broker stood still, or it has much to do and reads a
+/// large frame a part a turn. So the sockets have their turn first, and then the peer has a moment more, again and
+/// again as long as each brings a whole read. A byte now and then is not enough for that.
 ///
 /// Bound to its event loop.
 final class FrameDeadline {
