@@ -43,6 +43,9 @@ let package = Package(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .target(name: "CJobBrokerProto", dependencies: ["CProtobufC"]),
 
+    // Stands between SQLite and its write-ahead log.
+    .target(name: "CLogBuffer", dependencies: ["CSQLite"]),
+
     // The model, and what is built on it alone.
     .target(name: "JobModel", swiftSettings: strict),
     .target(
@@ -53,7 +56,7 @@ let package = Package(
 
     // Stores, broker, client.
     .target(
-      name: "SQLiteJobStore", dependencies: ["JobModel", "JobStore", "CSQLite", logging],
+      name: "SQLiteJobStore", dependencies: ["JobModel", "JobStore", "CSQLite", "CLogBuffer", logging],
       swiftSettings: strict),
     .target(
       name: "LibSQLJobStore",

@@ -73,7 +73,7 @@ public struct BrokerCore: Sendable {
   var snapshotsUnderWay = 0
   var polling: Polling?
   var foreignLeases = ForeignLeases()
-  var pausedTypes: Set<String>
+  var pausedTypes: Set<TypeName>
   /// When the next job that waits for a moment may be claimed.
   var nextDue: Timestamp?
   var isPromoting = false
@@ -242,7 +242,7 @@ public struct BrokerCore: Sendable {
   }
 
   mutating func answer(_ claim: WaitingClaim, with jobs: [Job]) {
-    actions.append(.respond(claim.key, .claimed(jobs), handingOver: jobs.map(\.claim)))
+    actions.append(.respond(claim.key, .claimed(jobs.map(\.withoutResult)), handingOver: jobs.map(\.claim)))
   }
 
   /// Writes the reports ahead of whatever is submitted next, so that a job that ends shows how far it came.
@@ -253,7 +253,7 @@ public struct BrokerCore: Sendable {
 
   /// Jobs of a type became ready: sends the claims that wait for them to the store.
   mutating func signal(type: String, count: Int = 1) {
-    guard !pausedTypes.contains(type), !isDraining else { return }
+    guard !pausedTypes.contains(TypeName(type)), !isDraining else { return }
     for claim in queue.signal(type: type, count: count) { send(claim) }
   }
 

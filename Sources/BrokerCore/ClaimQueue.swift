@@ -17,9 +17,9 @@ struct WaitingClaim: Sendable {
 
   /// Those of the jobs it was woken for that are still to be had after it came back with `jobs`.
   func left(after jobs: [Job]) -> ReadyJobs? {
-    // With less than it asked for, it left nothing that it accepts.
-    guard var ready = wokenFor, jobs.count >= request.maxJobs else { return nil }
-    ready.count -= jobs.count { $0.type == ready.type }
+    // Even one that comes back with less than it asked for may leave some: a reply holds only so much.
+    guard var ready = wokenFor, !jobs.isEmpty else { return nil }
+    ready.count -= jobs.count { $0.type.hasBytes(of: ready.type) }
     return ready.count > 0 ? ready : nil
   }
 }
@@ -39,12 +39,12 @@ struct ReadyJobs: Sendable, Equatable {
 struct ClaimQueue {
   private var waiting: [UInt64: WaitingClaim] = [:]
   /// Arrivals of the claims that accept a type, ascending; those that accept any type are under nil.
-  private var byType: [String?: Deque<UInt64>] = [:]
+  private var byType: [TypeName?: Deque<UInt64>] = [:]
   /// Arrivals of the claims of a connection.
   private var byConnection: [ConnectionID: Set<UInt64>] = [:]
   private var lastArrival: UInt64 = 0
   private var signals: UInt64 = 0
-  private var lastSignal: [String: UInt64] = [:]
+  private var lastSignal: [TypeName: UInt64] = [:]
   /// A type that is not in `lastSignal` had its last signal no later than this.
   private var forgotten: UInt64 = 0
   /// As many types are kept in `lastSignal`; beyond, it forgets, which makes some claims go to the store in vain.
@@ -91,7 +91,7 @@ struct ClaimQueue {
     let missed =
       claim.request.types.isEmpty
       ? signals > claim.sentAfterSignal
-      : claim.request.types.contains { lastSignal[$0, default: forgotten] > claim.sentAfterSignal }
+      : claim.request.types.contains { lastSignal[TypeName($0), default: forgotten] > claim.sentAfterSignal }
     if missed { return false }
     waiting[claim.arrival] = claim
     byConnection[claim.key.connection, default: []].insert(claim.arrival)
@@ -112,7 +112,8 @@ struct ClaimQueue {
   }
 
   /// `count` jobs of a type became ready: takes out the claims to be sent to the store, oldest first.
-  mutating func signal(type: String, count: Int) -> [WaitingClaim] {
+  mutating func signal(type name: String, count: Int) -> [WaitingClaim] {
+    let type = TypeName(name)
     signals += 1
     if lastSignal.count >= ClaimQueue.rememberedTypes, lastSignal[type] == nil {
       lastSignal.removeAll(keepingCapacity: true)
@@ -123,7 +124,7 @@ struct ClaimQueue {
     var left = count
     while left > 0, let arrival = first(accepting: type), let claim = remove(arrival) {
       var claim = resend(claim)
-      claim.wokenFor = ReadyJobs(type: type, count: min(left, claim.request.maxJobs))
+      claim.wokenFor = ReadyJobs(type: name, count: min(left, claim.request.maxJobs))
       sent.append(claim)
       left -= claim.request.maxJobs
     }
@@ -147,7 +148,7 @@ struct ClaimQueue {
   /// Takes out all claims.
   mutating func removeAll() -> [WaitingClaim] { waiting.keys.sorted().compactMap { remove($0) } }
 
-  private func first(accepting type: String) -> UInt64? {
+  private func first(accepting type: TypeName) -> UInt64? {
     switch (byType[type]?.first, byType[nil]?.first) {
     case (let named?, let any?): min(named, any)
     case (let named, let any): named ?? any
@@ -166,8 +167,8 @@ struct ClaimQueue {
     return claim
   }
 
-  private func keys(of claim: WaitingClaim) -> Set<String?> {
-    claim.request.types.isEmpty ? [nil] : Set(claim.request.types)
+  private func keys(of claim: WaitingClaim) -> Set<TypeName?> {
+    claim.request.types.isEmpty ? [nil] : Set(claim.request.types.map { TypeName($0) })
   }
 
   private func insertionPoint(_ arrival: UInt64, in list: Deque<UInt64>) -> Int {

@@ -181,8 +181,21 @@ extension Operation {
 extension Job {
   /// The job without what its maker and finisher know already.
   var state: Job {
-    var job = self
+    var job = withoutResult
     job.metadata = nil
+    return job
+  }
+
+  /// As `state`, without the error either: of a thousand jobs that were there, those would not fit a frame.
+  var withoutTexts: Job {
+    var job = state
+    job.error = nil
+    return job
+  }
+
+  /// The job as its holder gets it: what an earlier attempt reported is not for him, and may be large.
+  var withoutResult: Job {
+    var job = self
     job.result = nil
     return job
   }

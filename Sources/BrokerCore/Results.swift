@@ -26,10 +26,10 @@ extension BrokerCore {
       if isDraining { return refuse(key, BrokerCore.draining) }
       submit(submission.command, for: .prune(key, soFar: count))
     case (.pause(let key, let type), .success):
-      pausedTypes.insert(type)
+      pausedTypes.insert(TypeName(type))
       respond(key, .done)
     case (.resume(let key, let type), .success):
-      pausedTypes.remove(type)
+      pausedTypes.remove(TypeName(type))
       signal(type: type, count: .max)
       respond(key, .done)
     case (.promotion, .success(let reply)):
@@ -90,11 +90,10 @@ extension BrokerCore {
       stats.waitingClaims = queue.count
       stats.watches = watches.count
       stats.server = configuration.server
-      for type in pausedTypes.sorted() where !stats.types.contains(where: { $0.type == type }) {
-        stats.types.append(TypeStats(type: type))
-      }
+      let known = Set(stats.types.map { TypeName($0.type) })
+      for type in pausedTypes.subtracting(known).sorted() { stats.types.append(TypeStats(type: type.text)) }
       for index in stats.types.indices {
-        stats.types[index].isPaused = pausedTypes.contains(stats.types[index].type)
+        stats.types[index].isPaused = pausedTypes.contains(TypeName(stats.types[index].type))
       }
       respond(key, .stats(stats))
     }
@@ -154,7 +153,7 @@ extension BrokerCore {
       }
     case .promoted(let ready, let due):
       nextDue = due
-      for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type, count: count) }
+      for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type.text, count: count) }
     case .created, .claimed, .reaped, .pruned, .snapshot, .changes, .done: break
     }
   }
@@ -237,7 +236,7 @@ extension JobReply {
   fileprivate var wireReply: Reply {
     switch self {
     case .created(let entries):
-      .created(entries.map { CreatedJob(job: $0.job.state, created: $0.created) })
+      .created(entries.map { CreatedJob(job: $0.job.withoutTexts, created: $0.created) })
     case .job(let job, _): .job(job.state)
     case .claimed(let jobs): .claimed(jobs)
     case .reaped(let jobs): .count(jobs.count)

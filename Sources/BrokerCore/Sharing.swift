@@ -18,7 +18,7 @@ extension BrokerCore {
     if !changes.isComplete { catchUp() }
     for job in changes.jobs { changed(job, now) }
     for job in changes.deleted { deleted(job.id, type: job.type) }
-    for type in resumed.sorted() { signal(type: type, count: .max) }
+    for type in resumed.sorted() { signal(type: type.text, count: .max) }
     if changes.hasMore { return }
     for claim in foreignLeases.expire(now: now.steady) { submit(.lose(claim), for: .end(claim)) }
   }

@@ -17,7 +17,7 @@ struct WatchTable {
 
   private var watches: [RequestKey: Watch] = [:]
   private var byID: [JobID: Set<RequestKey>] = [:]
-  private var byType: [String: Set<RequestKey>] = [:]
+  private var byType: [TypeName: Set<RequestKey>] = [:]
   private var ofAll: Set<RequestKey> = []
   private var byConnection: [ConnectionID: Set<RequestKey>] = [:]
   private let backlogLimit: Int
@@ -49,7 +49,7 @@ struct WatchTable {
     guard let selection = watches[key]?.selection else { return }
     watches[key]?.isFollowing = true
     for id in selection.ids { byID[id, default: []].insert(key) }
-    for type in selection.types { byType[type, default: []].insert(key) }
+    for type in selection.types { byType[TypeName(type), default: []].insert(key) }
     if selection.ids.isEmpty && selection.types.isEmpty { ofAll.insert(key) }
   }
 
@@ -61,7 +61,7 @@ struct WatchTable {
     byConnection.remove(key, from: key.connection)
     guard watch.isFollowing else { return true }
     for id in watch.selection.ids { byID.remove(key, from: id) }
-    for type in watch.selection.types { byType.remove(key, from: type) }
+    for type in watch.selection.types { byType.remove(key, from: TypeName(type)) }
     ofAll.remove(key)
     return true
   }
@@ -77,7 +77,7 @@ struct WatchTable {
   ) -> [RequestKey] {
     if watches.isEmpty { return [] }
     var told: [RequestKey] = []
-    for key in ofAll.union(byType[type] ?? []).union(byID[id] ?? []) {
+    for key in ofAll.union(byType[TypeName(type)] ?? []).union(byID[id] ?? []) {
       if hasRoom(key.connection) { told.append(key) } else { keep(event, of: id, for: key) }
     }
     return told

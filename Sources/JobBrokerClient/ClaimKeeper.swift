@@ -34,8 +34,9 @@ final class ClaimKeeper {
     var timer: Scheduled<Void>?
   }
 
-  /// Notices that came before anybody asked for them are kept for the caller that is about to: a notice can
-  /// overtake the claim's own reply on its way to the claimer's task.
+  /// Notices that came before anybody asked for them are kept for the caller that is about to, until the claim is
+  /// dropped: a notice can overtake the claim's own reply on its way to the claimer's task, or come before the
+  /// task that listens begins.
   private static let unheardLimit = 2 * Limits.claimBatch
 
   private unowned let session: Session
@@ -60,6 +61,7 @@ final class ClaimKeeper {
   /// Leaves a claim alone from now on.
   func drop(_ token: ClaimToken) {
     holds.removeValue(forKey: token)?.timer?.cancel()
+    unheard.removeAll { $0.claim == token }
   }
 
   /// Sends a report, or merges it into the one that waits for the last one's answer.
@@ -116,17 +118,15 @@ final class ClaimKeeper {
   /// A claim is no longer valid: tells whoever wants to know.
   func revoke(_ revocation: Revocation) {
     let token = revocation.claim
-    let hold = holds[token]
+    holds[token]?.claim.end()
     drop(token)
-    hold?.claim.end()
-    let interested = listeners.removeValue(forKey: token)
-    for listener in (interested ?? [:]).values {
+    guard let interested = listeners.removeValue(forKey: token) else {
+      if unheard.count == Self.unheardLimit { unheard.removeFirst() }
+      return unheard.append(revocation)
+    }
+    for listener in interested.values {
       listener.yield(revocation)
       listener.finish()
-    }
-    if hold == nil && interested == nil {
-      if unheard.count == Self.unheardLimit { unheard.removeFirst() }
-      unheard.append(revocation)
     }
   }
 

@@ -117,14 +117,25 @@ public final class JobBrokerClient: Sendable {
     return reply
   }
 
-  /// Sends a request and waits for its reply, whether or not the calling task is cancelled.
+  /// Sends a request and waits for its reply, even when the calling task is cancelled, but then not for long: a claim
+  /// is withdrawn, and the jobs that come all the same are the reply.
   func sendShielded(_ operation: JobModel.Operation) async throws(JobError) -> Reply {
     let id = shared.newID()
-    let reply = await withCheckedContinuation { caller in
-      onLoop { $0.submit(id, operation, for: .caller(caller)) }
+    let reply = await withTaskCancellationHandler {
+      await withCheckedContinuation { caller in
+        onLoop { $0.submit(id, operation, for: .caller(caller)) }
+        // The handler below may have run before there was a request for it to hasten.
+        if Task.isCancelled { hasten(id) }
+      }
+    } onCancel: {
+      hasten(id)
     }
     if case .error(let error) = reply { throw error }
     return reply
+  }
+
+  private func hasten(_ id: UInt64) {
+    onLoop { $0.hasten(id) }
   }
 
   private func abandon(_ id: UInt64) {

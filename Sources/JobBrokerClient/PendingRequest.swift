@@ -25,19 +25,18 @@ struct PendingRequest {
   /// The session's tick on which the request has waited too long.
   let expiry: UInt64
   /// Whether it is sent again when its connection is lost.
-  let isRepeated: Bool
+  var isRepeated: Bool
   /// When a waiting claim has waited long enough.
   let waitEnds: NIODeadline?
   var stage = Stage.queued
-  var wasSentBefore = false
 
   var isAbandoned: Bool {
     if case .nobody = recipient { true } else { false }
   }
 
-  /// What to send: a claim that is sent again waits only for what is left of its time.
-  var operationToSend: JobModel.Operation {
-    guard wasSentBefore, let waitEnds, case .claim(var claim) = operation else { return operation }
+  /// What to send after a time in line: a claim waits only for what is left of its time.
+  var operationAfterLine: JobModel.Operation {
+    guard let waitEnds, case .claim(var claim) = operation else { return operation }
     claim.wait = max(.zero, .nanoseconds((waitEnds - .now()).nanoseconds))
     return .claim(claim)
   }

@@ -99,10 +99,8 @@ extension Session {
       watch.buffer.interrupt()
       stopWatch(id)
       resumeWatch(watch.selection, into: watch.buffer)
-    case .error(let error):
-      watches[id] = nil
-      watch.buffer.end(with: error)
-      watch.opening?.resume(returning: error)
+    // The error may be this client's own, about a reply that it can't read: then the broker goes on with the watch.
+    case .error(let error): endWatch(id, with: error)
     default:
       violated(by: handler, "it answers a watch with a reply of another kind.")
     }
@@ -125,6 +123,7 @@ extension Session {
 
   private func stopWatch(_ id: UInt64) {
     guard watches.removeValue(forKey: id) != nil, case .ready = state else { return }
+    lastEndedWatch = max(lastEndedWatch, id)
     submit(shared.newID(), .unwatch(id: id), for: .nobody, isRepeated: false)
   }
 }

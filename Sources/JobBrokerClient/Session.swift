@@ -20,6 +20,9 @@ final class Session {
 
   /// A request waits this many ticks, so that one timer serves them all.
   private static let ticksPerTimeout: UInt64 = 16
+  /// How long a caller who is about to end waits for a reply. What was sent is carried out all the same, and the jobs
+  /// of a claim that the broker has not answered when the client is closed go back at once.
+  private static let lastPatience: Duration = .seconds(2)
 
   let configuration: JobBrokerClient.Configuration
   let eventLoop: any EventLoop
@@ -42,6 +45,9 @@ final class Session {
   var inFlight = 0
   var maxInFlight = Limits.inFlight
   var watches: [UInt64: WatchState] = [:]
+  /// The highest id of a watch that ended before the broker did. It stands for all of them: ids are not used again, and
+  /// nobody says when the last reply to one has come.
+  var lastEndedWatch: UInt64 = 0
   private(set) lazy var keeper = ClaimKeeper(session: self)
 
   private var outgoing = ByteBuffer()
@@ -89,42 +95,60 @@ final class Session {
       if goesFirst { line.prepend(id) } else { line.append(id) }
       return
     }
-    send(id, request)
+    send(id, request, as: operation)
   }
 
   /// The caller of a request has gone, or has waited too long.
   func abandon(_ id: UInt64, _ reason: String) {
     guard let request = pending[id], !request.isAbandoned else { return }
     if request.stage == .sent {
-      pending[id]?.recipient = .nobody
       // So that no job is taken for nobody; one that is on its way already is given back when it comes.
-      if request.waitEnds != nil {
-        submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
-      }
+      withdraw(id)
+      pending[id]?.recipient = .nobody
     } else {
       pending[id] = nil
     }
     request.resolve(with: .error(request.interruption(reason)))
   }
 
+  /// The caller of a request is about to end: his claim waits no longer, and he not long for any reply.
+  func hasten(_ id: UInt64) {
+    guard let request = pending[id] else { return }
+    if case .claim = request.operation, request.stage != .sent {
+      pending[id] = nil
+      return request.resolve(with: .claimed([]))
+    }
+    withdraw(id)
+    after(Self.lastPatience) { self.abandon(id, "No reply came within \(Self.lastPatience).") }
+  }
+
+  /// Ends the wait of a claim that was sent: it is answered at once.
+  private func withdraw(_ id: UInt64) {
+    guard let request = pending[id], request.waitEnds != nil, request.isRepeated else { return }
+    // Sent again, it would wait again.
+    pending[id]?.isRepeated = false
+    submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
+  }
+
   /// Sends what is in line, as far as the broker's limit on requests in flight allows.
   func sendLine() {
     guard case .ready = state else { return }
     while inFlight < maxInFlight, let id = line.popFirst() {
-      if let request = pending[id], request.stage == .queued { send(id, request) }
+      if let request = pending[id], request.stage == .queued {
+        send(id, request, as: request.operationAfterLine)
+      }
     }
   }
 
-  private func send(_ id: UInt64, _ request: PendingRequest) {
+  private func send(_ id: UInt64, _ request: PendingRequest, as operation: JobModel.Operation) {
     do {
-      try transmit(id, request.operationToSend)
+      try transmit(id, operation)
     } catch {
       pending[id] = nil
       return request.resolve(with: .error(error))
     }
     var request = request
     request.stage = .sent
-    request.wasSentBefore = true
     pending[id] = request
     inFlight += 1
   }
@@ -167,7 +191,7 @@ final class Session {
     }
     inFlight -= 1
     if case .error(let error) = response.reply {
-      if error.code == .unavailable, configuration.reconnects, !request.isAbandoned,
+      if error.code == .unavailable, configuration.reconnects, request.isRepeated, !request.isAbandoned,
         case .claim = request.operation
       {
         park(response.id, request)
@@ -186,10 +210,11 @@ final class Session {
   private func receiveUnasked(_ response: Response, from handler: ConnectionHandler) {
     if watches[response.id] != nil { return receiveForWatch(response, from: handler) }
     switch response.reply {
-    // Of a watch that ended a moment ago.
-    case .event, .snapshot: break
     case .revoked(let revocation): keeper.revoke(revocation)
     case .error(let error) where response.id == 0: parting = error
+    // Of a watch that ended a moment ago; the broker may refuse it even after it has answered the unwatch.
+    case .event, .snapshot: break
+    case .error where response.id <= lastEndedWatch: break
     default: violated(by: handler, "it answers request \(response.id), which nobody made.")
     }
   }
@@ -211,7 +236,8 @@ final class Session {
   /// Jobs came for a claim whose caller has gone.
   private func giveBack(_ jobs: [Job]) {
     for job in jobs {
-      submit(shared.newID(), .release(job.id, attempt: job.attempt, delay: .zero), for: .nobody)
+      // Not for nobody, whose requests end with their connection.
+      submit(shared.newID(), .release(job.id, attempt: job.attempt, delay: .zero), for: .action { _ in })
     }
   }
 

@@ -13,6 +13,13 @@ final class WatchBuffer: Sendable {
     var reader: CheckedContinuation<Reading, Never>?
 
     var unread: Int { events.count - next }
+
+    /// Hands an event to the reader who waits, or keeps it for him.
+    mutating func add(_ event: WatchEvent) {
+      guard let reader else { return events.append(event) }
+      self.reader = nil
+      reader.resume(returning: .event(event))
+    }
   }
 
   /// What a reader gets.
@@ -34,26 +41,24 @@ final class WatchBuffer: Sendable {
   /// Adds an event; false when there is no room, which drops all that is unread.
   func append(_ event: WatchEvent) -> Bool {
     state.withLock { state in
-      if let reader = state.reader {
-        state.reader = nil
-        reader.resume(returning: .event(event))
-        return true
-      }
       guard state.unread < capacity else {
         state.events = []
         state.next = 0
         state.hasOverflowed = true
         return false
       }
-      state.events.append(event)
+      state.add(event)
       return true
     }
   }
 
-  /// Tells the reader that it misses something, unless that is the last thing it was told.
+  /// Tells the reader that it misses something, unless that is the last thing it was told. There is always room for
+  /// it: whoever interrupts a watch begins it anew, and an overflow would make its reader do so too.
   func interrupt() {
-    let isTold = state.withLock { $0.hasOverflowed || $0.unread > 0 && $0.events.last == .interrupted }
-    if !isTold { _ = append(.interrupted) }
+    state.withLock { state in
+      let isTold = state.hasOverflowed || state.unread > 0 && state.events.last == .interrupted
+      if !isTold { state.add(.interrupted) }
+    }
   }
 
   /// Nothing more will come; what is unread stays readable.

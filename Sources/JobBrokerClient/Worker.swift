@@ -52,7 +52,7 @@ public struct Worker: Service {
 
   /// Works until graceful shutdown: then it takes no new jobs and finishes the current ones, as far as the grace
   /// period allows. What is cut short, by that or by the cancellation of this task, is given back once its handler
-  /// has ended.
+  /// has ended; a broker that does not answer then is waited for two seconds.
   ///
   /// - Throws: what ends the client, or makes claiming pointless: INVALID_ARGUMENT, PERMISSION_DENIED, UNSUPPORTED.
   public func run() async throws {
@@ -71,19 +71,20 @@ public struct Worker: Service {
   /// Claims and starts jobs until the worker is to stop (nil) or can't go on.
   private func claim(into group: inout DiscardingTaskGroup, _ places: Places) async -> JobError? {
     var failures = 0
-    while !Task.isCancelled && !Task.isShuttingDownGracefully {
+    while !isStopping {
       do {
         let jobs = try await cancelWhenGracefulShutdown { try await nextJobs(places) }
         failures = 0
+        let cameTooLate = isStopping
         for job in jobs {
           places.take()
           group.addTask {
-            await work(on: job)
+            await work(on: job, cameTooLate: cameTooLate)
             places.giveBack()
           }
         }
       } catch {
-        if Task.isCancelled || Task.isShuttingDownGracefully { break }
+        if isStopping { break }
         let error = error as? JobError ?? JobError(.internal, "\(error)")
         if let ending = client.ending { return ending }
         switch error.code {
@@ -99,12 +100,19 @@ public struct Worker: Service {
     return nil
   }
 
+  private var isStopping: Bool { Task.isCancelled || Task.isShuttingDownGracefully }
+
+  /// The next jobs; also those that come when the calling task was cancelled and the claim withdrawn. The client may be
+  /// closed as soon as the worker has ended, so nobody else would give them back.
   private func nextJobs(_ places: Places) async throws(JobError) -> [Job] {
     await places.wait(for: 1)
     if Task.isCancelled { return [] }
-    return try await client.claim(
-      ClaimRequest(
-        types: types, maxJobs: min(places.free, Limits.claimBatch), wait: Self.claimWait, lease: lease))
+    let claim = ClaimRequest(
+      types: types, maxJobs: min(places.free, Limits.claimBatch), wait: Self.claimWait, lease: lease)
+    guard case .claimed(let jobs) = try await client.sendShielded(.claim(claim)) else {
+      throw .unexpectedReply(to: "claim")
+    }
+    return jobs
   }
 
   /// Lets the current jobs finish, within the grace period.
@@ -126,12 +134,16 @@ public struct Worker: Service {
     case noNotice
   }
 
-  private func work(on job: Job) async {
+  /// Works on a job, or gives it back when it came after the worker was to stop.
+  private func work(on job: Job, cameTooLate: Bool) async {
     let claim = client.hold(job.claim, lease: lease)
     var logger = logger
     logger[metadataKey: "job"] = "\(job.id)"
     logger[metadataKey: "attempt"] = "\(job.attempt)"
-    if let ending = await handle(job, claim, logger) { await finish(ending, claim, logger) }
+    let ending =
+      cameTooLate
+      ? .release(job.id, attempt: job.attempt, delay: .zero) : await handle(job, claim, logger)
+    if let ending { await finish(ending, claim, logger) }
     client.drop(claim)
   }
 
@@ -180,7 +192,7 @@ public struct Worker: Service {
     }
   }
 
-  /// Tells the broker, again and again as long as that may help.
+  /// Tells the broker, again and again as long as that may help; after the grace period once more.
   private func finish(_ ending: JobModel.Operation, _ claim: HeldClaim, _ logger: Logger) async {
     var ending = ending
     var failures = 0

@@ -78,7 +78,7 @@ public enum JobReply: Sendable, Equatable {
   /// To `reap`: the jobs it failed.
   case reaped([Job])
   /// To `promote`: how many became ready, by type, and when the next one is due.
-  case promoted([String: Int], nextDue: Timestamp?)
+  case promoted([TypeName: Int], nextDue: Timestamp?)
   /// To `prune`: the jobs it deleted, as they were, without metadata and result.
   case pruned([Job])
   /// To `snapshot`. `truncated`: it covers more unfinished jobs than the limit.

@@ -102,5 +102,5 @@ public struct ClaimRequest: Sendable, Equatable {
   }
 
   /// Whether the claim would take a job of this type.
-  public func accepts(type: String) -> Bool { types.isEmpty || types.contains(type) }
+  public func accepts(type: String) -> Bool { types.isEmpty || types.contains { $0.hasBytes(of: type) } }
 }

@@ -17,12 +17,12 @@ public struct Recovery: Sendable, Equatable {
   /// Claims in force.
   public var held: [HeldClaim]
   /// Types whose claims are stopped.
-  public var pausedTypes: Set<String>
+  public var pausedTypes: Set<TypeName>
   /// When the next job that waits for a moment may be claimed.
   public var nextDue: Timestamp?
 
   /// A past from its parts; with no argument, none.
-  public init(held: [HeldClaim] = [], pausedTypes: Set<String> = [], nextDue: Timestamp? = nil) {
+  public init(held: [HeldClaim] = [], pausedTypes: Set<TypeName> = [], nextDue: Timestamp? = nil) {
     self.held = held
     self.pausedTypes = pausedTypes
     self.nextDue = nextDue

@@ -80,7 +80,7 @@ public enum JobEvent: Sendable, Equatable {
 public struct Revocation: Sendable, Equatable {
   /// The claim that is no longer valid.
   public var claim: ClaimToken
-  /// What the job is now; nil when it was deleted.
+  /// What the job is now; nil when it was deleted, or is not known.
   public var status: JobStatus?
   /// Why, for a person.
   public var reason: String

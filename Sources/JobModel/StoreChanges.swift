@@ -19,7 +19,7 @@ public struct StoreChanges: Sendable, Equatable {
   /// The jobs that are no more.
   public var deleted: [DeletedJob] = []
   /// All types whose claims are stopped.
-  public var pausedTypes: Set<String> = []
+  public var pausedTypes: Set<TypeName> = []
   /// False: there were so many changes that some are forgotten.
   public var isComplete = true
   /// Whether there are more to be asked for at once.

@@ -105,7 +105,8 @@ extension Revocation {
     self.init(
       claim: ClaimToken(
         id: try Field("revoked", "id").jobID(message.has_id, message.id), attempt: Int(message.attempt)),
-      status: try Field("revoked", "status").status(message.has_status, message.status),
+      // One that this version does not know: the claim is gone whatever the job is now.
+      status: message.has_status != 0 ? JobStatus(message.status) : nil,
       reason: String(message.reason))
   }
 }

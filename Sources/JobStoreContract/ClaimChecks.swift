@@ -47,6 +47,18 @@ extension ContractCheck {
       try store.equal(try await store.claim(maxJobs: 4).count, 1, "jobs of one reply")
       try store.equal(try await store.stats()?.counts[.pending], 3, "jobs left")
     },
+    ContractCheck("claim: the errors of earlier attempts count, too") { store in
+      let error = String(repeating: "x", count: Limits.error)
+      let ids = (0..<50).map { _ in JobID(high: .random(in: 0...(.max)), low: .random(in: 0...(.max))) }
+      _ = try await store.store.commit(.create(ids.map { NewJob(id: $0, type: "ingest", maxRetries: 9) }))
+      for id in ids { try await store.store.fail(id, error: error, retryable: true) }
+      store.clock.advance(.seconds(86_400))
+      _ = try await store.store.commit(.promote)
+      let claimed = try await store.claim(maxJobs: 50)
+      try store.equal(
+        claimed.reduce(0) { $0 + ($1.error?.utf8.count ?? 0) } < Limits.frame, true, "they fit a frame")
+      try store.equal(claimed.map(\.id), Array(ids.prefix(claimed.count)), "the first ones")
+    },
     ContractCheck("claim: racing claims never share a job") { store in
       for _ in 0..<40 { _ = try await store.create() }
       let claimed = try await withThrowingTaskGroup(of: [JobID].self) { group in

@@ -61,7 +61,8 @@ extension LibSQLJobStore {
       }
     }
     return Recovery(
-      held: held, pausedTypes: Set(rows[1].map { $0.text(0) }), nextDue: rows[2].first?.optionalTime(0))
+      held: held, pausedTypes: Set(rows[1].map { TypeName($0.text(0)) }),
+      nextDue: rows[2].first?.optionalTime(0))
   }
 
   /// Runs queries on one snapshot, in one round trip; the rows of each.

@@ -86,6 +86,7 @@ struct OpenedDatabase {
     do throws(SQLiteError) {
       try Self.check(connection, options)
       log = try LogFile(connection)
+      try connection.gatherLogWrites()
       var statements = StatementCache(connection)
       index = try QueueIndex.load(&statements)
       writer = Writer(connection, statements: statements, options: options)

@@ -82,7 +82,7 @@ struct Writer {
         Recovery.HeldClaim(job: $0, lease: .milliseconds(row.integer(JobColumns.briefCount)))
       }
     }
-    recovery.pausedTypes = Set(try runner.statements(.loadPaused).all { $0.text(0) })
+    recovery.pausedTypes = Set(try runner.statements(.loadPaused).all { TypeName($0.text(0)) })
     recovery.nextDue = try runner.statements(.nextDue).first([]) { $0.optionalTime(0) }
     return recovery
   }

@@ -2,6 +2,7 @@ import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol
+import Synchronization
 import Testing
 
 /// Who holds a job, and for how long.
@@ -21,6 +22,42 @@ import Testing
       _ = try await quick.complete(id, result: #"{"by":"quick"}"#, attempt: second.attempt)
       let done = try #require(try await quick.get(id))
       #expect(done.result == #"{"by":"quick"}"# && done.history.map(\.cause) == [.lost])
+    }
+  }
+
+  @Test func claimsOfJobsWithLongErrorsAreAnsweredAndSoIsTheirCreateOnceMore() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let new = (0..<100).map { _ in NewJob(type: "t", maxRetries: 9) }
+      _ = try await client.create(new)
+      let error = String(repeating: "x", count: Limits.error)
+      for job in try await client.claim(ClaimRequest(maxJobs: 100)) {
+        _ = try await client.fail(job.id, error: error, retryable: true, attempt: job.attempt)
+      }
+      let again = try await client.create(new)
+      #expect(again.map(\.job.id) == new.map(\.id) && !again.contains(where: \.created))
+      var claimed: [JobID] = []
+      while claimed.count < 100 {
+        let jobs = try await client.claim(ClaimRequest(maxJobs: 100, wait: .seconds(60)))
+        #expect(jobs.allSatisfy { $0.attempt == 2 && $0.error == error })
+        claimed += jobs.map(\.id)
+      }
+      #expect(Set(claimed) == Set(new.map(\.id)))
+    }
+  }
+
+  @Test func aJobThatDidNotFitIntoAClaimGoesToTheNextThatWaits() async throws {
+    try await withBroker { broker in
+      let (first, second) = (try await broker.client(name: "first"), try await broker.client(name: "second"))
+      async let many = first.claim(ClaimRequest(maxJobs: 10, wait: .seconds(60)))
+      try await until(first.stats) { $0.waitingClaims == 1 }
+      async let one = second.claim(ClaimRequest(wait: .seconds(60)))
+      try await until(second.stats) { $0.waitingClaims == 2 }
+      let metadata = #"{"x":"\#(String(repeating: "x", count: 300_000))"}"#
+      let made = try await broker.client().create([
+        NewJob(type: "t", metadata: metadata), NewJob(type: "t", metadata: metadata),
+      ])
+      #expect(try await many.map(\.id) + one.map(\.id) == made.map(\.job.id))
     }
   }
 
@@ -55,6 +92,37 @@ import Testing
         return
       }
       #expect(error.code == .staleClaim)
+    }
+  }
+
+  @Test func aHandlerIsToldOfACancellationHoweverSoonItComes() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let started = Atomic(0)
+      let ended = Atomic(0)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        let worker = Worker(client: try await broker.client(name: "worker"), concurrency: 8) { _ in
+          started.add(1, ordering: .relaxed)
+          defer { ended.add(1, ordering: .relaxed) }
+          // For ever, but for a cancellation.
+          for await _ in AsyncStream<Void>.makeStream().stream {}
+          return nil
+        }
+        group.addTask { try await worker.run() }
+        for _ in 0..<150 {
+          let job = NewJob(type: "t")
+          // On the client's loop, so that both go out in one write and in this order.
+          try await Task(executorPreference: client.taskExecutor) {
+            async let created = client.create(job)
+            async let cancelled = client.cancel(job.id)
+            _ = try await (created, cancelled)
+          }.value
+        }
+        try await until({ try await client.stats().waitingClaims }) { count in
+          count > 0 && started.load(ordering: .relaxed) == ended.load(ordering: .relaxed)
+        }
+        group.cancelAll()
+      }
     }
   }
 

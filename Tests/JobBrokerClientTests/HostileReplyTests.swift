@@ -79,4 +79,20 @@ import Testing
     connection.reply(to: try await connection.next().id, .pong)
     try await ping
   }
+
+  @Test func aRevocationWithAnUnknownStatusIsHeard() async throws {
+    let (_, connection, client) = try await connected()
+    let claim = ClaimToken(id: .timeOrdered(), attempt: 3)
+    // Response { id: 0, revoked { id, attempt: 3, status: 99 } }
+    let revoked: [UInt8] = [0x0A, 16] + claim.id.withBytes { Array($0) } + [0x10, 3, 0x18, 99]
+    let body: [UInt8] = [0x08, 0, 0x6A, UInt8(revoked.count)] + revoked
+    async let ping: Void = client.ping()
+    let id = try await connection.next().id
+    connection.send(ByteBuffer(bytes: [0, 0, 0, UInt8(body.count)] + body))
+    connection.reply(to: id, .pong)
+    try await ping
+    for await notice in client.revocations(of: claim) {
+      #expect(notice == Revocation(claim: claim, status: nil, reason: ""))
+    }
+  }
 }

@@ -1,5 +1,7 @@
-import JobBrokerClient
+import JobModel
 import Testing
+
+@testable import JobBrokerClient
 
 @Suite(.timeLimit(.minutes(1))) struct RequestTests {
   @Test func everyCallerGetsItsOwnReplyWhateverTheOrder() async throws {
@@ -48,6 +50,28 @@ import Testing
     connection.reply(to: first, .pong)
     connection.reply(to: third, .pong)
     for call in calls { try await call.value }
+  }
+
+  @Test func aClaimThatStoodInLineWaitsOnlyForTheRestOfItsTime() async throws {
+    let (_, connection, client) = try await connected(maxInFlight: 1)
+    // On the client's loop, so that the claim is in line before the ping is written.
+    let calls = Task(executorPreference: client.taskExecutor) {
+      async let ping: Void = client.ping()
+      async let claimed = client.claim(ClaimRequest(wait: .seconds(60)))
+      try await ping
+      return try await claimed
+    }
+    let ping = try await connection.next()
+    #expect(ping.operation == .ping)
+    connection.reply(to: ping.id, .pong)
+    let (id, operation) = try await connection.next()
+    guard case .claim(let claim) = operation else {
+      Issue.record("\(operation)")
+      return
+    }
+    #expect(claim.wait < .seconds(60) && claim.wait > .zero)
+    connection.reply(to: id, .claimed([]))
+    #expect(try await calls.value == [])
   }
 
   @Test func repliesMayArriveByteByByte() async throws {
@@ -110,6 +134,29 @@ import Testing
     }
     for await notice in notices { #expect(notice.claim == early) }
     for await notice in client.revocations(of: late) { #expect(notice.claim == late) }
+  }
+
+  @Test func aRevocationThatComesBeforeItsHolderListensIsHeardUntilTheClaimIsDropped() async throws {
+    let (_, connection, client) = try await connected()
+    /// Whatever was sent to the client before has arrived.
+    func settle() async throws {
+      async let ping: Void = client.ping()
+      connection.reply(to: try await connection.next().id, .pong)
+      try await ping
+    }
+    let token = ClaimToken(id: .timeOrdered(), attempt: 1)
+    let claim = client.hold(token, lease: .seconds(600))
+    let notice = Revocation(claim: token, status: .cancelled, reason: "cancelled")
+    connection.reply(to: 0, .revoked(notice))
+    try await settle()
+    #expect(claim.isOver)
+    var heard: [Revocation] = []
+    for await revocation in client.revocations(of: token) { heard.append(revocation) }
+    #expect(heard == [notice])
+    client.drop(claim)
+    let later = client.hold(token, lease: .seconds(600))
+    try await settle()
+    #expect(!later.isOver, "the notice is kept for nobody")
   }
 
   @Test func revocationsEndWithTheClient() async throws {

@@ -1,4 +1,5 @@
 import JobModel
+import NIOCore
 import Testing
 
 @testable import JobBrokerClient
@@ -70,6 +71,44 @@ import Testing
     #expect(await refusal == JobError(.resourceExhausted, "too many"))
   }
 
+  @Test func aRefusalOfAWatchWhoseCallerHasGoneHarmsNobody() async throws {
+    let (_, connection, client) = try await connected()
+    async let ping: Void = client.ping()
+    let pingID = try await connection.next().id
+    let watching = Task { await failure { () throws(JobError) in try await client.watch() } }
+    let id = try await connection.next().id
+    watching.cancel()
+    #expect(await watching.value?.code == .unavailable)
+    let unwatch = try await connection.next()
+    #expect(unwatch.operation == .unwatch(id: id))
+    connection.reply(to: unwatch.id, .done)
+    connection.reply(to: id, .error(JobError(.resourceExhausted, "too many")))
+    connection.reply(to: pingID, .pong)
+    try await ping
+  }
+
+  @Test func anEventThatCannotBeReadEndsItsWatchAlone() async throws {
+    let (_, connection, client) = try await connected()
+    async let watch = client.watch()
+    let id = try await connection.next().id
+    connection.reply(to: id, .snapshot([], more: false, truncated: false))
+    var events = try await watch.makeAsyncIterator()
+    #expect(try await events.next() == .snapshot([], truncated: false))
+    // Response { id, event { changed { id: 16 bytes, status: 99 } } }
+    let job: [UInt8] = [0x0A, 16] + [UInt8](repeating: 1, count: 16) + [0x18, 99]
+    let event: [UInt8] = [0x0A, UInt8(job.count)] + job
+    let body: [UInt8] = [0x08, UInt8(id), 0x62, UInt8(event.count)] + event
+    // The broker does not know yet that the watch has ended when it sends the second.
+    for _ in 0..<2 { connection.send(ByteBuffer(bytes: [0, 0, 0, UInt8(body.count)] + body)) }
+    await #expect(throws: JobError.self) { try await events.next() }
+    let unwatch = try await connection.next()
+    #expect(unwatch.operation == .unwatch(id: id))
+    connection.reply(to: unwatch.id, .done)
+    async let ping: Void = client.ping()
+    connection.reply(to: try await connection.next().id, .pong)
+    try await ping
+  }
+
   @Test func aReaderThatIsCancelledEnds() async throws {
     let (_, _, watch, _) = try await watching([])
     let reader = Task {
@@ -109,5 +148,22 @@ import Testing
       Issue.record("not resumed")
       return
     }
+  }
+
+  @Test func anInterruptionHasRoomInAFullBuffer() async {
+    let buffer = WatchBuffer(capacity: 2)
+    let event = WatchEvent.deleted(.timeOrdered())
+    #expect(buffer.append(event))
+    #expect(buffer.append(event))
+    buffer.interrupt()
+    for expected in [event, event, .interrupted] {
+      guard case .event(expected) = await buffer.read() else {
+        Issue.record("not \(expected)")
+        return
+      }
+    }
+    // What begins the watch anew finds an empty buffer.
+    #expect(buffer.append(event))
+    #expect(buffer.append(event))
   }
 }

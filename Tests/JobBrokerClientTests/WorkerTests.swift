@@ -6,7 +6,8 @@ import Testing
 @testable import JobBrokerClient
 
 @Suite(.timeLimit(.minutes(1))) struct WorkerTests {
-  /// A worker at work under a service group, and the broker's end of its connection.
+  /// A worker at work under a service group, in a program that closes the client as soon as it has ended, and the
+  /// broker's end of its connection.
   private struct Scene {
     let broker: ScriptedBroker
     let connection: ScriptedBroker.Connection
@@ -24,7 +25,15 @@ import Testing
         handler: handler)
       let group = ServiceGroup(services: [worker], logger: Logger(label: "tests"))
       self.group = group
-      run = Task { try await group.run() }
+      run = Task {
+        do {
+          try await group.run()
+        } catch {
+          await client.close()
+          throw error
+        }
+        await client.close()
+      }
     }
 
     /// Answers the worker's claim with these jobs.
@@ -186,14 +195,37 @@ import Testing
     let blocked = try await scene.connection.next()
     guard case .claim = blocked.operation else { throw JobError(.internal, "not a claim") }
     await scene.group.triggerGracefulShutdown()
-    // A job that still comes for the withdrawn claim goes back untouched. The claim is withdrawn some time after
-    // the trigger, so a job it takes before that is worked on.
     gate.open()
-    var ending = try await scene.connection.next()
-    if ending.operation == .withdraw(id: blocked.id) { ending = try await scene.connection.next() }
-    #expect(ending.operation == .complete(job.id, attempt: 1, result: nil))
-    scene.connection.reply(to: ending.id, .job(job))
+    for _ in 0..<2 {
+      let (id, operation) = try await scene.connection.next()
+      if operation == .withdraw(id: blocked.id) {
+        scene.connection.reply(to: blocked.id, .claimed([]))
+        scene.connection.reply(to: id, .done)
+      } else {
+        #expect(operation == .complete(job.id, attempt: 1, result: nil))
+        scene.connection.reply(to: id, .job(job))
+      }
+    }
     try await scene.run.value
+  }
+
+  @Test(arguments: [true, false])
+  func aStoppingWorkerGivesBackWhatStillComesForItsWithdrawnClaim(_ isGraceful: Bool) async throws {
+    let scene = try await Scene { _ in
+      Issue.record("a job was taken after the stop")
+      return nil
+    }
+    let claim = try await scene.connection.next()
+    if isGraceful { await scene.group.triggerGracefulShutdown() } else { scene.run.cancel() }
+    let withdrawal = try await scene.connection.next()
+    #expect(withdrawal.operation == .withdraw(id: claim.id))
+    let job = someJob(attempt: 3)
+    scene.connection.reply(to: claim.id, .claimed([job]))
+    scene.connection.reply(to: withdrawal.id, .done)
+    let release = try await scene.connection.next()
+    #expect(release.operation == .release(job.id, attempt: 3, delay: .zero))
+    scene.connection.reply(to: release.id, .job(job))
+    _ = await scene.run.result
   }
 
   @Test func whatTheGracePeriodCutsShortIsGivenBack() async throws {
@@ -214,9 +246,32 @@ import Testing
     try await scene.run.value
   }
 
-  @Test func anIdleWorkerStopsAtOnce() async throws {
+  /// It waits for the broker's answer to the withdrawn claim, but not for ever.
+  @Test func aWorkerWhoseBrokerAnswersNothingStops() async throws {
     let scene = try await Scene { _ in nil }
     _ = try await scene.connection.next()
+    await scene.group.triggerGracefulShutdown()
+    try await scene.run.value
+  }
+
+  @Test(arguments: [true, false])
+  func afterTheGracePeriodABrokerThatIsAwayIsNotWaitedFor(_ isTelling: Bool) async throws {
+    let started = Gate()
+    let scene = try await Scene(gracePeriod: .zero) { _ in
+      started.open()
+      if !isTelling { await Gate().wait() }
+      try Task.checkCancellation()
+      return nil
+    }
+    let job = someJob()
+    try await scene.give([job])
+    await started.wait()
+    if isTelling {
+      let ending = try await scene.connection.next().operation
+      #expect(ending == .complete(job.id, attempt: 1, result: nil))
+    }
+    try await scene.broker.stop()
+    try await scene.connection.close()
     await scene.group.triggerGracefulShutdown()
     try await scene.run.value
   }

@@ -156,7 +156,7 @@ private struct SeenJob: Equatable {
 private enum Seen: Equatable {
   case jobs([SeenJob], changed: [Bool])
   case ids([JobID])
-  case ready([String: Int], isMoreDue: Bool)
+  case ready([TypeName: Int], isMoreDue: Bool)
   case done
   case refused(JobError.Code)
 

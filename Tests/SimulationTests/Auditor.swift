@@ -251,11 +251,12 @@ final class Auditor {
 
   /// A claim takes the best jobs there are, and leaves none that it could take.
   private func checkOrder(of taken: [Job], types: [String], isFull: Bool, _ store: ModelStore) {
-    for job in taken where store.pausedTypes.contains(job.type) {
+    for job in taken where store.pausedTypes.contains(TypeName(job.type)) {
       violation("claimed while paused: \(job.id)")
     }
     for left in store.jobs.values where left.status == .pending && left.notBefore == nil {
-      guard !store.pausedTypes.contains(left.type), types.isEmpty || types.contains(left.type) else {
+      guard !store.pausedTypes.contains(TypeName(left.type)), types.isEmpty || types.contains(left.type)
+      else {
         continue
       }
       if !isFull { violation("a claim with room left \(left.id) behind") }

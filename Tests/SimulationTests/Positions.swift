@@ -11,7 +11,7 @@ struct Positions {
   init(of store: ModelStore, fault: Fault?) {
     self.fault = fault
     for job in store.jobs.values { add(job) }
-    for type in store.pausedTypes { index.apply(.paused(type: type)) }
+    for type in store.pausedTypes { index.apply(.paused(type)) }
   }
 
   /// A command has changed jobs.
@@ -27,8 +27,8 @@ struct Positions {
       }
     }
     switch command {
-    case .pause(let type): index.apply(.paused(type: type))
-    case .resume(let type): index.apply(.resumed(type: type))
+    case .pause(let type): index.apply(.paused(TypeName(type)))
+    case .resume(let type): index.apply(.resumed(TypeName(type)))
     default: break
     }
   }
@@ -40,12 +40,12 @@ struct Positions {
     var places: [String: Int] = [:]
     for (overall, job) in queue.enumerated() {
       let wanted = QueuePosition(overall: overall, inType: places[job.type, default: 0])
-      let position = index.position(of: QueueKey(job), type: job.type)
+      let position = index.position(of: QueueKey(job), type: TypeName(job.type))
       if position != wanted { return "the position of \(job.id) is \(position), not \(wanted)" }
       places[job.type] = wanted.inType + 1
     }
     for job in store.jobs.values where job.status != .pending {
-      let position = index.position(of: QueueKey(job), type: job.type)
+      let position = index.position(of: QueueKey(job), type: TypeName(job.type))
       if position != .none { return "\(job.id) is \(job.status) and has the position \(position)" }
     }
     return wrongCount(in: store)

@@ -10,7 +10,7 @@ package struct ModelStore {
   }
 
   package private(set) var jobs: [JobID: Job] = [:]
-  package private(set) var pausedTypes: Set<String> = []
+  package private(set) var pausedTypes: Set<TypeName> = []
   /// Attempts of jobs that were deleted.
   package private(set) var attemptsBefore: [JobID: Int] = [:]
   /// What the commands since the last `takeChanges` did.
@@ -39,7 +39,7 @@ package struct ModelStore {
   /// Whether a claim of its type may take it.
   package func isClaimable(_ job: Job) -> Bool {
     job.status == .pending && job.notBefore == nil
-      && (fault == .pauseIgnored || !pausedTypes.contains(job.type))
+      && (fault == .pauseIgnored || !pausedTypes.contains(TypeName(job.type)))
   }
 
   /// The claims in force: a job that an update started has none.
@@ -77,10 +77,10 @@ package struct ModelStore {
       return .success(.reaped(reap(cutoff, type, sparing, limit, now)))
     case .promote: return .success(promote(now))
     case .pause(let type):
-      pausedTypes.insert(type)
+      pausedTypes.insert(TypeName(type))
       return .success(.done)
     case .resume(let type):
-      pausedTypes.remove(type)
+      pausedTypes.remove(TypeName(type))
       return .success(.done)
     case .prune(let cutoff, let status, let type, let limit):
       let old = jobs.values.filter {
@@ -163,12 +163,12 @@ package struct ModelStore {
   }
 
   private mutating func promote(_ now: Timestamp) -> JobReply {
-    var ready: [String: Int] = [:]
+    var ready: [TypeName: Int] = [:]
     for var job in jobs.values where job.status == .pending {
       guard let due = job.notBefore, due <= now else { continue }
       job.notBefore = nil
       put(job)
-      ready[job.type, default: 0] += 1
+      ready[TypeName(job.type), default: 0] += 1
     }
     return .promoted(ready, nextDue: nextDue)
   }

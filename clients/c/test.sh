@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 JOBBROKERD=$(realpath "$JOBBROKERD")
 export JOBBROKERD
 
-readonly tests=(parts operations reconnect loop withdraw worker memory)
+readonly tests=(parts operations callbacks claims reconnect loop withdraw worker stopping memory)
 readonly sanitize="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all"
 
 say() { printf '== %s\n' "$*"; }
@@ -33,7 +33,7 @@ build() {
 build gcc CC=gcc programs
 if command -v clang >/dev/null; then build clang CC=clang programs; fi
 build asan CC=gcc CFLAGS="$sanitize -fsanitize=address,undefined" programs
-build tsan CC=gcc CFLAGS="$sanitize -fsanitize=thread" build/tsan/test_worker build/tsan/test_withdraw build/tsan/test_loop
+build tsan CC=gcc CFLAGS="$sanitize -fsanitize=thread" build/tsan/test_worker build/tsan/test_stopping build/tsan/test_withdraw build/tsan/test_loop
 
 say "tests"
 names=("${tests[@]}")
@@ -46,7 +46,7 @@ say "conformance under AddressSanitizer and UBSan"
 BUILD=build/asan ../conformance.py c
 
 say "tests under ThreadSanitizer"
-names=(worker withdraw loop)
+names=(worker stopping withdraw loop)
 run_tests tsan
 
 say "tests under valgrind"

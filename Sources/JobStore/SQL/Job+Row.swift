@@ -20,9 +20,12 @@ extension Job {
 
   /// Whether the job is what creating `new` made, as far as a row tells.
   public func hasContent(of new: NewJob) -> Bool {
-    type == new.type && metadata == new.metadata && priority == new.priority && maxRetries == new.maxRetries
-      && maxLost == new.maxLost && uniqueKey == new.uniqueKey
+    type.hasBytes(of: new.type) && metadata?.hasBytes(of: new.metadata) == true && priority == new.priority
+      && maxRetries == new.maxRetries && maxLost == new.maxLost && uniqueKey.hasBytes(of: new.uniqueKey)
   }
+
+  /// The bytes of its texts that have no small limit, in the reply to a claim, which leaves out the result.
+  public var claimedSize: Int { [metadata, error, stage].reduce(0) { $0 + ($1?.utf8.count ?? 0) } }
 
   /// The job without metadata and result: how an error shows it.
   public var outline: Job {

@@ -58,11 +58,13 @@ extension JobStatement {
     SELECT type FROM claimable WHERE type IS NOT NULL
     """
 
-  static let nextOfTypeSQL = """
-    SELECT \(JobColumns.whole) FROM \(claimableJobs)
+  static func nextOfTypeSQL(_ columns: String) -> String {
+    """
+    SELECT \(columns) FROM \(claimableJobs)
     WHERE type = ?1 AND \(claimable) AND NOT EXISTS (SELECT 1 FROM paused_types WHERE type = ?1)
     ORDER BY priority DESC, seq LIMIT 1
     """
+  }
 
   /// What a claim makes of a job, at `?2`: lease `?3` ms until `?4`, worker `?5`, `?6`, `?7`.
   public static let claimed = """

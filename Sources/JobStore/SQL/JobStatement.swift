@@ -33,6 +33,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
   // Claims.
   case claimableTypes
   case nextOfType
+  case nextKeyOfType
   case claim
 
   // Many jobs.
@@ -89,7 +90,8 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .retry: Self.retrySQL
     case .report: Self.reportSQL
     case .claimableTypes: Self.claimableTypesSQL
-    case .nextOfType: Self.nextOfTypeSQL
+    case .nextOfType: Self.nextOfTypeSQL(JobColumns.whole)
+    case .nextKeyOfType: Self.nextOfTypeSQL("priority, seq")
     case .claim: Self.claimSQL
     case .reapable: Self.reapableSQL
     case .reap: Self.reapSQL
@@ -130,6 +132,9 @@ public enum JobColumns {
   public static let outline = brief.replacing(", result", with: ", NULL")
   /// All.
   public static let whole = brief + ", metadata"
+  /// The bytes of a job's texts in the reply to a claim (`Job.claimedSize`), of the jobs `j`.
+  public static let claimedSize = ["metadata", "error", "stage"]
+    .map { "coalesce(length(CAST(j.\($0) AS BLOB)), 0)" }.joined(separator: " + ")
   /// How many columns `brief` names: where what a statement adds to them begins.
   public static let briefCount = 24
   /// How many columns `whole` names.

@@ -73,7 +73,7 @@ public struct Transition: Sendable {
     case .lost: cause == .lost
     case .completed(let result):
       // Another result is another's: a webhook may have completed it under this attempt.
-      job.status == .complete && job.attempt == attempt && (result == nil || job.result == result)
+      job.status == .complete && job.attempt == attempt && (result == nil || job.result.hasBytes(of: result))
     case .finished(let status), .updated(to: let status?):
       status.isFinished && job.status == status && job.attempt == attempt
     case .updated(to: nil), .retried: false

@@ -77,7 +77,7 @@ enum LibSQLStatement {
 
   // MARK: Claims
 
-  /// Chooses up to `?2` jobs of the types in the JSON array `?1`, of any if that is NULL, of which the metadata are
+  /// Chooses up to `?2` jobs of the types in the JSON array `?1`, of any if that is NULL, of which the texts are
   /// at most `?3` bytes unless it is one job: the best of the first of each type.
   static let chooseClaimable = """
     WITH RECURSIVE
@@ -93,7 +93,7 @@ enum LibSQLStatement {
         UNION ALL
         SELECT type FROM present WHERE ?1 IS NULL AND type IS NOT NULL),
       heads AS (
-        SELECT j.seq, j.priority, j.attempt, j.id, j.type, length(CAST(j.metadata AS BLOB)) AS size
+        SELECT j.seq, j.priority, j.attempt, j.id, j.type, \(JobColumns.claimedSize) AS size
         FROM wanted CROSS JOIN jobs AS j
         WHERE wanted.type NOT IN (SELECT type FROM paused_types) AND j.seq IN (
           SELECT k.seq FROM jobs AS k INDEXED BY jobs_claimable

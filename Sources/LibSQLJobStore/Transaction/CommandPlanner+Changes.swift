@@ -27,7 +27,7 @@ extension CommandPlanner {
       let bounds = try outcome.rows(end).first
       changes.last = bounds?.optionalInteger(0) ?? journal.after
       changes.hasMore = bounds.map { Int($0.integer(1)) == journal.limit } ?? false
-      changes.pausedTypes = Set(try outcome.rows(paused).map { $0.text(0) })
+      changes.pausedTypes = Set(try outcome.rows(paused).map { TypeName($0.text(0)) })
       for row in try outcome.rows(jobs) {
         if let job = Job(row: row, whole: false) {
           changes.jobs.append(job)

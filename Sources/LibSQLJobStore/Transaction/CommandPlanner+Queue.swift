@@ -3,7 +3,7 @@ import JobStore
 
 /// What comes into the queue and what is taken from it.
 extension CommandPlanner {
-  /// Metadata of one reply to a claim, in bytes: with a job that exceeds it by itself still within a frame.
+  /// Texts of the jobs in one reply to a claim, in bytes: with a job that exceeds it by itself still within a frame.
   private static let claimedPayload = Limits.frame / 2
 
   // MARK: Creating
@@ -129,7 +129,7 @@ extension CommandPlanner {
     let next = transaction.read(JobStatement.nextDue.sql)
     return CommandPlan { (outcome) throws(JobError) in
       try outcome.check([chosen, promoted])
-      let ready = Dictionary(outcome.changed(by: command).map { ($0.type, 1) }, uniquingKeysWith: +)
+      let ready = Dictionary(outcome.changed(by: command).map { (TypeName($0.type), 1) }, uniquingKeysWith: +)
       return .promoted(ready, nextDue: try outcome.rows(next).first?.optionalTime(0))
     }
   }

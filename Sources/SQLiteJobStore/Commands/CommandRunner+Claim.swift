@@ -2,7 +2,7 @@ import JobModel
 import JobStore
 
 extension CommandRunner {
-  /// Metadata of one reply to a claim, in bytes: with a job that exceeds it by itself still within a frame.
+  /// Texts of the jobs in one reply to a claim, in bytes: with a job that exceeds it by itself still within a frame.
   private static let claimedPayload = Limits.frame / 2
   /// A claim of more types than this looks first which of them have jobs.
   private static let fewTypes = 8
@@ -11,17 +11,15 @@ extension CommandRunner {
   mutating func claim(
     types: [String], maxJobs: Int, lease: Duration, worker: WorkerIdentity, at now: Timestamp
   ) throws(SQLiteError) -> [Job] {
-    var heads: [Job] = []
-    for type in try candidates(types) {
-      if let head = try head(of: type) { heads.append(head) }
-    }
+    var heads = try heads(of: candidates(types))
     var jobs: [Job] = []
     var payload = 0
-    while jobs.count < maxJobs,
-      let best = heads.indices.min(by: { QueueKey(heads[$0]) < QueueKey(heads[$1]) })
-    {
-      var job = heads[best]
-      payload += job.metadata?.utf8.count ?? 0
+    while let best = heads.indices.min(by: { heads[$0].key < heads[$1].key }) {
+      guard var job = try next(of: heads[best].type) else {
+        heads.remove(at: best)
+        continue
+      }
+      payload += job.claimedSize
       if !jobs.isEmpty, payload > Self.claimedPayload { break }
       let values: [SQLValue] = [
         .integer(job.sequence), .time(now), .integer(lease.milliseconds), .time(now + lease),
@@ -37,21 +35,41 @@ extension CommandRunner {
       changes.append(.moved(QueueEntry(job)))
       jobs.append(job)
       if jobs.count == maxJobs { break }
-      if let next = try head(of: job.type) { heads[best] = next } else { heads.remove(at: best) }
+      if heads.count == 1 { continue }
+      if let key = try nextKey(of: job.type) { heads[best].key = key } else { heads.remove(at: best) }
     }
     return jobs
   }
 
   /// The first claimable job of a type.
-  private mutating func head(of type: String) throws(SQLiteError) -> Job? {
+  private mutating func next(of type: String) throws(SQLiteError) -> Job? {
     try statements(.nextOfType).first([.text(type)]) { Job(row: $0, whole: true) }
+  }
+
+  /// Its place in the queue.
+  private mutating func nextKey(of type: String) throws(SQLiteError) -> QueueKey? {
+    try statements(.nextKeyOfType).first([.text(type)]) {
+      QueueKey(priority: Int32(clamping: $0.integer(0)), sequence: $0.integer(1))
+    }
+  }
+
+  /// The types and the places of their first jobs. One that has no other beside it needs no place; of the others, the
+  /// jobs themselves, which may be large, are not read before they are chosen.
+  private mutating func heads(of types: [String]) throws(SQLiteError) -> [(type: String, key: QueueKey)] {
+    if types.count == 1 { return [(types[0], .last)] }
+    var heads: [(type: String, key: QueueKey)] = []
+    for type in types {
+      if let key = try nextKey(of: type) { heads.append((type, key)) }
+    }
+    return heads
   }
 
   /// The types to look at, each once.
   private mutating func candidates(_ wanted: [String]) throws(SQLiteError) -> [String] {
     if wanted.count == 1 { return wanted }
-    if !wanted.isEmpty, wanted.count <= Self.fewTypes { return Array(Set(wanted)) }
+    let distinct = Set(wanted.map { TypeName($0) })
+    if !wanted.isEmpty, distinct.count <= Self.fewTypes { return distinct.map(\.text) }
     let present = try statements(.claimableTypes).all { $0.text(0) }
-    return wanted.isEmpty ? present : Array(Set(present).intersection(wanted))
+    return wanted.isEmpty ? present : present.filter { distinct.contains(TypeName($0)) }
   }
 }

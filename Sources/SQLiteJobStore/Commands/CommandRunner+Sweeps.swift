@@ -42,7 +42,7 @@ extension CommandRunner {
   /// `JobCommand.promote`: when more are due, the next one is due already.
   mutating func promote(at now: Timestamp) throws(SQLiteError) -> Result<JobReply, JobError> {
     let first: [SQLValue] = [.time(now), .integer(JobStatement.promotedAtOnce)]
-    let due = try statements(.due).all(first) { ($0.text(0), Int($0.integer(1))) }
+    let due = try statements(.due).all(first) { (TypeName($0.text(0)), Int($0.integer(1))) }
     if !due.isEmpty { _ = try statements.run(SQLStep(.promote, first)) }
     let next = try statements(.nextDue).first([]) { $0.optionalTime(0) }
     return .success(.promoted(Dictionary(uniqueKeysWithValues: due), nextDue: next))

@@ -59,10 +59,10 @@ struct CommandRunner {
       return try reap(before: cutoff, type: type, sparing: sparing, limit: limit, at: now)
     case .promote: return try promote(at: now)
     case .pause(let type):
-      if try statements.run(SQLStep(.pause, [.text(type)])) { changes.append(.paused(type: type)) }
+      if try statements.run(SQLStep(.pause, [.text(type)])) { changes.append(.paused(TypeName(type))) }
       return .success(.done)
     case .resume(let type):
-      if try statements.run(SQLStep(.resume, [.text(type)])) { changes.append(.resumed(type: type)) }
+      if try statements.run(SQLStep(.resume, [.text(type)])) { changes.append(.resumed(TypeName(type))) }
       return .success(.done)
     case .prune(let cutoff, let status, let type, let limit):
       return try prune(before: cutoff, status: status, type: type, limit: limit)

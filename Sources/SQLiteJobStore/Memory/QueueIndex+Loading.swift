@@ -33,7 +33,7 @@ extension QueueIndex {
       contents.others[types.names[type]] = Dictionary(uniqueKeysWithValues: zip(JobStatus.allCases, counts))
     }
 
-    contents.pausedTypes = Set(try statements(.loadPaused).all { $0.text(0) })
+    contents.pausedTypes = Set(try statements(.loadPaused).all { TypeName($0.text(0)) })
     return QueueIndex(contents)
   }
 }
@@ -41,13 +41,13 @@ extension QueueIndex {
 /// Numbers the types that rows name. Neighbouring rows mostly have the same type: comparing bytes with the last
 /// one is far cheaper than making a string of each.
 private struct TypeNames {
-  private(set) var names: [String] = []
-  private var numbers: [String: Int] = [:]
+  private(set) var names: [TypeName] = []
+  private var numbers: [TypeName: Int] = [:]
   private var last: (bytes: [UInt8], number: Int) = ([], -1)
 
   mutating func number(of bytes: UnsafeBufferPointer<UInt8>) -> Int {
     if last.number >= 0, last.bytes.elementsEqual(bytes) { return last.number }
-    let name = String(decoding: bytes, as: UTF8.self)
+    let name = TypeName(String(decoding: bytes, as: UTF8.self))
     let number = numbers[name] ?? names.count
     if number == names.count {
       numbers[name] = number

@@ -12,6 +12,9 @@ struct QueueKey: Comparable, Sendable {
 
   init(_ job: Job) { self.init(priority: job.priority, sequence: job.sequence) }
 
+  /// Behind all jobs.
+  static let last = QueueKey(priority: .min, sequence: .max)
+
   static func < (a: QueueKey, b: QueueKey) -> Bool {
     a.priority == b.priority ? a.sequence < b.sequence : a.priority > b.priority
   }
@@ -43,14 +46,14 @@ struct QueueIndex: Sendable {
     }
   }
 
-  private var types: [String: OfType] = [:]
+  private var types: [TypeName: OfType] = [:]
   private var pending = RankedSet<QueueKey>()
-  private var pausedTypes: Set<String> = []
+  private var pausedTypes: Set<TypeName> = []
 
   init() {}
 
   /// The place of a pending job; `.none` for one that is not pending.
-  func position(of key: QueueKey, type: String) -> QueuePosition {
+  func position(of key: QueueKey, type: TypeName) -> QueuePosition {
     guard let overall = pending.rank(of: key), let inType = types[type]?.pending.rank(of: key) else {
       return .none
     }
@@ -58,7 +61,7 @@ struct QueueIndex: Sendable {
   }
 
   /// Whether there is any job of a type, pending or not.
-  func hasJobs(ofType type: String) -> Bool { types[type] != nil }
+  func hasJobs(ofType type: String) -> Bool { types[TypeName(type)] != nil }
 
   /// Counters of all types, in alphabetical order.
   var stats: [TypeStats] {
@@ -68,7 +71,7 @@ struct QueueIndex: Sendable {
         .pending: known.pending.count, .processing: known.processing, .complete: known.complete,
         .failed: known.failed, .cancelled: known.cancelled,
       ]
-      return TypeStats(type: type, counts: counts, isPaused: pausedTypes.contains(type))
+      return TypeStats(type: type.text, counts: counts, isPaused: pausedTypes.contains(type))
     }
   }
 }
@@ -84,19 +87,19 @@ enum QueueChange {
   /// A job, which was like this, is gone.
   case removed(QueueEntry)
   /// Claims of a type are stopped.
-  case paused(type: String)
+  case paused(TypeName)
   /// Claims of a type are allowed again.
-  case resumed(type: String)
+  case resumed(TypeName)
 }
 
 /// What the index has to know of a job.
 struct QueueEntry {
-  let type: String
+  let type: TypeName
   let key: QueueKey
   let status: JobStatus
 
   init(_ job: Job) {
-    type = job.type
+    type = TypeName(job.type)
     key = QueueKey(job)
     status = job.status
   }
@@ -144,9 +147,9 @@ extension QueueIndex {
 extension QueueIndex {
   /// What a database holds, as it is read when the store opens.
   struct Contents {
-    var pending: [String: [QueueKey]] = [:]
-    var others: [String: [JobStatus: Int]] = [:]
-    var pausedTypes: Set<String> = []
+    var pending: [TypeName: [QueueKey]] = [:]
+    var others: [TypeName: [JobStatus: Int]] = [:]
+    var pausedTypes: Set<TypeName> = []
   }
 
   /// The index of a database.

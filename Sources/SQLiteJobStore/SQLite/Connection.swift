@@ -1,3 +1,4 @@
+import CLogBuffer
 import CSQLite
 
 /// A connection to a SQLite database. Used by one thread at a time: it is opened without SQLite's own mutexes.
@@ -56,6 +57,14 @@ final class Connection {
   /// Whether the last connection makes a checkpoint when it closes, as SQLite does unless told otherwise.
   func setCheckpointAtClose(_ makesOne: Bool) {
     _ = csqlite_set_checkpoint_at_close(handle, makesOne ? 1 : 0)
+  }
+
+  /// Writes what a transaction adds to the log at once. The connection must be in WAL mode.
+  func gatherLogWrites() throws(SQLiteError) {
+    let code = log_buffer_install(handle)
+    guard code == SQLITE_OK else {
+      throw SQLiteError(code: code, message: "cannot gather the writes of the log")
+    }
   }
 
   /// How long a statement waits for another connection's lock.

@@ -5,12 +5,17 @@
 
 void jb_calls_append(struct jb_calls *calls, struct jb_call *call) {
   call->next = NULL;
+  jb_calls_join(calls, (struct jb_calls){call, call});
+}
+
+void jb_calls_join(struct jb_calls *calls, struct jb_calls others) {
+  if (!others.first) return;
   if (calls->last) {
-    calls->last->next = call;
+    calls->last->next = others.first;
   } else {
-    calls->first = call;
+    calls->first = others.first;
   }
-  calls->last = call;
+  calls->last = others.last;
 }
 
 struct jb_call *jb_calls_take(struct jb_calls *calls, uint64_t id) {
@@ -32,6 +37,10 @@ struct jb_call *jb_calls_find(const struct jb_calls *calls, uint64_t id) {
   struct jb_call *call = calls->first;
   while (call && call->id != id) call = call->next;
   return call;
+}
+
+struct jb_call *jb_calls_take_first(struct jb_calls *calls) {
+  return calls->first ? jb_calls_take(calls, calls->first->id) : NULL;
 }
 
 struct jb_calls jb_calls_take_all(struct jb_calls *calls) {
@@ -68,3 +77,5 @@ bool jb_is_watch(const struct jb_call *call) {
 bool jb_is_claim(const struct jb_call *call) {
   return call->operation == JOBBROKER__REQUEST__OPERATION_CLAIM;
 }
+
+bool jb_waits(const struct jb_call *call) { return call->wait_ends != JB_NEVER; }

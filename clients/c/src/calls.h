@@ -7,9 +7,13 @@
 /* ---------------------------------------------------------------------------------------------------- calls.c */
 
 void jb_calls_append(struct jb_calls *calls, struct jb_call *call);
+void jb_calls_join(struct jb_calls *calls, struct jb_calls others);
 /* Takes a call out; NULL: there is none of that id. */
 struct jb_call *jb_calls_take(struct jb_calls *calls, uint64_t id);
 struct jb_call *jb_calls_find(const struct jb_calls *calls, uint64_t id);
+/* NULL: there is none. */
+struct jb_call *jb_calls_take_first(struct jb_calls *calls);
+/* None of them may be called back before it is in a list of the client's again, where jobbroker_forget looks for it. */
 struct jb_calls jb_calls_take_all(struct jb_calls *calls);
 
 /* Hands an answer over. What the callee does may end the call, which must not be touched afterwards. */
@@ -20,6 +24,8 @@ void jb_call_resolve(struct jb_call *call, jobbroker_reply *reply);
 void jb_call_forget(struct jb_call *call);
 bool jb_is_watch(const struct jb_call *call);
 bool jb_is_claim(const struct jb_call *call);
+/* Whether it is a claim that waits for a job. */
+bool jb_waits(const struct jb_call *call);
 
 /* -------------------------------------------------------------------------------------------------- sending.c */
 

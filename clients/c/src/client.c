@@ -65,7 +65,8 @@ jobbroker_client *jobbroker_new(const jobbroker_options *options) {
 
 void jobbroker_free(jobbroker_client *client) {
   if (!client) return;
-  /* What a notice or callback sends now is refused. */
+  /* What a callback sends now is refused, as is what it must not call. */
+  client->processing = true;
   jb_end(client, jb_reply_error(JOBBROKER_UNAVAILABLE, "the client was closed"));
   jb_loop_free(client);
   jb_id_pool_free(client->ids);

@@ -36,8 +36,7 @@ static void not_taken(struct jobbroker_task *task, jobbroker_code code, const ch
     case JOBBROKER_UNKNOWN_OUTCOME:
     case JOBBROKER_RESOURCE_EXHAUSTED:
     case JOBBROKER_INTERNAL:
-      /* Who is told to stop twice does not wait for a broker that is not there. */
-      if (task->revoked || worker->failure || atomic_load(&worker->stops) > 1) break;
+      if (task->revoked || worker->cut_short) break;
       task->next_finish = jb_now() + jb_backoff(++task->finish_failures, &worker->random);
       set_phase(task, JB_HANDLED);
       return;
@@ -82,7 +81,7 @@ static void tell(struct jobbroker_task *task) {
   }
   set_phase(task, JB_FINISHING);
   jobbroker_client *client = task->worker->client;
-  jobbroker_code code = jobbroker_send(client, &request, JB_ANSWER_MS, answered, task, NULL);
+  jobbroker_code code = jobbroker_send(client, &request, JB_ANSWER_MS, answered, task, &task->finish_ticket);
   if (code != JOBBROKER_OK) not_taken(task, code, jobbroker_error(client));
 }
 
@@ -117,4 +116,15 @@ int64_t jb_finish(struct jobbroker_worker *worker, int64_t now) {
     if (phase_of(task) == JB_OVER && !task->beating) clear(task);
   }
   return next;
+}
+
+void jb_abandon(struct jobbroker_worker *worker) {
+  for (uint32_t i = 0; i < worker->concurrency; i++) {
+    struct jobbroker_task *task = &worker->tasks[i];
+    enum jb_phase phase = phase_of(task);
+    if (task->beating) jobbroker_forget(worker->client, task->beat_ticket);
+    if (phase == JB_FINISHING) jobbroker_forget(worker->client, task->finish_ticket);
+    if (phase == JB_FINISHING || phase == JB_HANDLED) set_phase(task, JB_OVER);
+    task->beating = false;
+  }
 }

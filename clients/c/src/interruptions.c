@@ -1,4 +1,7 @@
-/* What becomes of requests whose answer does not come: the connection was lost, the time is over, the client ends. */
+/* What becomes of requests whose answer does not come: the connection was lost, the time is over, the client ends.
+ *
+ * A callback may forget any other request, one that ends with its own among them. So they stay in the client's lists, where
+ * jobbroker_forget finds them, until their turn comes. */
 #include "calls.h"
 
 /* What to tell a caller whose answer will not come. */
@@ -29,20 +32,18 @@ static void tell_watches(jobbroker_client *client) {
 }
 
 void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, bool repeats) {
-  struct jb_calls sent = jb_calls_take_all(&client->sent), queue = jb_calls_take_all(&client->queue), ended = {0};
-  client->in_flight = 0;
+  struct jb_calls sent = jb_calls_take_all(&client->sent), queue = jb_calls_take_all(&client->queue);
+  client->in_flight = client->waiting = 0;
   for (struct jb_call *call = sent.first, *next; call; call = next) {
     next = call->next;
     bool again = repeats && call->repeatable && !call->forgotten && !call->withdrawn;
-    jb_calls_append(again ? &client->queue : &ended, call);
+    jb_calls_append(again ? &client->queue : &client->sent, call);
   }
-  for (struct jb_call *call = queue.first, *next; call; call = next) {
-    next = call->next;
-    jb_calls_append(&client->queue, call);
-  }
+  jb_calls_join(&client->queue, queue);
   tell_watches(client);
-  for (struct jb_call *call = ended.first, *next; call; call = next) {
-    next = call->next;
+  /* Without a connection none is added. */
+  struct jb_call *call;
+  while ((call = jb_calls_take_first(&client->sent))) {
     jobbroker_reply *error = interruption(call, reason->message);
     if (!repeats && error->code == JOBBROKER_UNAVAILABLE) {
       jobbroker_reply_free(error);
@@ -55,20 +56,23 @@ void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, boo
 /* Ends the calls of a list that have waited too long; returns when the next one will have. */
 static int64_t expire(jobbroker_client *client, struct jb_calls *calls, int64_t now) {
   int64_t earliest = JB_NEVER;
-  struct jb_calls all = jb_calls_take_all(calls), late = {0};
+  struct jb_calls all = jb_calls_take_all(calls), others = {0};
   for (struct jb_call *call = all.first, *next; call; call = next) {
     next = call->next;
     if (call->rests_until && call->rests_until <= now) call->rests_until = 0;
     if (call->deadline <= now) {
-      jb_calls_append(&late, call);
+      jb_calls_append(calls, call);
       continue;
     }
-    jb_calls_append(calls, call);
+    jb_calls_append(&others, call);
     if (call->deadline < earliest) earliest = call->deadline;
     if (call->rests_until && call->rests_until < earliest) earliest = call->rests_until;
   }
-  for (struct jb_call *call = late.first, *next; call; call = next) {
-    next = call->next;
+  /* The late ones are in front now. */
+  jb_calls_join(calls, others);
+  struct jb_call *call;
+  while ((call = calls->first) && call->deadline <= now) {
+    jb_calls_take(calls, call->id);
     const char *reason = client->state == JB_READY || !client->trouble ? "no reply in time" : client->trouble->message;
     jobbroker_reply *error = interruption(call, reason);
     if (calls == &client->sent) {
@@ -94,12 +98,10 @@ int64_t jb_calls_expire(jobbroker_client *client, int64_t now) {
 }
 
 void jb_calls_end(jobbroker_client *client, jobbroker_reply *reason) {
-  struct jb_calls lists[] = {jb_calls_take_all(&client->sent), jb_calls_take_all(&client->watches),
-                             jb_calls_take_all(&client->queue)};
-  client->in_flight = 0;
+  struct jb_calls *lists[] = {&client->sent, &client->watches, &client->queue};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-    for (struct jb_call *call = lists[i].first, *next; call; call = next) {
-      next = call->next;
+    struct jb_call *call;
+    while ((call = jb_calls_take_first(lists[i]))) {
       jobbroker_reply *error = interruption(call, reason->message);
       if (error->code == JOBBROKER_UNAVAILABLE) {
         jobbroker_reply_free(error);

@@ -62,7 +62,8 @@ static void beat(struct jobbroker_task *task) {
     request.update.clear_stage = !task->underway.stage[0];
     request.update.stage = task->underway.stage[0] ? task->underway.stage : NULL;
   }
-  task->beating = jobbroker_send(worker->client, &request, JB_ANSWER_MS, answered, task, NULL) == JOBBROKER_OK;
+  task->beating = jobbroker_send(worker->client, &request, JB_ANSWER_MS, answered, task, &task->beat_ticket) ==
+                  JOBBROKER_OK;
   /* A third of the lease: two heartbeats may be lost. */
   task->next_beat = jb_after(jb_now(), worker->lease_ms / 3);
 }

@@ -57,6 +57,7 @@ static jobbroker_reply *checked(const struct jb_call *call, jobbroker_reply *rep
 
 static void receive_answer(jobbroker_client *client, struct jb_call *call, jobbroker_reply *reply) {
   client->in_flight--;
+  client->waiting -= jb_waits(call);
   if (reply->code == JOBBROKER_OK) client->failures = 0;
   if (reply->code == JOBBROKER_UNAVAILABLE && jb_is_claim(call) && !call->forgotten && !call->withdrawn) {
     jobbroker_reply_free(reply);
@@ -98,7 +99,8 @@ static bool receive_unasked(jobbroker_client *client, uint64_t id, jobbroker_rep
     client->parting = reply;
     return true;
   }
-  bool welcome = reply->event != JOBBROKER_EVENT_NONE;
+  /* A watch that has been forgotten may still be refused. */
+  bool welcome = reply->event != JOBBROKER_EVENT_NONE || (reply->code != JOBBROKER_OK && id <= client->last_id);
   if (response && response->reply_case == JOBBROKER__RESPONSE__REPLY_REVOKED) {
     welcome = true;
     const Jobbroker__Revoked *revoked = response->revoked;

@@ -10,6 +10,9 @@
 /* What the message of most requests takes, and what it takes written. */
 enum { JB_MESSAGE_MEMORY = 512, JB_MESSAGE_SIZE = 1024 };
 
+/* Claims may wait long, so they leave some places among the requests in flight to others. */
+enum { JB_PLACES_FOR_OTHERS = 16 };
+
 /* The broker counts no wait beyond ten years, and neither do we. */
 #define JB_LONGEST_WAIT_MS UINT64_C(315360000000)
 
@@ -29,10 +32,12 @@ bool jb_transmit(jobbroker_client *client, const uint8_t *body, size_t size) {
   return true;
 }
 
-/* A claim that is sent again waits only for what is left of its time: a smaller number, for which there is room. */
+/* A claim waits only for what is left of its time, whatever it spent in line or was sent for before: a smaller number, for
+ * which there is room. One that can't be read is left to the broker to refuse. False: no memory. */
 static bool shorten_wait(struct jb_call *call) {
+  alignas(max_align_t) char memory[JB_MESSAGE_MEMORY] = {0};
   struct jb_arena arena;
-  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
+  jb_arena_init(&arena, memory, sizeof memory, SIZE_MAX);
   struct jb_wire_report report;
   Jobbroker__Request *message =
       (Jobbroker__Request *)jb_wire_read(call->body, call->size, &jobbroker__request__descriptor, &arena, &report);
@@ -43,26 +48,33 @@ static bool shorten_wait(struct jb_call *call) {
     call->size = jb_request_write(message, call->body + size, size);
   }
   jb_arena_free(&arena);
-  return message;
+  return report.verdict != JB_WIRE_NO_MEMORY;
 }
 
 bool jb_call_send(jobbroker_client *client, struct jb_call *call) {
-  bool shortened = call->wait_ends == JB_NEVER || !call->sent || shorten_wait(call);
+  bool shortened = !jb_waits(call) || shorten_wait(call);
   if (jb_is_watch(call)) {
     jb_calls_append(&client->watches, call);
   } else {
     jb_calls_append(&client->sent, call);
     client->in_flight++;
+    client->waiting += jb_waits(call);
   }
   call->sent = true;
   return shortened ? jb_transmit(client, call->body, call->size) : no_memory(client);
+}
+
+static bool has_place(const jobbroker_client *client, const struct jb_call *call) {
+  uint32_t limit = client->max_in_flight, half = limit / 2;
+  uint32_t kept = half < JB_PLACES_FOR_OTHERS ? half : JB_PLACES_FOR_OTHERS;
+  return client->in_flight < limit && (!jb_waits(call) || client->waiting < limit - kept);
 }
 
 /* The first call in line that may go now, taken out. */
 static struct jb_call *next_in_line(jobbroker_client *client) {
   if (client->state != JB_READY || client->in_flight >= client->max_in_flight) return NULL;
   struct jb_call *call = client->queue.first;
-  while (call && call->rests_until) call = call->next;
+  while (call && (call->rests_until || !has_place(client, call))) call = call->next;
   return call ? jb_calls_take(&client->queue, call->id) : NULL;
 }
 
@@ -157,7 +169,8 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
   if (timeout_ms >= 0) call->deadline = jb_after(jb_deadline(timeout_ms), wait);
   if (ticket) *ticket = call->id;
   jb_wake_at(client, call->deadline);
-  if (client->renewing && client->in_flight < client->max_in_flight) {
+  /* Watches come after the notice, each once. */
+  if (client->renewing && !jb_is_watch(call) && has_place(client, call)) {
     jb_call_send(client, call);
   } else {
     jb_calls_append(&client->queue, call);
@@ -181,20 +194,20 @@ static void take_back(jobbroker_client *client, Jobbroker__Request *make(struct 
 void jb_unwatch(jobbroker_client *client, uint64_t id) { take_back(client, jb_message_unwatch, id); }
 
 void jb_withdraw(jobbroker_client *client, struct jb_call *call) {
-  if (call->withdrawn || call->wait_ends == JB_NEVER) return;
+  if (call->withdrawn || !jb_waits(call)) return;
   call->withdrawn = true;
   take_back(client, jb_message_withdraw, call->id);
 }
 
 void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket) {
-  struct jb_call *call = jb_calls_find(&client->sent, ticket);
-  if (call) {
-    if (jb_is_claim(call)) jb_withdraw(client, call);
-  } else if ((call = jb_calls_find(&client->queue, ticket)) && jb_is_claim(call)) {
-    call->deadline = jb_now();
-    jb_wake_at(client, call->deadline);
-    jb_loop_update(client);
-  }
+  struct jb_call *sent = jb_calls_find(&client->sent, ticket);
+  struct jb_call *call = sent ? sent : jb_calls_find(&client->queue, ticket);
+  if (!call || !jb_is_claim(call)) return;
+  int64_t end = jb_now() + (sent ? JB_PATIENCE_MS : 0);
+  if (end < call->deadline) call->deadline = end;
+  jb_wake_at(client, call->deadline);
+  jb_loop_update(client);
+  if (sent) jb_withdraw(client, call);
 }
 
 void jobbroker_forget(jobbroker_client *client, uint64_t ticket) {

@@ -15,7 +15,7 @@ enum {
   JB_HELLO_ID = 1,
   /* Requests in flight that a broker allows unless it says otherwise. */
   JB_IN_FLIGHT = 128,
-  /* How long the broker may take to answer a hello. */
+  /* How long the broker may take to answer what it has no reason to let wait. */
   JB_PATIENCE_MS = 30000
 };
 
@@ -40,7 +40,7 @@ struct jb_call {
   void *context;
   /* When it has waited too long. */
   int64_t deadline;
-  /* Of a claim: when it has waited long enough. */
+  /* Of a claim that may wait for a job: when it has waited long enough; otherwise JB_NEVER. */
   int64_t wait_ends;
   /* Of a claim that a closing broker refused: not to be sent before. */
   int64_t rests_until;
@@ -105,6 +105,8 @@ struct jobbroker_client {
   uint64_t last_id;
   uint32_t max_in_flight;
   uint32_t in_flight;
+  /* Claims among them that may wait for a job. */
+  uint32_t waiting;
   /* In line for a connection and a place among those in flight. */
   struct jb_calls queue;
   struct jb_calls sent;
@@ -112,7 +114,7 @@ struct jobbroker_client {
 
   /* Before this moment nothing is due. */
   int64_t wakes;
-  /* Within jobbroker_process: what is sent goes out at its end. */
+  /* Within jobbroker_process or jobbroker_free, where callbacks run: what is sent goes out at its end. */
   bool processing;
   /* Within the notice of a new connection: what is sent goes before the queue. */
   bool renewing;

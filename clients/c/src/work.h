@@ -69,8 +69,10 @@ struct jobbroker_task {
   /* The broker's side only. */
   struct jb_report underway;
   bool beating;
+  uint64_t beat_ticket;
   int64_t next_beat;
   int64_t rests_until;
+  uint64_t finish_ticket;
   int finish_failures;
   int64_t next_finish;
 };
@@ -98,12 +100,15 @@ struct jobbroker_worker {
 
   /* The broker's side only. */
   uint64_t random;
+  bool connected;
   bool claiming;
   uint64_t claim_ticket;
   int claim_failures;
   int64_t next_claim;
   bool stopping;
   int64_t grace_ends;
+  /* It can't wait any longer. */
+  bool cut_short;
   /* Why claiming is pointless. */
   jobbroker_reply *failure;
 };
@@ -128,6 +133,8 @@ void jb_revoke(struct jobbroker_task *task);
 
 /* Tells the broker of handlers that have ended, and frees the places of those it knows of; returns when to try again. */
 int64_t jb_finish(struct jobbroker_worker *worker, int64_t now);
+/* Has nothing more to tell the broker, and waits for none of its answers. */
+void jb_abandon(struct jobbroker_worker *worker);
 
 /* worker.c */
 

@@ -98,6 +98,7 @@ void jobbroker_worker_stop(jobbroker_worker *worker) {
 
 static void noticed(const jobbroker_notice *notice, void *context) {
   struct jobbroker_worker *worker = context;
+  if (notice->kind != JOBBROKER_NOTICE_REVOKED) worker->connected = notice->kind == JOBBROKER_NOTICE_CONNECTED;
   if (notice->kind == JOBBROKER_NOTICE_CONNECTED) jb_keep_all(worker);
   if (notice->kind != JOBBROKER_NOTICE_REVOKED) return;
   for (uint32_t i = 0; i < worker->concurrency; i++) {
@@ -193,8 +194,7 @@ static void cut_short(struct jobbroker_worker *worker) {
     pthread_mutex_unlock(&worker->mutex);
     if (is_news) jb_task_wake_handler(task);
   }
-  if (worker->claiming) jobbroker_forget(worker->client, worker->claim_ticket);
-  worker->claiming = false;
+  worker->cut_short = true;
   worker->grace_ends = JB_NEVER;
 }
 
@@ -208,6 +208,8 @@ static int64_t stop(struct jobbroker_worker *worker, int64_t now) {
     if (worker->claiming) jobbroker_withdraw(worker->client, worker->claim_ticket);
   }
   if (stops > 1 || worker->failure || worker->grace_ends <= now) cut_short(worker);
+  /* Who is told to stop twice does not wait for a broker that is not there. */
+  if (stops > 1 && !worker->connected) jb_abandon(worker);
   return worker->grace_ends;
 }
 

@@ -108,18 +108,24 @@ void fake_job(int connection, uint64_t id, Jobbroker__Status status) {
   fake_write(connection, &response);
 }
 
-void fake_claimed(int connection, uint64_t id, bool has_job) {
-  uint8_t bytes[16] = {1};
-  Jobbroker__Job job = JOBBROKER__JOB__INIT, *jobs[] = {&job};
+void fake_claimed(int connection, uint64_t id, size_t count) {
+  uint8_t bytes[FAKE_JOBS][16] = {0};
+  Jobbroker__Job jobs[FAKE_JOBS], *pointers[FAKE_JOBS];
   Jobbroker__Claimed claimed = JOBBROKER__CLAIMED__INIT;
   Jobbroker__Response response = JOBBROKER__RESPONSE__INIT;
-  job.has_id = job.has_status = job.has_attempt = 1;
-  job.id = (ProtobufCBinaryData){sizeof bytes, bytes};
-  job.type = "t";
-  job.status = JOBBROKER__STATUS__PROCESSING;
-  job.attempt = FAKE_ATTEMPT;
-  claimed.n_jobs = has_job;
-  claimed.jobs = jobs;
+  CHECK(count <= FAKE_JOBS);
+  for (size_t i = 0; i < count; i++) {
+    bytes[i][0] = (uint8_t)(i + 1);
+    jobbroker__job__init(&jobs[i]);
+    jobs[i].has_id = jobs[i].has_status = jobs[i].has_attempt = 1;
+    jobs[i].id = (ProtobufCBinaryData){sizeof bytes[i], bytes[i]};
+    jobs[i].type = "t";
+    jobs[i].status = JOBBROKER__STATUS__PROCESSING;
+    jobs[i].attempt = FAKE_ATTEMPT;
+    pointers[i] = &jobs[i];
+  }
+  claimed.n_jobs = count;
+  claimed.jobs = pointers;
   response.id = id;
   response.reply_case = JOBBROKER__RESPONSE__REPLY_CLAIMED;
   response.claimed = &claimed;

@@ -43,8 +43,11 @@ void fake_job(int connection, uint64_t id, Jobbroker__Status status);
 /* The attempt under which fake_claimed gives its job. */
 enum { FAKE_ATTEMPT = 7 };
 
-/* Answers a claim with a job, or with none. */
-void fake_claimed(int connection, uint64_t id, bool has_job);
+/* How many jobs it gives at most. */
+enum { FAKE_JOBS = 3 };
+
+/* Answers a claim with so many jobs. The first byte of their ids counts them from 1, the others are 0. */
+void fake_claimed(int connection, uint64_t id, size_t count);
 
 /* Answers a request that is answered with nothing but that it is done. */
 void fake_done(int connection, uint64_t id);

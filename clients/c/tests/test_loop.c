@@ -186,6 +186,20 @@ static void a_watch_that_is_refused_says_so(void) {
   jobbroker_free(client);
 }
 
+static void a_watch_that_is_refused_after_it_was_forgotten_does_no_harm(void) {
+  jobbroker_client *client = open_client(broker.socket);
+  const char *type = "";
+  jobbroker_request watch = {.operation = JOBBROKER_WATCH, .watch = {NULL, 0, &type, 1}};
+  struct seen seen = {0};
+  uint64_t ticket;
+  CHECK_CODE(client, JOBBROKER_OK, jobbroker_connect(client, LIMIT_MS));
+  CHECK_CODE(client, JOBBROKER_OK, jobbroker_send(client, &watch, LIMIT_MS, watched, &seen, &ticket));
+  jobbroker_forget(client, ticket);
+  CHECK_CODE(client, JOBBROKER_OK, jobbroker_ping(client, LIMIT_MS));
+  CHECK(seen.code == JOBBROKER_OK);
+  jobbroker_free(client);
+}
+
 static bool resync_was_answered;
 
 /* Tells a watch that it missed something: it must end and begin again, in this order. */
@@ -276,6 +290,7 @@ int main(void) {
   RUN(what_is_unanswered_ends_with_the_client);
   RUN(a_watch_goes_on_over_connections_until_it_is_forgotten);
   RUN(a_watch_that_is_refused_says_so);
+  RUN(a_watch_that_is_refused_after_it_was_forgotten_does_no_harm);
   broker_end(&broker);
   RUN(a_watch_that_missed_something_begins_again);
   RUN(no_more_requests_are_in_flight_than_the_broker_allows);

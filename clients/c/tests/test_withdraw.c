@@ -147,7 +147,7 @@ static void gives_a_job_too_late(int connection, int number) {
   uint64_t claimed = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM);
   uint64_t withdrawal = expect_withdrawal(connection, claimed);
   uint64_t ping = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_PING);
-  fake_claimed(connection, claimed, true);
+  fake_claimed(connection, claimed, 1);
   fake_done(connection, withdrawal);
   expect_release(connection);
   fake_pong(connection, ping);
@@ -175,7 +175,7 @@ static void gives_a_job_to_who_stops(int connection, int number) {
   uint64_t claimed = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM);
   sem_post(&blocked);
   uint64_t withdrawal = expect_withdrawal(connection, claimed);
-  fake_claimed(connection, claimed, true);
+  fake_claimed(connection, claimed, 1);
   fake_done(connection, withdrawal);
   expect_release(connection);
   CHECK(!fake_read(connection));

@@ -144,6 +144,20 @@ def test_it_says_that_it_is_not_connected_and_leaves_nothing_behind(broker: Brok
     asyncio.run(main())
 
 
+def test_connecting_twice_is_connecting_once(broker: Broker) -> None:
+    async def main() -> None:
+        files = len(os.listdir("/proc/self/fd"))
+        async with await AsyncClient(broker.socket_path).connect() as client:
+            assert await client.connect() is client
+            assert (await client.stats()).connections == 1
+        assert len(os.listdir("/proc/self/fd")) == files
+        # One that was closed begins anew.
+        async with client:
+            await client.ping()
+
+    asyncio.run(main())
+
+
 def test_without_a_broker_the_error_says_what_to_do(folder: str) -> None:
     async def main() -> None:
         with pytest.raises(Unavailable, match="start one with: jobbrokerd --socket"):

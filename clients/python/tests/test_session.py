@@ -330,6 +330,15 @@ def test_reports_are_merged_while_one_is_under_way() -> None:
     assert (second.update.stage, second.update.progress) == ("b", 3)
 
 
+@pytest.mark.parametrize(
+    "report",
+    [{"stage": "\udcff"}, {"stage": "a\0b"}, {"stage": "é" * 129}, {"progress": 101}, {"progress": float("nan")}],
+)
+def test_a_report_that_makes_no_sense_is_refused(report: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        Report(**report)
+
+
 def test_a_new_connection_begins_with_the_heartbeats_and_carries_the_lost_report() -> None:
     bench = Bench().connect()
     held = Held(bench)

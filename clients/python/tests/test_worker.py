@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable
 from typing import Any
 
 import process_handlers
@@ -22,6 +23,8 @@ from jobbroker import (
     RetryableFailure,
     Worker,
 )
+from jobbroker._worker import runners
+from jobbroker._worker.ending import Ending
 
 # ---------------------------------------------------------------------------------------------- kinds of handlers
 
@@ -58,6 +61,31 @@ def test_each_kind_of_handler_completes_its_jobs(broker: Broker, client: Client,
     assert {(job.stage, job.worker and job.worker.name, job.attempt) for job in done} == {("doubling", "w-1", 1)}
 
 
+class AsyncCallable:
+    async def __call__(self, context: JobContext) -> dict[str, int]:
+        context.report(stage="waiting")
+        while context.metadata["waits"]:
+            await asyncio.sleep(0.001)
+        return {"n": 1}
+
+
+def wrapped(context: JobContext) -> Awaitable[dict[str, int]]:
+    return AsyncCallable()(context)
+
+
+@pytest.mark.parametrize("handler", [AsyncCallable(), wrapped])
+def test_what_a_function_returns_may_be_awaited(broker: Broker, client: Client, handler: Any) -> None:
+    worker = worker_of(broker)
+    worker.handler("a")(handler)
+    with running(worker):
+        assert finished(client, client.create("a", {"waits": False}).job).result == {"n": 1}
+        job = client.create("a", {"waits": True}).job
+        staged(client, job, "waiting")
+        client.cancel(job.id)
+        # It was cancelled, for the worker is free.
+        assert finished(client, client.create("a", {"waits": False}).job).result == {"n": 1}
+
+
 def test_handlers_take_their_types_and_one_the_rest(broker: Broker, client: Client) -> None:
     worker = worker_of(broker)
     worker.handler("a", "b")(lambda context: {"by": "first"})
@@ -77,8 +105,9 @@ def test_what_can_not_work_is_said_when_it_is_written(broker: Broker) -> None:
 
     async def coroutine(context: JobContext) -> None: ...
 
-    with pytest.raises(TypeError, match="plain function"):
-        worker.handler("b", process=True)(coroutine)
+    for handler in (coroutine, AsyncCallable()):
+        with pytest.raises(TypeError, match="plain function"):
+            worker.handler("b", process=True)(handler)
     with pytest.raises(ValueError, match="concurrency"):
         worker_of(broker, concurrency=0)
 
@@ -93,6 +122,11 @@ def fail(error: Exception) -> Any:
     return handler
 
 
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("it has no text")
+
+
 @pytest.mark.parametrize(
     ("handler", "error", "attempts"),
     [
@@ -100,6 +134,7 @@ def fail(error: Exception) -> Any:
         (fail(RetryableFailure("busy")), "busy", 2),
         (fail(KeyError("url")), "KeyError: 'url'", 2),
         (fail(ValueError("é" * 20_000)), "ValueError: " + "é" * 8186, 2),
+        (fail(Unprintable()), "Unprintable", 2),
         (lambda context: {"a": object()}, "no JSON object", 1),
         (lambda context: [1], "no JSON object", 1),
         (lambda context: {"a": "b" * 400_000}, "the handler's result was refused", 1),
@@ -114,6 +149,34 @@ def test_what_a_handler_raises_says_how_its_job_fails(
         job = finished(client, client.create("a").job)
     assert job.status is JobStatus.FAILED and error in (job.error or "")
     assert job.attempt == attempts
+
+
+def test_a_coroutine_fails_its_job_even_with_an_exception_that_has_no_text(broker: Broker, client: Client) -> None:
+    worker = worker_of(broker)
+
+    @worker.handler("a")
+    async def handler(context: JobContext) -> None:
+        raise Unprintable
+
+    with running(worker):
+        job = finished(client, client.create("a", max_retries=0).job)
+    assert job.status is JobStatus.FAILED and "Unprintable" in (job.error or "")
+
+
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+def test_a_run_that_breaks_fails_its_job(
+    broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def broken(error: BaseException) -> Ending:
+        raise OSError("it broke")
+
+    monkeypatch.setattr(runners, "ending_of_result", broken)
+    monkeypatch.setattr(runners, "ending_of_exception", broken)
+    worker = worker_of(broker)
+    register(worker, kind)
+    with running(worker):
+        job = finished(client, client.create("double", {"n": 1}, max_retries=0).job)
+    assert (job.status, job.error) == (JobStatus.FAILED, "OSError: it broke")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from working import finished, running, staged, worker_of
 
 from jobbroker import Client, Job, JobContext, JobStatus, Worker
 from jobbroker._proto import jobbroker_pb2 as pb
+from jobbroker._worker import engine
 
 
 def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, client: Client) -> None:
@@ -39,9 +40,9 @@ def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, cl
     assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
 
 
-def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(folder: str) -> None:
+def test_a_stopped_worker_gives_back_each_job_that_comes_while_its_claim_is_withdrawn(folder: str) -> None:
     with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
-        worker = Worker(broker.socket_path)
+        worker = Worker(broker.socket_path, concurrency=2)
         worker.handler()(lambda context: pytest.fail("it takes no new jobs"))
         run = threads.submit(worker.run)
         connection = broker.welcome()
@@ -49,12 +50,14 @@ def test_a_stopped_worker_gives_back_what_comes_while_its_claim_is_withdrawn(fol
         worker.stop()
         withdrawal = connection.next("withdraw")
         assert withdrawal.withdraw.claim_id == claim.id
-        connection.reply(claim, claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "status": pb.PROCESSING}, attempt=2)]))
+        jobs = [pb.Job(**{**JOB, "id": bytes([n] * 16), "status": pb.PROCESSING}, attempt=2) for n in range(2)]
+        connection.reply(claim, claimed=pb.Claimed(jobs=jobs))
         connection.reply(withdrawal, done=pb.Done())
-        release = connection.next("release")
-        assert (release.release.id, release.release.attempt) == (JOB["id"], 2)
-        assert not run.done()
-        connection.reply(release, job=pb.Job(**JOB, attempt=2))
+        for job in jobs:
+            release = connection.next("release")
+            assert (release.release.id, release.release.attempt) == (job.id, 2)
+            assert not run.done()
+            connection.reply(release, error=pb.Error(code=pb.STALE_CLAIM, message="it is another's"))
         run.result()
         connection.close()
 
@@ -151,6 +154,50 @@ def test_a_worker_waits_for_a_broker_and_stops_without_one(broker: Broker) -> No
     worker.handler("a")(lambda context: None)
     with running(worker):
         pass
+
+
+@pytest.mark.parametrize("ends", ["by itself", "when told to"])
+def test_a_worker_that_is_cut_short_does_not_wait_for_a_broker_that_is_away(
+    broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    monkeypatch.setattr(engine, "_LAST_WORD", 0.05)
+    worker, go = worker_of(broker), threading.Event()
+
+    @worker.handler("a")
+    def handler(context: JobContext) -> None:
+        context.report(stage="waiting")
+        (go if ends == "by itself" else context.cancelled).wait()
+
+    with running(worker):
+        staged(client, client.create("a").job, "waiting")
+        broker.kill()
+        go.set()
+        worker.stop()
+
+
+def test_a_worker_that_is_cut_short_tells_a_broker_that_comes_back(
+    broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LAST_WORD", 600)
+    worker, told = worker_of(broker), threading.Event()
+
+    @worker.handler("a")
+    def handler(context: JobContext) -> None:
+        context.report(stage="waiting")
+        context.cancelled.wait()
+        told.set()
+        context.raise_if_cancelled()
+
+    with running(worker):
+        job = client.create("a").job
+        staged(client, job, "waiting")
+        broker.kill()
+        worker.stop()
+        worker.stop()
+        assert told.wait(30)
+        broker.start()
+    left = client.get(job.id)
+    assert left is not None and [entry.cause for entry in left.history] == ["released"]
 
 
 def test_a_worker_leaves_nothing_behind(broker: Broker, client: Client) -> None:

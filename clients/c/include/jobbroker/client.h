@@ -64,9 +64,10 @@ typedef void jobbroker_callback(jobbroker_reply *reply, void *context);
  * The answer comes to `callback` (NULL: nobody wants it) exactly once; of a watch again and again, until it is called
  * with an error, or jobbroker_forget.
  *
- * A request waits for a connection and for a place among those in flight. If its connection is lost and sending it
- * again is safe, it is sent again: create, claim, cancel, pause, resume, whatever only reads, and every change that has
- * an `attempt`. Otherwise it ends with UNKNOWN_OUTCOME.
+ * A request waits for a connection and for a place among those in flight, 128 with most brokers; claims that wait take
+ * all but 16 of them at most, so that they hold up nothing else. If its connection is lost and sending it again is safe,
+ * it is sent again: create, claim, cancel, pause, resume, whatever only reads, and every change that has an `attempt`.
+ * Otherwise it ends with UNKNOWN_OUTCOME.
  *
  * timeout_ms  how long to wait for the answer; of a claim, on top of its wait_ms; of a watch, for its first answer.
  *             Then the request ends with UNAVAILABLE or UNKNOWN_OUTCOME.
@@ -84,8 +85,8 @@ JOBBROKER_API jobbroker_code jobbroker_send(jobbroker_client *client, const jobb
 JOBBROKER_API void jobbroker_forget(jobbroker_client *client, uint64_t ticket);
 
 /* Ends the wait of a claim. Its callback gets the answer soon: OK, with no job unless one was just on its way, which is
- * yours then; or UNAVAILABLE if the claim is not with the broker, or the connection is lost. Without effect on other
- * tickets. */
+ * yours then; or UNAVAILABLE if the claim is not with the broker, the connection is lost, or no answer comes within 30 s.
+ * Without effect on other tickets. */
 JOBBROKER_API void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket);
 
 /* A descriptor that can be read (POLLIN) when there is something for jobbroker_process to do, timeouts and
@@ -105,7 +106,7 @@ JOBBROKER_API jobbroker_code jobbroker_wait(jobbroker_client *client, int timeou
 
 /* What happens without having been asked for. */
 typedef enum jobbroker_notice_kind {
-  /* The broker said welcome. Heartbeat every job you hold, now: requests sent from this notice go first. */
+  /* The broker said welcome. Heartbeat every job you hold, now: requests sent from this notice go first, watches aside. */
   JOBBROKER_NOTICE_CONNECTED = 1,
   /* The connection was lost; `reason` says why. */
   JOBBROKER_NOTICE_DISCONNECTED,

@@ -60,8 +60,9 @@ JOBBROKER_API void jobbroker_worker_free(jobbroker_worker *worker);
 JOBBROKER_API jobbroker_code jobbroker_worker_run(jobbroker_worker *worker);
 
 /* Stops a worker: it takes no more jobs and finishes the current ones. Those that are not done within the grace period,
- * or when it is called again, are cancelled; what their handlers do not complete is given back. May be called from any
- * thread, from handlers, and from a signal handler. */
+ * or when it is called again, are cancelled; what their handlers do not complete is given back. The broker is then told
+ * only once more how a job ended, and has 30 s to answer; after a second call none that is away is waited for: the lease
+ * will end. May be called from any thread, from handlers, and from a signal handler. */
 JOBBROKER_API void jobbroker_worker_stop(jobbroker_worker *worker);
 
 /* Why jobbroker_worker_run failed; "" if it did not. */

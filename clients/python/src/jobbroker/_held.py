@@ -63,7 +63,9 @@ class _Held(Generic[E]):
 class HeldClaim(_Held[threading.Event]):
     """A claim that is kept alive. Made by ``Client.hold``."""
 
-    def __init__(self, session: ThreadedSession, job: Job, lease: float) -> None:
+    def __init__(self, client: object, session: ThreadedSession, job: Job, lease: float) -> None:
+        self._client = client
+        """Kept, for the connection ends with it."""
         super().__init__(session, job, lease, threading.Event())
 
     def __enter__(self) -> HeldClaim:

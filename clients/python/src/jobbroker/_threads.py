@@ -45,6 +45,8 @@ class ThreadedSession:
         self._reader: Reader | None = None
         """The caller that reads; None: the thread does."""
         self._idle_readers: list[Reader] = []
+        self._is_left = False
+        """Nobody knows the session any more."""
 
     def start(self) -> None:
         """Starts the thread. It does not keep the process alive."""
@@ -56,6 +58,15 @@ class ThreadedSession:
         self.do(self.session.close)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+
+    def leave(self) -> None:
+        """Lets the thread end the session. For the garbage collector: it calls from any thread at any moment, even from
+        one that holds the lock."""
+        self._is_left = True
+        # Else it is the thread that has it, for nobody else is left; and it looks before it sleeps.
+        if self.lock.acquire(blocking=False):
+            self._alarm.ring()
+            self.lock.release()
 
     # ------------------------------------------------------------------------------------------ callers
 
@@ -175,11 +186,14 @@ class ThreadedSession:
                     elif self._watched:
                         self._link.on_readable()
                 self.session.run_timers()
+                if self._is_left:
+                    self.session.close()
                 self._do_what_is_wanted()
                 if self.session.ending is not None:
                     return self._end()
                 timer = self._sleeps_until = self.session.next_timer()
-            ready = self._epoll.poll(None if timer is None else max(0.0, timer - time.monotonic()))
+            patience = None if timer is None else max(0.0, timer - time.monotonic())
+            ready = self._epoll.poll(0 if self._is_left else patience)
 
     def _do_what_is_wanted(self) -> None:
         self._link.settle()

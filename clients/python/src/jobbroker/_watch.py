@@ -18,7 +18,9 @@ class Watch:
     """The jobs a watch covers, as they change: first a snapshot, then every change, with no gap between. An iterator,
     for one reader, to be used with ``with``. Made by ``Client.watch``."""
 
-    def __init__(self, threads: ThreadedSession, request: Call[None]) -> None:
+    def __init__(self, client: object, threads: ThreadedSession, request: Call[None]) -> None:
+        self._client = client
+        """Kept, for the connection ends with it."""
         self._threads = threads
         self._arrival = threading.Condition(threads.lock)
         self._feed = Feed(request, self._arrival.notify_all)

@@ -45,10 +45,12 @@ class AsyncClient(ClientBase):
     _tasks: AsyncSession | None = None
 
     async def connect(self) -> AsyncClient:
-        """Connects and says hello.
+        """Connects and says hello, unless it has.
 
         :raises Unavailable: there is no broker; the message names the socket and how to start one.
         """
+        if not self.is_closed:
+            return self
         loop = asyncio.get_running_loop()
         session = Session(self.options, loop.time)
         self._tasks = tasks = AsyncSession(session)
@@ -180,11 +182,13 @@ class AsyncClient(ClientBase):
         return AsyncWatch(self._connection, calls.watch(ids, types))
 
     async def finished(self, job_id: JobId, *, timeout: float | None = None) -> Job:
-        """Waits until a job is complete, failed or cancelled.
+        """Waits until a job is complete, failed or cancelled. Each call that waits is a watch, and a connection may
+        have 100; to wait for more jobs at a time, watch them together.
 
         :param timeout: how many seconds at most; None: for ever.
         :return: the job, with its result.
         :raises NotFound: there is no such job, or it was deleted.
+        :raises ResourceExhausted: the connection has as many watches as it may.
         :raises TimeoutError: it did not finish in that time.
         """
         try:

@@ -50,7 +50,8 @@ class Client(ClientBase):
         session = Session(self.options, time.monotonic)
         self._threads = ThreadedSession(session)
         # The thread knows only its session, so that a client nobody closes ends with its last reference.
-        self._finalizer = weakref.finalize(self, self._threads.stop)
+        # A process that exits ends its connections anyway.
+        weakref.finalize(self, self._threads.leave).atexit = False
         self._threads.start()
         try:
             self._threads.run(session.hello, start=session.open)
@@ -61,7 +62,7 @@ class Client(ClientBase):
     def close(self) -> None:
         """Ends the connection, and every call that waits. What this client claimed and did not finish goes back to the
         queue when the broker's reconnect grace is over."""
-        self._finalizer()
+        self._threads.stop()
 
     def __enter__(self) -> Client:
         return self
@@ -165,14 +166,16 @@ class Client(ClientBase):
 
     def watch(self, *, ids: Iterable[JobId] = (), types: Iterable[str] = ()) -> Watch:
         """Follows jobs, of these ids and these types, or all: a snapshot, then every change."""
-        return Watch(self._threads, calls.watch(ids, types))
+        return Watch(self, self._threads, calls.watch(ids, types))
 
     def finished(self, job_id: JobId, *, timeout: float | None = None) -> Job:
-        """Waits until a job is complete, failed or cancelled.
+        """Waits until a job is complete, failed or cancelled. Each call that waits is a watch, and a connection may
+        have 100; to wait for more jobs at a time, watch them together.
 
         :param timeout: how many seconds at most; None: for ever.
         :return: the job, with its result.
         :raises NotFound: there is no such job, or it was deleted.
+        :raises ResourceExhausted: the connection has as many watches as it may.
         :raises TimeoutError: it did not finish in that time.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -201,7 +204,7 @@ class Client(ClientBase):
 
         :param lease: what the claim was made with.
         """
-        return HeldClaim(self._threads, job, lease)
+        return HeldClaim(self, self._threads, job, lease)
 
     def update(
         self,

@@ -12,7 +12,7 @@ from typing import Callable, TypeVar, Union, cast
 
 from ._worker.engine import Engine
 from ._worker.processes import ProcessPool
-from ._worker.runners import CoroutineRunner, Function, FunctionRunner, ProcessRunner, Result, Runner
+from ._worker.runners import Coroutine, CoroutineRunner, Function, FunctionRunner, ProcessRunner, Result, Runner
 from .aio import AsyncClient
 from .context import JobContext
 from .options import Backoff
@@ -88,7 +88,7 @@ class Worker:
         """
 
         def register(function: H) -> H:
-            if process and inspect.iscoroutinefunction(function):
+            if process and _is_coroutine_function(function):
                 raise TypeError("a handler in a process of its own is a plain function")
             for type in types or ("",):
                 if type in self._handlers:
@@ -171,11 +171,12 @@ class Worker:
         threads: ThreadPoolExecutor,
         processes: ProcessPool,
     ) -> Runner:
-        if inspect.iscoroutinefunction(function):
-            return CoroutineRunner(function, loop)
-        # Whether it is a coroutine function was just looked at; its type can't tell.
-        plain = cast(Function, function)
-        return ProcessRunner(plain, threads, processes) if process else FunctionRunner(plain, threads)
+        # What it returns was looked at; its type can't tell.
+        if _is_coroutine_function(function):
+            return CoroutineRunner(cast(Coroutine, function), loop)
+        if process:
+            return ProcessRunner(cast(Function, function), threads, processes)
+        return FunctionRunner(function, threads, loop)
 
     def stop(self) -> None:
         """Takes no new jobs and finishes the current ones; the second time, gives them back at once. Any thread may
@@ -184,3 +185,8 @@ class Worker:
             self._stops += 1
             if self._engine is not None:
                 self._engine.stop(at_once=self._stops > 1)
+
+
+def _is_coroutine_function(function: HandlerFunction) -> bool:
+    # An object that is called is none itself.
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)

@@ -42,8 +42,13 @@ class Report:
     def __post_init__(self) -> None:
         if self.progress is not None and not 0 <= self.progress <= 100:
             raise InvalidArgument(f"progress is {self.progress}; it must be 0 to 100")
-        if isinstance(self.stage, str) and (len(self.stage.encode()) > 256 or "\0" in self.stage):
-            raise InvalidArgument("stage must be at most 256 bytes, none of them 0")
+        if isinstance(self.stage, str):
+            try:
+                data = self.stage.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgument(f"stage must be UTF-8: {error}") from error
+            if len(data) > 256 or 0 in data:
+                raise InvalidArgument("stage must be at most 256 bytes, none of them 0")
 
     def followed_by(self, later: Report) -> Report:
         """Both in one: the later wins."""

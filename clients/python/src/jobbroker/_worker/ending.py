@@ -45,7 +45,7 @@ def ending_of_result(result: Mapping[str, Any] | None) -> Ending:
     try:
         return Done(json_object(result))
     except (TypeError, ValueError, RecursionError) as error:
-        return Failed(f"the handler's result is no JSON object: {error}", retryable=False)
+        return Failed(_error_text(f"the handler's result is no JSON object: {_text(error)}"), retryable=False)
 
 
 def ending_of_exception(error: BaseException) -> Ending:
@@ -53,9 +53,16 @@ def ending_of_exception(error: BaseException) -> Ending:
     if isinstance(error, JobCancelled):
         return Stopped()
     if isinstance(error, (PermanentFailure, RetryableFailure)):
-        return Failed(_error_text(str(error)), isinstance(error, RetryableFailure))
+        return Failed(_error_text(_text(error)), isinstance(error, RetryableFailure))
     logger.error("the handler raised", exc_info=error)
-    return Failed(_error_text(f"{type(error).__name__}: {error}"), retryable=True)
+    return Failed(_error_text(f"{type(error).__name__}: {_text(error)}"), retryable=True)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:
+        return "an exception whose text can't be had"
 
 
 def _error_text(text: str) -> str:

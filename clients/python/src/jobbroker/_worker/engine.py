@@ -27,7 +27,7 @@ from ..errors import (
     Unsupported,
 )
 from ..models import Job
-from .ending import Done, Ending, Failed
+from .ending import Done, Ending, Failed, ending_of_exception
 from .runners import Runner
 
 T = TypeVar("T")
@@ -37,6 +37,9 @@ logger = logging.getLogger("jobbroker.worker")
 _CLAIM_WAIT = 60.0
 """Seconds one claim waits; then comes the next."""
 _CLAIM_BATCH = 100
+_LAST_WORD = 5.0
+"""Seconds for which a worker that was cut short goes on telling the broker what became of a job. After that the job is
+left to its lease: the broker gives it to another when that is over."""
 _HOPELESS = (InvalidArgument, PermissionDenied, Unsupported)
 _TEMPORARY = (Unavailable, UnknownOutcome, ResourceExhausted, Internal)
 
@@ -91,17 +94,15 @@ class Engine:
             self._cutting.set()
 
     async def _work(self) -> None:
-        await self._unless_stopped(self._client.connect())
-        error: JobBrokerError | None = None
         try:
-            while not self._stopping.is_set():
-                await self._claim()
-        except JobBrokerError as raised:
-            error = raised
-        await self._drain()
-        await self._client.close()
-        if error is not None:
-            raise error
+            await self._unless(self._stopping, self._client.connect())
+            try:
+                while not self._stopping.is_set():
+                    await self._claim()
+            finally:
+                await self._drain()
+        finally:
+            await self._client.close()
 
     # ------------------------------------------------------------------------------------------ claiming
 
@@ -111,7 +112,7 @@ class Engine:
         :raises JobBrokerError: it makes no sense to go on.
         """
         if len(self._running) >= self._concurrency:
-            await self._unless_stopped(_first(*self._running))
+            await self._unless(self._stopping, _first(*self._running))
             return
         free = min(self._concurrency - len(self._running), _CLAIM_BATCH)
         try:
@@ -122,7 +123,7 @@ class Engine:
             self._failures += 1
             delay = self._client.options.backoff.delay(self._failures)
             logger.warning("can't claim, trying again in %.1f s: %s", delay, error)
-            await self._unless_stopped(asyncio.sleep(delay))
+            await self._unless(self._stopping, asyncio.sleep(delay))
             return
         self._failures = 0
         for job in jobs:
@@ -145,16 +146,17 @@ class Engine:
         if not claim.done():
             claim.cancel()
         with contextlib.suppress(JobBrokerError, asyncio.CancelledError):
-            for job in await claim:
-                await self._client.release(job.id, attempt=job.attempt)
+            releases = [self._client.release(job.id, attempt=job.attempt) for job in await claim]
+            await asyncio.gather(*releases, return_exceptions=True)
         return ()
 
-    async def _unless_stopped(self, work: Awaitable[T]) -> T | None:
-        """Waits for something; None when the worker was stopped first."""
+    async def _unless(self, event: asyncio.Event, work: Awaitable[T], patience: float = 0.0) -> T | None:
+        """Waits for something; None when the event came first and so many seconds more were not enough."""
         task = asyncio.ensure_future(work)
-        stopping = self._loop.create_task(self._stopping.wait())
-        await _first(task, stopping)
-        stopping.cancel()
+        happening = self._loop.create_task(event.wait())
+        await _first(task, happening)
+        happening.cancel()
+        await asyncio.wait({task}, timeout=patience)
         if task.done():
             return task.result()
         task.cancel()
@@ -177,7 +179,7 @@ class Engine:
         runner = self._runners.get(job.type) or self._runners[""]
         with self._client.hold(job, self._lease) as claim:
             context = JobContext(job, lambda report: self._relay(claim, report))
-            run = asyncio.wrap_future(runner.start(context))
+            run = self._loop.create_task(_ending(runner, context))
             over = self._loop.create_task(claim.cancelled.wait())
             cut = self._loop.create_task(self._cutting.wait())
             await _first(run, over, cut)
@@ -188,7 +190,7 @@ class Engine:
                 context.cancel(reason)
             ending = await run
             if claim.revocation is None:
-                await self._tell(claim, ending)
+                await self._unless(self._cutting, self._tell(claim, ending), _LAST_WORD)
             else:
                 logger.info("job %s was taken away: %s", job.id, claim.revocation.reason)
 
@@ -213,6 +215,9 @@ class Engine:
                 failures += 1
                 logger.warning("the broker did not take the ending of job %s: %s", claim.job.id, error)
                 await asyncio.sleep(self._client.options.backoff.delay(failures))
+            except asyncio.CancelledError:
+                logger.warning("job %s is left to its lease: the broker did not take its ending in time", claim.job.id)
+                raise
             except InvalidArgument as error:
                 if not isinstance(ending, Done):
                     raise
@@ -230,6 +235,14 @@ class Engine:
             await self._client.fail(job.id, ending.error, retryable=ending.retryable, attempt=job.attempt)
         else:
             await self._client.fail(job.id, "the handler cancelled itself", retryable=True, attempt=job.attempt)
+
+
+async def _ending(runner: Runner, context: JobContext) -> Ending:
+    """Runs a handler. What runs it may break, too."""
+    try:
+        return await asyncio.wrap_future(runner.start(context))
+    except Exception as error:
+        return ending_of_exception(error)
 
 
 async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:

@@ -137,7 +137,7 @@ class _Runs:
         self._connection = connection
         self._lock = threading.Lock()
         """Guards the connection's sending side and the present run."""
-        self._arrivals: queue.Queue[tuple[Function, Job]] = queue.Queue()
+        self._arrivals: queue.Queue[tuple[Function, JobContext]] = queue.Queue()
         self._context: JobContext | None = None
 
     def listen(self) -> None:
@@ -152,17 +152,21 @@ class _Runs:
                 self._end(ending_of_exception(error))
                 continue
             if not isinstance(message, str):
-                self._arrivals.put(message)
+                self._arrive(*message)
             elif self._context is not None:
                 self._context.cancel(message)
+
+    def _arrive(self, function: Function, job: Job) -> None:
+        # Here, for the reason to stop may be the next message.
+        context = JobContext(job, lambda report: self._report(context, report))
+        self._context = context
+        self._arrivals.put((function, context))
 
     def work(self) -> None:
         while True:
             self._run(*self._arrivals.get())
 
-    def _run(self, function: Function, job: Job) -> None:
-        context = JobContext(job, lambda report: self._report(context, report))
-        self._context = context
+    def _run(self, function: Function, context: JobContext) -> None:
         try:
             ending = ending_of_result(function(context))
         except BaseException as error:

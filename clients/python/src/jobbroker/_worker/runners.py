@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, Optional, Protocol
@@ -25,18 +26,28 @@ class Runner(Protocol):
 
 
 class FunctionRunner:
-    """Calls a plain function in a thread. Nothing stops it but its own look at ``cancelled``, or its next report."""
+    """Calls a plain function in a thread. Nothing stops it but its own look at ``cancelled``, or its next report. What
+    it returns may be awaited, as with a decorated coroutine function: then it runs on as a coroutine."""
 
-    def __init__(self, function: Function, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        function: Callable[[JobContext], Result | Awaitable[Result]],
+        threads: ThreadPoolExecutor,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._function = function
         self._threads = threads
+        self._loop = loop
 
     def start(self, context: JobContext) -> Future[Ending]:
         return self._threads.submit(self._run, context)
 
     def _run(self, context: JobContext) -> Ending:
         try:
-            return ending_of_result(self._function(context))
+            result = self._function(context)
+            if inspect.isawaitable(result):
+                return CoroutineRunner(lambda _: result, self._loop).start(context).result()
+            return ending_of_result(result)
         except BaseException as error:
             return ending_of_exception(error)
 
@@ -67,7 +78,16 @@ class CoroutineRunner:
 
     def _begin(self, context: JobContext, ending: Future[Ending]) -> None:
         task = self._loop.create_task(self._run(context))
-        task.add_done_callback(lambda task: ending.set_result(Stopped() if task.cancelled() else task.result()))
+
+        def done(task: asyncio.Task[Ending]) -> None:
+            try:
+                ending.set_result(task.result())
+            except asyncio.CancelledError:
+                ending.set_result(Stopped())
+            except Exception as error:
+                ending.set_exception(error)
+
+        task.add_done_callback(done)
 
         def cancel(_: str) -> None:
             self._loop.call_soon_threadsafe(task.cancel)

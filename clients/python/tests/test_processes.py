@@ -1,0 +1,33 @@
+"""What a worker's child processes do, without a worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import sys
+
+import process_handlers
+import pytest
+from scripted import JOB
+
+from jobbroker._core.replies import read_job
+from jobbroker._proto import jobbroker_pb2 as pb
+from jobbroker._worker.ending import Stopped
+from jobbroker._worker.processes import _Runs
+
+
+def test_a_cancellation_that_comes_before_its_job_runs_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, child = multiprocessing.Pipe()
+    parent.send((process_handlers.wait, read_job(pb.Job(**JOB))))
+    parent.send("it was cancelled")
+    with socket.socket(fileno=os.dup(parent.fileno())) as sending:
+        sending.shutdown(socket.SHUT_WR)
+    runs = _Runs(child)
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit):
+        runs.listen()
+    runs._run(*runs._arrivals.get())
+    assert parent.recv() == Stopped()
+    parent.close()
+    child.close()
