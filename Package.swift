@@ -155,7 +155,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "BrokerServerTests",
-      dependencies: ["BrokerServer", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: ["BrokerServer", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio")],
       swiftSettings: strict),
     .testTarget(
       name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),

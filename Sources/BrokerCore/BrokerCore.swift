@@ -19,8 +19,9 @@ public struct CoreConfiguration: Sendable {
   public var eventsUnderWay = 256 << 10
   /// Watches of one connection.
   public var watchesPerConnection = 100
-  /// Snapshots at the store at a time: each may read 10,000 jobs, and others get their turn between them.
-  public var snapshotsAtStore = 4
+  /// Snapshots under way at a time, from the store until they are told: each may have 10,000 jobs, others get their
+  /// turn between them, and those that wait for the disk do so in memory.
+  public var snapshotsUnderWay = 4
   /// How long to wait before the store is asked again for what it could not do, when no client asks.
   public var retryDelay: Duration = .seconds(1)
   /// How often to look for what others did with the store, while anybody waits for it; nil when it has no other
@@ -69,7 +70,7 @@ public struct BrokerCore: Sendable {
   var watches: WatchTable
   /// Watches whose snapshots wait for their turn at the store.
   var waitingWatches: Deque<(key: RequestKey, selection: WatchSelection)> = []
-  var snapshotsAtStore = 0
+  var snapshotsUnderWay = 0
   var polling: Polling?
   var foreignLeases = ForeignLeases()
   var pausedTypes: Set<TypeName>
@@ -134,6 +135,12 @@ public struct BrokerCore: Sendable {
     sessions[connection]?.eventsUnderWay -= size
     // Only who had no room has missed something.
     if session.eventsUnderWay >= configuration.eventsUnderWay { drainWatches(of: connection) }
+  }
+
+  /// A snapshot was told to its connection, or nobody is there to hear it: the next has its turn.
+  public mutating func snapshotTold() {
+    snapshotsUnderWay -= 1
+    takeSnapshots()
   }
 
   private mutating func drainWatches(of connection: ConnectionID) {

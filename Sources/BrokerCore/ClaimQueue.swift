@@ -1,3 +1,4 @@
+import DequeModule
 import JobModel
 
 /// A claim that found no job and waits for one.
@@ -38,7 +39,9 @@ struct ReadyJobs: Sendable, Equatable {
 struct ClaimQueue {
   private var waiting: [UInt64: WaitingClaim] = [:]
   /// Arrivals of the claims that accept a type, ascending; those that accept any type are under nil.
-  private var byType: [TypeName?: [UInt64]] = [:]
+  private var byType: [TypeName?: Deque<UInt64>] = [:]
+  /// Arrivals of the claims of a connection.
+  private var byConnection: [ConnectionID: Set<UInt64>] = [:]
   private var lastArrival: UInt64 = 0
   private var signals: UInt64 = 0
   private var lastSignal: [TypeName: UInt64] = [:]
@@ -46,8 +49,8 @@ struct ClaimQueue {
   private var forgotten: UInt64 = 0
   /// As many types are kept in `lastSignal`; beyond, it forgets, which makes some claims go to the store in vain.
   private static let rememberedTypes = 1_000
-  /// Claims that went to the store and are not back: what they answer, and whether that was withdrawn meanwhile.
-  private var away: [UInt64: (key: RequestKey, isWithdrawn: Bool)] = [:]
+  /// Whether a claim that went to the store and is not back was withdrawn meanwhile, by what it answers.
+  private var away: [RequestKey: Bool] = [:]
   /// No waiting claim's deadline is earlier.
   private(set) var nextDeadline: Duration?
 
@@ -65,18 +68,20 @@ struct ClaimQueue {
   }
 
   /// A claim goes to the store.
-  mutating func leave(_ claim: WaitingClaim) { away[claim.arrival] = (claim.key, false) }
+  mutating func leave(_ claim: WaitingClaim) { away[claim.key] = false }
 
   /// A claim is back from the store. Returns whether it was withdrawn meanwhile, so that it must not wait any more.
   mutating func comeBack(_ claim: WaitingClaim) -> Bool {
-    away.removeValue(forKey: claim.arrival)?.isWithdrawn ?? false
+    away.removeValue(forKey: claim.key) ?? false
   }
 
   /// Ends the wait of the claim that answers a request: takes it out if it waits; if it is at the store, `comeBack`
   /// will tell.
   mutating func withdraw(_ key: RequestKey) -> WaitingClaim? {
-    if let claim = waiting.values.first(where: { $0.key == key }) { return remove(claim.arrival) }
-    for (arrival, claim) in away where claim.key == key { away[arrival]?.isWithdrawn = true }
+    if let arrival = byConnection[key.connection]?.first(where: { waiting[$0]?.key == key }) {
+      return remove(arrival)
+    }
+    if away[key] != nil { away[key] = true }
     return nil
   }
 
@@ -89,6 +94,7 @@ struct ClaimQueue {
       : claim.request.types.contains { lastSignal[TypeName($0), default: forgotten] > claim.sentAfterSignal }
     if missed { return false }
     waiting[claim.arrival] = claim
+    byConnection[claim.key.connection, default: []].insert(claim.arrival)
     for type in keys(of: claim) {
       let index = insertionPoint(claim.arrival, in: byType[type] ?? [])
       byType[type, default: []].insert(claim.arrival, at: index)
@@ -134,12 +140,13 @@ struct ClaimQueue {
     return due
   }
 
-  /// Takes out every claim of a connection, or all claims.
-  mutating func removeAll(of connection: ConnectionID? = nil) -> [WaitingClaim] {
-    let gone = waiting.values.filter { connection == nil || $0.key.connection == connection }
-    for claim in gone { _ = remove(claim.arrival) }
-    return gone.sorted { $0.arrival < $1.arrival }
+  /// Takes out every claim of a connection.
+  mutating func removeAll(of connection: ConnectionID) -> [WaitingClaim] {
+    (byConnection[connection] ?? []).sorted().compactMap { remove($0) }
   }
+
+  /// Takes out all claims.
+  mutating func removeAll() -> [WaitingClaim] { waiting.keys.sorted().compactMap { remove($0) } }
 
   private func first(accepting type: TypeName) -> UInt64? {
     switch (byType[type]?.first, byType[nil]?.first) {
@@ -150,6 +157,7 @@ struct ClaimQueue {
 
   private mutating func remove(_ arrival: UInt64) -> WaitingClaim? {
     guard let claim = waiting.removeValue(forKey: arrival) else { return nil }
+    byConnection.remove(arrival, from: claim.key.connection)
     for type in keys(of: claim) {
       guard var list = byType.removeValue(forKey: type) else { continue }
       let index = insertionPoint(arrival, in: list)
@@ -163,7 +171,7 @@ struct ClaimQueue {
     claim.request.types.isEmpty ? [nil] : Set(claim.request.types.map { TypeName($0) })
   }
 
-  private func insertionPoint(_ arrival: UInt64, in list: [UInt64]) -> Int {
+  private func insertionPoint(_ arrival: UInt64, in list: Deque<UInt64>) -> Int {
     var low = 0
     var high = list.count
     while low < high {

@@ -125,9 +125,9 @@ extension BrokerCore {
 
   /// Takes the snapshots whose turn it is.
   mutating func takeSnapshots() {
-    while snapshotsAtStore < configuration.snapshotsAtStore, let watch = waitingWatches.popFirst() {
+    while snapshotsUnderWay < configuration.snapshotsUnderWay, let watch = waitingWatches.popFirst() {
       guard sessions[watch.key.connection] != nil else { continue }
-      snapshotsAtStore += 1
+      snapshotsUnderWay += 1
       flushReports()
       submit(.snapshot(watch.selection, limit: Limits.snapshot), for: .watch(watch.key), isVolatile: true)
     }

@@ -4,12 +4,6 @@ extension BrokerCore {
   /// The store ran a submitted command.
   public mutating func finish(_ submission: Submission, _ result: Result<JobReply, JobError>, at now: Moment)
   {
-    defer {
-      if case .watch = submission.purpose {
-        snapshotsAtStore -= 1
-        takeSnapshots()
-      }
-    }
     switch (submission.purpose, result) {
     case (.claim(let claim), _):
       finish(claim, result, now)
@@ -21,6 +15,7 @@ extension BrokerCore {
       absorb(reply, of: submission.command)
       respond(key, reply.wireReply)
     case (.watch(let key), .success(.snapshot(let jobs, let truncated))):
+      guard sessions[key.connection] != nil else { return snapshotTold() }
       watches.follow(key)
       respond(key, .snapshot(jobs.map(overlaid), more: false, truncated: truncated))
     case (.reap(let reap), .success(.reaped(let jobs))): didReap(jobs, reap, now)
@@ -62,14 +57,17 @@ extension BrokerCore {
     case (.watch(let key), .failure(let error)):
       watches.remove(key)
       refuse(key, error)
+      snapshotTold()
     case (.reap(let reap), .failure(let error)): refuse(reap.key, error)
     case (.request(let key, _), .failure(let error)), (.create(let key), .failure(let error)),
       (.prune(let key, _), .failure(let error)), (.pause(let key, _), .failure(let error)),
       (.resume(let key, _), .failure(let error)):
       refuse(key, error)
     case (.reap(let reap), .success): refuse(reap.key, BrokerCore.otherAnswer)
-    case (.watch(let key), .success), (.prune(let key, _), .success):
+    case (.watch(let key), .success):
       refuse(key, BrokerCore.otherAnswer)
+      snapshotTold()
+    case (.prune(let key, _), .success): refuse(key, BrokerCore.otherAnswer)
     }
   }
 

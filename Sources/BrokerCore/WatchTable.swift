@@ -19,6 +19,7 @@ struct WatchTable {
   private var byID: [JobID: Set<RequestKey>] = [:]
   private var byType: [TypeName: Set<RequestKey>] = [:]
   private var ofAll: Set<RequestKey> = []
+  private var byConnection: [ConnectionID: Set<RequestKey>] = [:]
   private let backlogLimit: Int
   private let sizeLimit: Int
   /// What all backlogs take together.
@@ -33,12 +34,13 @@ struct WatchTable {
   var count: Int { watches.count }
   var isEmpty: Bool { watches.isEmpty }
 
-  func count(of connection: ConnectionID) -> Int { watches.keys.count { $0.connection == connection } }
+  func count(of connection: ConnectionID) -> Int { byConnection[connection]?.count ?? 0 }
 
   /// A watch is asked for. False when there is one with this key.
   mutating func insert(_ key: RequestKey, _ selection: WatchSelection) -> Bool {
     guard watches[key] == nil else { return false }
     watches[key] = Watch(selection: selection)
+    byConnection[key.connection, default: []].insert(key)
     return true
   }
 
@@ -56,21 +58,16 @@ struct WatchTable {
   mutating func remove(_ key: RequestKey) -> Bool {
     dropBacklog(of: key)
     guard let watch = watches.removeValue(forKey: key) else { return false }
+    byConnection.remove(key, from: key.connection)
     guard watch.isFollowing else { return true }
-    for id in watch.selection.ids {
-      byID[id]?.remove(key)
-      if byID[id]?.isEmpty == true { byID[id] = nil }
-    }
-    for type in watch.selection.types.map({ TypeName($0) }) {
-      byType[type]?.remove(key)
-      if byType[type]?.isEmpty == true { byType[type] = nil }
-    }
+    for id in watch.selection.ids { byID.remove(key, from: id) }
+    for type in watch.selection.types { byType.remove(key, from: TypeName(type)) }
     ofAll.remove(key)
     return true
   }
 
   mutating func removeAll(of connection: ConnectionID) {
-    for key in watches.keys where key.connection == connection { remove(key) }
+    for key in byConnection[connection] ?? [] { remove(key) }
   }
 
   /// The watches to be told of a change now. The rest of those it concerns, on connections that have no room,
@@ -99,7 +96,8 @@ struct WatchTable {
   /// What waited for a connection that has room again.
   mutating func drain(_ connection: ConnectionID) -> [(RequestKey, JobEvent)] {
     var events: [(RequestKey, JobEvent)] = []
-    for (key, watch) in watches where key.connection == connection {
+    for key in byConnection[connection] ?? [] {
+      guard let watch = watches[key] else { continue }
       if watch.needsResync { events.append((key, .resync)) }
       for event in watch.backlog.values { events.append((key, event)) }
       dropBacklog(of: key)
@@ -124,5 +122,13 @@ struct WatchTable {
     size -= watches[key]?.size ?? 0
     watches[key]?.size = 0
     watches[key]?.backlog = [:]
+  }
+}
+
+extension Dictionary {
+  /// Takes an element out of a set, and the set with its last.
+  mutating func remove<Element>(_ element: Element, from key: Key) where Value == Set<Element> {
+    self[key]?.remove(element)
+    if self[key]?.isEmpty == true { self[key] = nil }
   }
 }

@@ -11,6 +11,7 @@ import NIOCore
 final class Broker {
   let eventLoop: any EventLoop
   let codec = MessageCodec()
+  let sockets: SocketTurn
   private let store: any JobStore
   private let configuration: ServerConfiguration
   private let logger: Logger
@@ -21,6 +22,8 @@ final class Broker {
   private var connectionsOfUser: [UInt32: Int] = [:]
   private var lastConnection: UInt64 = 0
   private var unflushed: [Connection] = []
+  /// Writes that the sockets have not taken in full.
+  private var writesUnderWay = 0
   private var isFlushScheduled = false
   /// Bytes of memory that all connections together make the broker hold.
   private var held = 0
@@ -38,6 +41,7 @@ final class Broker {
     self.store = store
     self.configuration = configuration
     self.eventLoop = eventLoop
+    self.sockets = sockets
     self.logger = logger
     commits = GroupCommit(store: store, eventLoop: eventLoop) { sockets($0) }
     core = BrokerCore(configuration: configuration.core, recovery: recovery, now: .now)
@@ -88,6 +92,11 @@ final class Broker {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
     let user = connection.credentials.uid
     connectionsOfUser[user] = connectionsOfUser[user].flatMap { $0 > 1 ? $0 - 1 : nil }
+    connectionEnds(connection)
+  }
+
+  /// Nothing more is received or sent on a connection; what was sent may still be on its way.
+  func connectionEnds(_ connection: Connection) {
     reads.removeWaiting(of: connection.id)
     let now = Moment.now
     core.close(connection.id, at: now)
@@ -97,7 +106,8 @@ final class Broker {
   func receive(_ request: Request, from connection: Connection) {
     let now = Moment.now
     core.receive(request.operation, RequestKey(connection: connection.id, id: request.id), at: now)
-    carryOut(at: now)
+    let endsWatch = if case .unwatch = request.operation { true } else { false }
+    carryOut(endsWatch ? .endOfWatch : .input, at: now)
   }
 
   func undelivered(_ claims: [ClaimToken]) {
@@ -148,6 +158,15 @@ final class Broker {
       flushAll()
       checkDrained()
     }
+  }
+
+  func writeBegan() { writesUnderWay += 1 }
+
+  func writeEnded() {
+    writesUnderWay -= 1
+    guard whenDrained != nil, writesUnderWay == 0 else { return }
+    // A connection that was full goes on with what it had received meanwhile, after this.
+    eventLoop.assumeIsolated().execute { [self] in checkDrained() }
   }
 
   private func flushAll() {
@@ -235,6 +254,8 @@ final class Broker {
   private enum Origin {
     /// A request, or the passing of time.
     case input
+    /// The end of a watch. Its events may wait for the disk, and none may follow.
+    case endOfWatch
     /// A transaction; it is told when that is durable.
     case durableResult
     /// A transaction, but nobody loses work if a power cut undoes it; it is told at once.
@@ -283,12 +304,17 @@ final class Broker {
     case .durableResult: commits.commits
     case .volatileResult: reply.isEvent || reply.isSnapshot ? commits.commits : nil
     case .input: reply.isEvent && !outbox.isEmpty ? commits.commits : nil
+    case .endOfWatch: outbox.isEmpty ? nil : commits.commits
     case .answer: commits.visible
     }
   }
 
   private func tell(_ action: Action) {
     guard case .respond(let key, let reply, let claims) = action else { return }
+    if reply.isSnapshot {
+      core.snapshotTold()
+      carryOut(.input)
+    }
     guard let connection = connections[key.connection] else {
       if !claims.isEmpty { undelivered(claims) }
       return
@@ -332,7 +358,8 @@ final class Broker {
   }
 
   private func checkDrained() {
-    guard let done = whenDrained, commits.isIdle, reads.isIdle, unflushed.isEmpty, outbox.isEmpty
+    guard let done = whenDrained, commits.isIdle, reads.isIdle, unflushed.isEmpty, outbox.isEmpty,
+      writesUnderWay == 0
     else {
       return
     }
@@ -347,24 +374,6 @@ final class Broker {
     commits.report(to: nil)
     for connection in connections.values { connection.close() }
     flushAll()
-  }
-}
-
-extension JobStore {
-  /// Answers a query of the core.
-  fileprivate func answer(_ query: Query) async throws(JobError) -> Answer {
-    switch query {
-    case .get(let id): return .job(try await get(id))
-    case .list(let filter): return .page(try await list(filter))
-    case .position(let id): return .position(try await position(id))
-    case .stats:
-      var stats = BrokerStats()
-      stats.types = try await self.stats()
-      return .stats(stats)
-    case .backup(let path):
-      try await backup(to: path)
-      return .done
-    }
   }
 }
 

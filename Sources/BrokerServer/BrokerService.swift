@@ -34,19 +34,16 @@ public struct BrokerService: Service {
 
   /// Serves until the graceful shutdown, which lets what is under way finish.
   ///
-  /// - Throws: UNKNOWN_OUTCOME when the store failed; the process must end, and its successor recovers.
+  /// - Throws: UNKNOWN_OUTCOME when the store failed; the process must end, and its successor recovers. Else what
+  ///   kept it from serving at all.
   public func run() async throws {
-    do {
-      try await serve(on: loop.eventLoop)
-    } catch {
-      // The store is left as it is: what its last transaction came to is for the next start to find out.
-      socket.remove()
-      try await loop.shutDown()
-      throw error
-    }
+    var failure: (any Error)?
+    do { try await serve(on: loop.eventLoop) } catch { failure = error }
+    // A store that failed leaves it to the next start to find out what its last transaction came to.
     await store.close()
     socket.remove()
     try await loop.shutDown()
+    if let failure { throw failure }
   }
 
   private func serve(on eventLoop: any EventLoop) async throws {
@@ -88,7 +85,9 @@ public struct BrokerService: Service {
       .serverChannelOption(.backlog, value: 4096)
       // One read a turn, of a size that holds the usual burst: measured twice as fast as the defaults, and fair.
       .childChannelOption(.maxMessagesPerRead, value: 1)
-      .childChannelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 8 << 10))
+      .childChannelOption(
+        .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: ServerConfiguration.readSize)
+      )
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 64 << 10, high: 256 << 10))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

@@ -29,16 +29,20 @@ final class Connection: ChannelDuplexHandler {
   private var isFlushWanted = false
   /// Bytes of memory that the client makes the broker hold, as the broker was last told.
   private(set) var held = 0
+  /// Whether that is not counted any more: the connection goes at once, or is gone.
+  private var isLetGo = false
   private var hasPendingRead = false
   private var isClosing = false
+  private var hangUpTimer: Scheduled<Void>?
   private var hasRequested = false
-  private var deadline: Scheduled<Void>?
+  private let deadline: FrameDeadline
 
   init(id: ConnectionID, credentials: PeerCredentials, broker: Broker, frameTimeout: Duration) {
     self.id = id
     self.credentials = credentials
     self.broker = broker
     self.frameTimeout = TimeAmount(frameTimeout)
+    deadline = FrameDeadline(self.frameTimeout, on: broker.eventLoop) { broker.sockets($0) }
     outbound = ByteBuffer()
   }
 
@@ -54,7 +58,8 @@ final class Connection: ChannelDuplexHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
-    stopDeadline()
+    deadline.stop()
+    hangUpTimer?.cancel()
     isClosing = true
     letGo()
     if !handingOver.isEmpty { broker.undelivered(handingOver) }
@@ -72,6 +77,7 @@ final class Connection: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     var bytes = unwrapInboundIn(data)
     if isClosing { return }
+    deadline.receive(bytes.readableBytes)
     reader.append(&bytes)
     receiveFrames()
   }
@@ -83,7 +89,7 @@ final class Connection: ChannelDuplexHandler {
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     broker.roomChanged(context.channel.isWritable, of: self)
     // What is not read can't be late.
-    if context.channel.isWritable { resume() } else { stopDeadline() }
+    if context.channel.isWritable { resume() } else { deadline.stop() }
     context.fireChannelWritabilityChanged()
   }
 
@@ -100,11 +106,11 @@ final class Connection: ChannelDuplexHandler {
         return close()
       }
       guard let frame else { break }
-      stopDeadline()
+      deadline.stop()
       hasRequested = true
       receive(frame)
     }
-    if deadline == nil, reader.hasPartialFrame || !hasRequested, mayReceive { startDeadline() }
+    if !deadline.isRunning, reader.hasPartialFrame || !hasRequested, mayReceive { startDeadline() }
     countHeld()
   }
 
@@ -118,7 +124,6 @@ final class Connection: ChannelDuplexHandler {
         return write(Response(id: request.id, reply: .error(JobError(.invalidArgument, message))))
       }
       broker.receive(request, from: self)
-      if case .unwatch(let watch) = request.operation { requests.endWatch(watch) }
     } catch {
       write(Response(id: error.id, reply: .error(error.error)))
       if error.isFatal { close() }
@@ -137,18 +142,13 @@ final class Connection: ChannelDuplexHandler {
 
   /// A peer that begins a frame, or connects, and then says nothing does not keep its place for ever.
   private func startDeadline() {
-    deadline = context?.eventLoop.assumeIsolated().scheduleTask(in: frameTimeout) { [self] in
+    deadline.start { [self] in
       let what = hasRequested ? "The rest of the frame" : "The first request"
       let error = JobError(
         .invalidArgument, "\(what) did not arrive in \(Double(frameTimeout.nanoseconds) / 1e9) s.")
       send(Response(id: 0, reply: .error(error)))
       close()
     }
-  }
-
-  private func stopDeadline() {
-    deadline?.cancel()
-    deadline = nil
   }
 
   // MARK: Writing
@@ -194,7 +194,10 @@ final class Connection: ChannelDuplexHandler {
         unwritten -= size
         countHeld()
         if case .failure = result, !claims.isEmpty { broker.undelivered(claims) }
+        broker.writeEnded()
+        if isClosing { wantFlush() }
       }
+      broker.writeBegan()
       context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
       countHeld()
     }
@@ -203,13 +206,23 @@ final class Connection: ChannelDuplexHandler {
       events = 0
       broker.eventsWritten(written, to: self)
     }
-    if isClosing { context?.close(promise: nil) } else { resume() }
+    if !isClosing { resume() } else if !isFlushWanted { hangUp() }
+  }
+
+  /// Closes when everything is written; a peer that does not take it has as long as for a frame.
+  private func hangUp() {
+    guard let context else { return }
+    if unwritten == 0 || isLetGo { return context.close(promise: nil) }
+    if hangUpTimer != nil { return }
+    hangUpTimer = context.eventLoop.assumeIsolated().scheduleTask(in: frameTimeout) { [self] in
+      self.context?.close(promise: nil)
+    }
   }
 
   // MARK: Memory
 
   private func countHeld() {
-    if isClosing { return }
+    if isLetGo { return }
     let now = reader.heldBytes + requests.size + outbound.storageCapacity + unwritten
     let difference = now - held
     held = now
@@ -220,10 +233,14 @@ final class Connection: ChannelDuplexHandler {
   private func letGo() {
     broker.heldChanged(by: -held)
     held = 0
+    isLetGo = true
   }
 
-  /// Ends the connection because the broker holds too much for it.
+  // MARK: The end
+
+  /// Ends the connection because the broker holds too much for it. What it has not read is dropped.
   func cutOff() {
+    letGo()
     close()
     let message =
       "The broker has too much in memory, and most of it for this connection: large requests that have begun or are "
@@ -233,8 +250,12 @@ final class Connection: ChannelDuplexHandler {
 
   /// Ends the connection after what was sent to it.
   func close() {
-    isClosing = true
-    letGo()
     wantFlush()
+    if isClosing { return }
+    isClosing = true
+    deadline.stop()
+    (reader, requests) = (FrameReader(), RequestsUnderWay())
+    broker.connectionEnds(self)
+    countHeld()
   }
 }

@@ -1,4 +1,6 @@
 import BrokerCore
+import JobModel
+import JobStore
 import NIOCore
 
 /// The reads under way at the store, and those that wait for one of them to end, first come, first served.
@@ -53,6 +55,24 @@ struct ReadQueue {
   mutating func removeWaiting(of connection: ConnectionID) {
     quick.waiting.removeAll { $0.key.connection == connection }
     scans.waiting.removeAll { $0.key.connection == connection }
+  }
+}
+
+extension JobStore {
+  /// Answers a query of the core.
+  func answer(_ query: Query) async throws(JobError) -> Answer {
+    switch query {
+    case .get(let id): return .job(try await get(id))
+    case .list(let filter): return .page(try await list(filter))
+    case .position(let id): return .position(try await position(id))
+    case .stats:
+      var stats = BrokerStats()
+      stats.types = try await self.stats()
+      return .stats(stats)
+    case .backup(let path):
+      try await backup(to: path)
+      return .done
+    }
   }
 }
 

@@ -9,6 +9,8 @@ struct RequestsUnderWay {
     var isFollowing = false
     /// Whether it is a watch that ends before it has begun.
     var isOver = false
+    /// The watch that ends when it is answered.
+    var ends: UInt64?
   }
 
   private var entries: [Entry] = []
@@ -23,7 +25,9 @@ struct RequestsUnderWay {
   mutating func begin(_ request: Request, frame: Int) -> Bool {
     guard !entries.contains(where: { $0.id == request.id }) else { return false }
     let size = frame + request.operation.overhead
-    entries.append(Entry(id: request.id, size: size))
+    var entry = Entry(id: request.id, size: size)
+    if case .unwatch(let watch) = request.operation { entry.ends = watch }
+    entries.append(entry)
     self.size += size
     unansweredSize += size
     unanswered += 1
@@ -38,11 +42,14 @@ struct RequestsUnderWay {
       unansweredSize -= entries[index].size
     }
     entries[index].isFollowing = isFollowing
-    if !isFollowing || entries[index].isOver { remove(at: index) }
+    if isFollowing && !entries[index].isOver { return }
+    let ended = entries[index].ends
+    remove(at: index)
+    if let ended { endWatch(ended) }
   }
 
   /// The watch that the request began is over; its snapshot may be still to come.
-  mutating func endWatch(_ id: UInt64) {
+  private mutating func endWatch(_ id: UInt64) {
     guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
     if entries[index].isFollowing { remove(at: index) } else { entries[index].isOver = true }
   }

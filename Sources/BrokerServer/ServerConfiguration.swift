@@ -11,8 +11,11 @@ public struct ServerConfiguration: Sendable {
   public var maxConnections = 16_384
   /// Connections of one user id.
   public var maxConnectionsPerUser = 12_288
-  /// How long a peer may take over its hello, and over each frame it has begun.
+  /// How long a peer may take over its hello, over each frame it has begun, and over reading what was sent to it before
+  /// the broker hangs up.
   public var frameTimeout: Duration = .seconds(30)
+  /// Bytes that one read of a socket takes at most, one read a turn.
+  static let readSize = 8 << 10
   /// Bytes of the unanswered requests of one connection, beyond which it is read no further.
   static let maxUnanswered = 16 << 20
   /// Bytes that all connections may make the broker hold: frames that have begun to arrive, requests that are under

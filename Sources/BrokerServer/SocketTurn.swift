@@ -54,6 +54,7 @@ final class SocketTurn: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let due = actions
     actions = []
-    for action in due { action() }
+    // The loop may not have come to the other sockets yet; this it runs when it has.
+    context.eventLoop.assumeIsolated().execute { for action in due { action() } }
   }
 }

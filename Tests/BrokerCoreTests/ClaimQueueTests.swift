@@ -137,6 +137,28 @@ struct ClaimQueueTests {
     #expect(woken(by: "a", count: 2) == [2, 3])
   }
 
+  @Test("of one connection are told apart by their requests, waiting or at the store")
+  mutating func severalOfAConnection() {
+    var keys: [RequestKey] = []
+    for id in 1...4 as ClosedRange<UInt64> {
+      let key = RequestKey(connection: connection, id: id)
+      let claim = queue.admit(
+        .waiting("a"), key: key, worker: WorkerIdentity(name: "", pid: 1, uid: 1), now: .zero)
+      let isParked = queue.park(claim)
+      #expect(isParked)
+      keys.append(key)
+    }
+    #expect(queue.withdraw(keys[2])?.key == keys[2])
+    let sent = queue.signal(type: "a", count: 1)
+    for claim in sent { queue.leave(claim) }
+    #expect(sent.map(\.key) == [keys[0]])
+    #expect(queue.withdraw(keys[0]) == nil)
+    #expect(queue.comeBack(sent[0]) == true)
+    #expect(queue.removeAll(of: connection).map(\.key) == [keys[1], keys[3]])
+    #expect(queue.withdraw(keys[1]) == nil)
+    #expect(queue.count == 0)
+  }
+
   @Test("can all be turned away")
   mutating func removalOfAll() {
     park(.waiting("a"), .waiting(), .waiting("b"))

@@ -20,6 +20,8 @@ struct CoreBench {
   private(set) var closed: [ConnectionID] = []
   /// Whether what is sent is written at once.
   var writesEvents = true
+  /// Whether a snapshot is told at once.
+  var tellsSnapshots = true
   private var lastRequest: UInt64 = 0
 
   init(_ configuration: CoreConfiguration = .init(), recovery: Recovery = .init()) {
@@ -68,6 +70,11 @@ struct CoreBench {
 
   mutating func eventsWritten(_ size: Int, to connection: ConnectionID) {
     core.eventsWritten(size, to: connection)
+    collect()
+  }
+
+  mutating func snapshotTold() {
+    core.snapshotTold()
     collect()
   }
 
@@ -154,6 +161,7 @@ struct CoreBench {
 
   private mutating func collect() {
     var written: [(ConnectionID, Int)] = []
+    var snapshots = 0
     for action in core.actions {
       switch action {
       case .submit(let submission): submitted.append(submission)
@@ -161,11 +169,13 @@ struct CoreBench {
       case .respond(let key, let reply, let claims):
         sent.append(Sent(key: key, reply: reply, handingOver: claims))
         if case .event(let event) = reply, writesEvents { written.append((key.connection, event.size)) }
+        if case .snapshot = reply, tellsSnapshots { snapshots += 1 }
       case .close(let connection): closed.append(connection)
       }
     }
     core.actions = []
     for (connection, size) in written { eventsWritten(size, to: connection) }
+    for _ in 0..<snapshots { snapshotTold() }
   }
 }
 

@@ -71,8 +71,11 @@ struct WatchTableTests {
     follow(one)
     follow(RequestKey(connection: one.connection, id: 2), types: ["ingest"])
     follow(RequestKey(connection: ConnectionID(3), id: 1))
+    follow(RequestKey(connection: one.connection, id: 3), ids: [.number(1)])
+    table.remove(RequestKey(connection: one.connection, id: 3))
     #expect(table.count(of: one.connection) == 2)
     table.removeAll(of: one.connection)
+    #expect(table.count(of: one.connection) == 0)
     #expect(table.count == 1)
     #expect(told(.number(1)) == [RequestKey(connection: ConnectionID(3), id: 1)])
   }

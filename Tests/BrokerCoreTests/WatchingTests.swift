@@ -57,6 +57,19 @@ struct WatchingTests {
     for key in keys { #expect(bench.replies(to: key).first == .snapshot([], more: false, truncated: false)) }
   }
 
+  @Test("takes no snapshot while as many wait to be told")
+  mutating func snapshotsInMemory() {
+    bench.tellsSnapshots = false
+    for _ in 0..<10 { bench.ask(.watch(WatchSelection()), on: watcher) }
+    for _ in 0..<bench.commands.count { bench.finish(.snapshot([], truncated: false)) }
+    #expect(bench.commands.isEmpty)
+    bench.snapshotTold()
+    #expect(bench.commands.count == 1)
+    // One that the store could not take leaves its place at once.
+    bench.finish(JobError(.unavailable, "busy"))
+    #expect(bench.commands.count == 1)
+  }
+
   @Test("forgets a snapshot that nobody waits for any more, and refuses those that wait when the broker ends")
   mutating func waitingEnds() {
     for _ in 0..<10 { bench.ask(.watch(WatchSelection()), on: watcher) }

@@ -40,15 +40,17 @@ import Testing
     requests.answered(1, isFollowing: true)
     #expect(requests.unanswered == 0)
     #expect(requests.unansweredSize == 0 && requests.size > 0)
+    begin(Request(id: 2, operation: .unwatch(id: 1)), frame: 1, in: &requests, expecting: true)
     begin(Request(id: 1, operation: .ping), frame: 1, in: &requests, expecting: false)
-    requests.endWatch(1)
+    requests.answered(2, isFollowing: false)
     #expect(requests.size == 0)
   }
 
   @Test func aWatchThatEndsBeforeItsSnapshotIsOverWithThat() {
     var requests = RequestsUnderWay()
     begin(Request(id: 1, operation: .watch(WatchSelection())), frame: 50, in: &requests, expecting: true)
-    requests.endWatch(1)
+    begin(Request(id: 2, operation: .unwatch(id: 1)), frame: 1, in: &requests, expecting: true)
+    requests.answered(2, isFollowing: false)
     #expect(requests.unanswered == 1)
     requests.answered(1, isFollowing: true)
     #expect(requests.unanswered == 0 && requests.size == 0)

@@ -154,6 +154,34 @@ import TestSupport
     #expect(await broker.process.stop() == 0)
   }
 
+  @Test(.enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"))
+  func noEventFollowsTheEndOfItsWatch() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let (writer, watcher) = (try RawConnection(to: broker.socket), try RawConnection(to: broker.socket))
+    try await writer.greet()
+    try await watcher.greet()
+    // A disk that was slow once is waited for on a thread of its own.
+    try disk.begin(.slow)
+    _ = try await writer.ask(2, .create([NewJob(type: "t")]))
+    _ = try await watcher.ask(2, .watch(WatchSelection()))
+    try disk.begin(.hold)
+    try await writer.write(Request(id: 3, operation: .create([NewJob(type: "t")])))
+    try await until({ disk.isHolding }, { $0 })
+    try await watcher.write(Request(id: 3, operation: .unwatch(id: 2)), Request(id: 4, operation: .ping))
+    var ids: [UInt64] = []
+    while ids.last != 4, let response = try await watcher.read() { ids.append(response.id) }
+    try disk.end(.hold)
+    while !ids.contains(3), let response = try await watcher.read() { ids.append(response.id) }
+    #expect(ids == [4, 2, 3], "the event comes before the end of its watch")
+    guard case .stats = try await watcher.ask(2, .stats) else {
+      Issue.record("the id is not free")
+      return
+    }
+    #expect(await broker.process.stop() == 0)
+  }
+
   @Test func anotherProcessThatWritesHoldsUpOnlyChangesAndIsNamed() async throws {
     try await withBroker { broker in
       let client = try await broker.client(reconnects: false)

@@ -1,3 +1,4 @@
+import Foundation
 import JobBrokerClient
 import JobModel
 import JobProtocol
@@ -153,6 +154,32 @@ import Testing
     }
   }
 
+  @Test func aFrameThatArrivesWhileTheBrokerStandsStillIsNotLate() async throws {
+    try await withBroker(["--frame-timeout", "0.2"]) { broker in
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.greet()
+      let metadata = #"{"x":"\#(String(repeating: "x", count: 60_000))"}"#
+      let frame = try RawConnection.frames(of: [
+        Request(id: 2, operation: .create([NewJob(type: "t", metadata: metadata)]))
+      ])
+      await raw.write(Array(frame.prefix(1_000)))
+      // When the next is welcome, the broker has read what came before.
+      try await RawConnection(to: broker.socket).greet()
+      broker.process.send(SIGSTOP)
+      await raw.write(Array(frame.dropFirst(1_000)))
+      // Another broker tells that the time is up.
+      try await withBroker(["--frame-timeout", "0.2"]) { other in
+        let silent = try RawConnection(to: other.socket)
+        while try await silent.readBody() != nil {}
+      }
+      broker.process.send(SIGCONT)
+      guard case .created? = try await raw.read()?.reply else {
+        Issue.record("not created")
+        return
+      }
+    }
+  }
+
   @Test func aFrameThatTheBrokerItselfDoesNotReadIsNotLate() async throws {
     try await withBroker(["--frame-timeout", "0.2"]) { broker in
       let metadata = #"{"x":"\#(String(repeating: "x", count: 350_000))"}"#
@@ -176,6 +203,44 @@ import Testing
         return
       }
       #expect(try await raw.read()?.reply == .pong)
+    }
+  }
+
+  /// A connection with an answer that is larger than the socket's buffer and not read, and then a frame of length 0.
+  private func spoiled(at broker: BrokerProcess) async throws -> RawConnection {
+    let raw = try RawConnection(to: broker.socket)
+    try await raw.greet()
+    let job = NewJob(type: "t", metadata: #"{"x":"\#(String(repeating: "x", count: 250_000))"}"#)
+    _ = try await raw.ask(2, .create([job]))
+    try await raw.write(Request(id: 3, operation: .get(job.id)))
+    try await until({ raw.hasInput }, { $0 })
+    await raw.write([0, 0, 0, 0])
+    return raw
+  }
+
+  @Test func whoIsHungUpOnGetsWhatWasSentBeforeToItsEnd() async throws {
+    try await withBroker { broker in
+      let raw = try await spoiled(at: broker)
+      // The broker has heard of the frame when it serves the next connection.
+      let later = try RawConnection(to: broker.socket)
+      try await later.greet()
+      guard case .job? = try await raw.read()?.reply else {
+        Issue.record("no job")
+        return
+      }
+      guard let response = try await raw.read(), case .error(let error) = response.reply else {
+        Issue.record("hung up without a word")
+        return
+      }
+      #expect(response.id == 0 && error.code == .invalidArgument)
+      #expect(try await raw.read() == nil, "the connection stayed open")
+    }
+  }
+
+  @Test func whoIsHungUpOnAndDoesNotReadIsNotWaitedForForEver() async throws {
+    try await withBroker(["--frame-timeout", "0.2"]) { broker in
+      let raw = try await spoiled(at: broker)
+      try await until({ raw.isHungUp }, { $0 })
     }
   }
 

@@ -45,6 +45,34 @@ import Testing
     await successor.process.stop()
   }
 
+  @Test func whoReadsAtAShutdownGetsEveryAnswerWhole() async throws {
+    let broker = try await BrokerProcess.start()
+    let raw = try RawConnection(to: broker.socket)
+    try await raw.greet()
+    let job = NewJob(type: "t", metadata: #"{"x":"\#(String(repeating: "x", count: 380_000))"}"#)
+    guard case .created = try await raw.ask(2, .create([job])) else {
+      Issue.record("not created")
+      return
+    }
+    // Far more than the sockets' buffers hold: most of it is in the broker when it is told to end.
+    let asked = Set<UInt64>(3..<23)
+    await raw.write(
+      try RawConnection.frames(of: asked.sorted().map { Request(id: $0, operation: .get(job.id)) }))
+    try await until({ raw.hasInput }, { $0 })
+    broker.process.send(SIGTERM)
+    var answered: Set<UInt64> = []
+    while let response = try await raw.read() {
+      switch response.reply {
+      case .job(let found): #expect(found.id == job.id)
+      case .error(let error): #expect(error.code == .unavailable)
+      default: Issue.record("\(response)")
+      }
+      answered.insert(response.id)
+    }
+    #expect(answered == asked)
+    #expect(await broker.process.waitForExit() == 0)
+  }
+
   @Test func aClaimInForceOutlivesTheBroker() async throws {
     let broker = try await BrokerProcess.start()
     let client = try await broker.client()

@@ -123,7 +123,7 @@ final class SimulatedBroker {
     synced = commits
     let told = outbox
     outbox = []
-    for held in told { tell(held.message) }
+    for held in told { tell(held.message, at: now) }
   }
 
   func answerQuery(at now: Moment) {
@@ -250,7 +250,7 @@ final class SimulatedBroker {
         if mustWait(reply, origin), fault != .toldBeforeDurable {
           outbox.append((commits, action))
         } else {
-          tell(action)
+          tell(action, at: now)
         }
       }
     }
@@ -282,8 +282,12 @@ final class SimulatedBroker {
     }
   }
 
-  private func tell(_ action: Action) {
+  private func tell(_ action: Action, at now: Moment) {
     guard case .respond(let key, let reply, let claims) = action else { return }
+    if case .snapshot = reply {
+      core.snapshotTold()
+      carryOut(.input, at: now)
+    }
     guard let link = links.first(where: { $0.id == key.connection }) else {
       if !claims.isEmpty { undelivered.append(claims) }
       return

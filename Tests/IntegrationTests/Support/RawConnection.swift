@@ -68,8 +68,16 @@ final class RawConnection: Sendable {
   /// Whether a response waits to be read, or the broker has hung up.
   var hasInput: Bool {
     if received.withLock({ $0.readableBytes > 0 }) { return true }
-    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-    return poll(&entry, 1, 0) == 1
+    return events(of: POLLIN) != 0
+  }
+
+  /// Whether the broker has hung up, whatever is left to be read.
+  var isHungUp: Bool { events(of: 0) & POLLHUP != 0 }
+
+  private func events(of wanted: Int32) -> Int32 {
+    var entry = pollfd(fd: descriptor, events: Int16(wanted), revents: 0)
+    poll(&entry, 1, 0)
+    return Int32(entry.revents)
   }
 
   /// The next response; nil when the broker has hung up.
