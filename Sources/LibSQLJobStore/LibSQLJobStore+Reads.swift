@@ -3,16 +3,16 @@ import JobStore
 
 /// Reads: they do not wait for transactions, and see each one as a whole.
 extension LibSQLJobStore {
-  /// Bytes of metadata and results in one page of a list, well within a frame.
+  /// Bytes of the long texts in one page of a list, well within a frame.
   private static let pagePayload = Limits.frame / 4
 
-  /// One job with its history.
+  /// One job with its history; of a very long one, the latest.
   public nonisolated func get(_ id: JobID) async throws(JobError) -> Job? {
     let rows = try await query([
-      (JobStatement.wholeJobByID.sql, [.id(id)]), (LibSQLStatement.historyOfJob, [.id(id)]),
+      (JobStatement.wholeJobByID.sql, [.id(id)]), (JobStatement.history.sql, [.id(id)]),
     ])
     var job = rows[0].first.flatMap { Job(row: $0, whole: true) }
-    job?.history = rows[1].compactMap { AttemptRecord(row: $0) }
+    job?.history = rows[1].reversed().compactMap { AttemptRecord(row: $0) }
     return job
   }
 

@@ -2,19 +2,13 @@ import JobStore
 
 /// What is read beside the transactions.
 extension LibSQLStatement {
-  /// The history of the job `?1`.
-  static let historyOfJob = """
-    SELECT attempt, worker_name, worker_pid, worker_uid, started_at, ended_at, cause, error
-    FROM job_attempts WHERE seq = (SELECT seq FROM jobs WHERE id = ?1) ORDER BY attempt
-    """
-
-  /// The rows of a list whose metadata and results are at most `?7` bytes together, or the first alone; behind the
+  /// The rows of a list whose long texts are at most `?7` bytes together, or the first alone; behind the
   /// columns of each, in `foundColumn`, how many rows the list has.
   static func page(_ list: JobStatement) -> String {
     """
     SELECT * FROM (
       SELECT *, sum(size) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total, count(*) OVER () AS found FROM (
-        SELECT *, length(CAST(metadata AS BLOB)) + coalesce(length(CAST(result AS BLOB)), 0) AS size
+        SELECT *, \(JobStatement.size(of: "metadata", "result", "error", "stage")) AS size
         FROM (\(list.sql))))
     WHERE total = size OR total <= ?7 ORDER BY seq DESC
     """
