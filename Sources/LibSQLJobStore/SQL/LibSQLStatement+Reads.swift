@@ -15,6 +15,13 @@ extension LibSQLStatement {
   }
   static let foundColumn = JobColumns.wholeCount + 2
 
+  /// `JobStatement.heldClaims`, up to `?2` of jobs behind the sequence `?1`, without the texts that may be long: of jobs
+  /// that others may change a broker keeps no more than the claims.
+  static let heldClaims = """
+    SELECT \(JobColumns.outline.replacing("stage, error", with: "NULL, NULL")), lease_ms FROM jobs
+    WHERE status = 'processing' AND lease_ms IS NOT NULL AND seq > ?1 ORDER BY seq LIMIT ?2
+    """
+
   /// How many pending jobs go before the job `?1`: in all, and of its type. No row when it is not pending.
   static let position = """
     SELECT count(*), count(*) FILTER (WHERE p.type = j.type)
