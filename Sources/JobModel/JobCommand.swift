@@ -81,7 +81,7 @@ public enum JobReply: Sendable, Equatable {
   case promoted([String: Int], nextDue: Timestamp?)
   /// To `prune`: the jobs it deleted, as they were, without metadata and result.
   case pruned([Job])
-  /// To `snapshot`. `truncated`: it covers more unfinished jobs than the limit.
+  /// To `snapshot`. `truncated`: it covers more jobs than the limit, or than there is room for.
   case snapshot([Job], truncated: Bool)
   /// To `changes`.
   case changes(StoreChanges)

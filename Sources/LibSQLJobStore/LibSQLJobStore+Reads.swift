@@ -52,7 +52,8 @@ extension LibSQLJobStore {
     }
   }
 
-  /// The claims in force, whoever gave them, paused types, and jobs that wait for a moment.
+  /// The claims in force, whoever gave them, paused types, and jobs that wait for a moment. The claims are read in
+  /// parts: what changes between two of them is told as a change.
   public func recover() async throws(JobError) -> Recovery {
     let rows = try await query([(JobStatement.loadPaused.sql, []), (JobStatement.nextDue.sql, [])])
     var recovery = Recovery(

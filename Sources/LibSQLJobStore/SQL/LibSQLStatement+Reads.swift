@@ -36,6 +36,38 @@ extension LibSQLStatement {
   static let counts =
     "SELECT type, status, count(*) FROM jobs INDEXED BY jobs_by_status GROUP BY type, status"
 
+  /// What a watch begins with: the jobs whose ids are in the JSON array `?1`, and up to `?3` unfinished ones of the types
+  /// in the JSON array `?2`, of all if that is NULL; as many of them, in order of creation, as take `?4` bytes in the
+  /// answer. Each packed, then its result, then how many it would be.
+  ///
+  /// One statement for all, for only so their size has one bound.
+  static let snapshot = """
+    WITH
+      covered (seq) AS (
+        SELECT seq FROM jobs WHERE id IN (SELECT unhex(value) FROM json_each(?1))
+        UNION SELECT * FROM (
+          SELECT seq FROM jobs
+          WHERE status = 'processing' AND (?2 IS NULL OR type IN (SELECT value FROM json_each(?2)))
+          ORDER BY seq LIMIT ?3)
+        UNION SELECT * FROM (
+          SELECT seq FROM jobs WHERE status = 'pending' AND ?2 IS NULL ORDER BY seq LIMIT ?3)
+        UNION SELECT * FROM (
+          SELECT j.seq FROM json_each(?2) AS t CROSS JOIN jobs AS j INDEXED BY jobs_claimable
+          WHERE j.type = t.value AND j.status = 'pending' AND j.not_before IS NULL LIMIT ?3)
+        UNION SELECT * FROM (
+          SELECT seq FROM \(JobStatement.delayedJobs)
+          WHERE \(JobStatement.delayed) AND type IN (SELECT value FROM json_each(?2)) LIMIT ?3)),
+      packed AS (
+        SELECT seq, \(PackedRow.columns(JobColumns.outline)), result
+        FROM jobs WHERE seq IN (SELECT seq FROM covered ORDER BY seq LIMIT ?3)),
+      sized AS (
+        SELECT *, count(*) OVER () AS found,
+          sum(\(JobStatement.size(of: "json_quote(job || '')", "json_quote(result)")))
+            OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total
+        FROM packed)
+    SELECT job, result, found FROM sized WHERE total <= ?4 ORDER BY seq
+    """
+
   // MARK: What others did
 
   /// The oldest change that is kept, and the newest.
