@@ -183,6 +183,7 @@ extension BrokerCore {
     }
     leases.remove(job.id)
     if !isFenced { revoke(lease, by: job) }
+    if polling != nil { observe(job, from: isFenced ? connection : nil, now) }
     if job.status == .pending { becamePending(job) }
     publish(job)
   }

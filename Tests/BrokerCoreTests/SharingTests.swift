@@ -135,6 +135,20 @@ struct SharingTests {
     #expect(bench.commands == [.lose(ClaimToken(id: .number(7), attempt: 2))])
   }
 
+  @Test("watches the claim that another broker gave of a job that was held here")
+  mutating func losesAgain() {
+    let worker = bench.connect(1)
+    bench.hold(1, on: worker, lease: .seconds(600))
+    _ = bench.wait(.waiting("ingest", wait: .seconds(600)), on: worker)
+    bench.advance(by: .zero)
+    var job = Job.number(1, attempt: 2)
+    job.leaseExpiresAt = job.updatedAt + .seconds(10)
+    bench.finish(changes(job))
+    #expect(bench.revocations(on: worker).map(\.claim) == [.number(1)])
+    quiet(for: .seconds(17))
+    #expect(bench.commands == [.lose(.number(1, attempt: 2))])
+  }
+
   @Test("holds another broker's claim while it is heard of")
   mutating func holds() {
     let worker = bench.connect(1)
