@@ -9,7 +9,7 @@ extension CommandPlanner {
   ) -> CommandPlan {
     let which: [SQLValue] = [
       .time(cutoff), .text(type), .text(JSONWriter.array(sparing.lazy.map(\.hexadecimal))),
-      .integer(limit),
+      .integer(limit), .integer(ReapBound.payload),
     ]
     let end = transaction.values(
       [.null, .null, .time(now), .null, .text(Transition.reapedError)], command: command)
