@@ -132,7 +132,7 @@ public actor LibSQLJobStore: JobStore {
     }
   }
 
-  /// What others did is known further; or, where some of it is forgotten, by what came of it.
+  /// What others did is known further. Where some of it is forgotten, what is in force is read anew.
   private func taken(_ changes: StoreChanges) async throws(JobError) -> StoreChanges {
     var changes = changes
     if !changes.isComplete { changes.recovery = try await recover() }
