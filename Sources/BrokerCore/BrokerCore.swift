@@ -102,8 +102,7 @@ public struct BrokerCore: Sendable {
       if polling == nil {
         leases.insert(held.job, holder: nil, term: held.lease, now: now.steady)
       } else {
-        foreignLeases.observe(
-          held.job.claim, term: held.lease + configuration.foreignLeaseSlack, now: now.steady)
+        observe(held, now)
       }
     }
   }

@@ -28,12 +28,14 @@ extension BrokerCore {
     passHeldBack()
   }
 
-  /// A part is done. One that found as many as it may is followed by another.
+  /// A part is done. One that went as far as it may is followed by another.
   mutating func didReap(_ jobs: [Job], _ reap: Reap, _ now: Moment) {
     for job in jobs { changed(job, now) }
     var next = reap
     next.count += jobs.count
-    if jobs.count < configuration.sweepBatch { return respond(reap.key, .count(next.count)) }
+    guard ReapBound.isReached(by: jobs, limit: configuration.sweepBatch) else {
+      return respond(reap.key, .count(next.count))
+    }
     if isDraining { return refuse(reap.key, BrokerCore.draining) }
     self.reap(next)
   }

@@ -179,13 +179,19 @@ extension BrokerCore {
       return publish(leases.refresh(job, from: connection, isFenced: isFenced, now: now.steady))
     }
     leases.remove(job.id)
-    if !isFenced { revoke(lease, status: job.status, reason: job.revocationReason) }
+    if !isFenced { revoke(lease, by: job) }
+    if polling != nil { observe(job, from: isFenced ? connection : nil, now) }
     if job.status == .pending { becamePending(job) }
     publish(job)
   }
 
   private mutating func becamePending(_ job: Job) {
     if let due = job.notBefore { nextDue = min(nextDue ?? due, due) } else { signal(type: job.type) }
+  }
+
+  /// Tells the holder, if it is connected, what became of its job without it.
+  mutating func revoke(_ lease: Lease, by job: Job) {
+    revoke(lease, status: job.status, reason: job.revocationReason)
   }
 
   /// Tells the holder, if it is connected, that the job is no longer its.

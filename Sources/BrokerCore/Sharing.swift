@@ -15,7 +15,7 @@ extension BrokerCore {
     polling?.end(now: now.steady, succeeded: true, hasMore: changes.hasMore)
     let resumed = pausedTypes.subtracting(changes.pausedTypes)
     pausedTypes = changes.pausedTypes
-    if !changes.isComplete { catchUp() }
+    if let recovery = changes.recovery { catchUp(recovery, now) }
     for job in changes.jobs { changed(job, now) }
     for job in changes.deleted { deleted(job.id, type: job.type) }
     for type in resumed.sorted() { signal(type: type.text, count: .max) }
@@ -23,13 +23,29 @@ extension BrokerCore {
     for claim in foreignLeases.expire(now: now.steady) { submit(.lose(claim), for: .end(claim)) }
   }
 
-  /// Some changes will never be told: whoever waits looks for himself.
-  private mutating func catchUp() {
+  /// Some changes will never be told: whoever waits looks for himself, and what is in force is taken over as at start.
+  private mutating func catchUp(_ recovery: Recovery, _ now: Moment) {
+    nextDue = recovery.nextDue
+    for held in recovery.held {
+      if let lease = leases[held.job.id] {
+        // A claim of a worker here, in force or about to be given back; or another broker has given the job away since.
+        guard lease.job.attempt < held.job.attempt else { continue }
+        leases.remove(held.job.id)
+        revoke(lease, by: held.job)
+      }
+      observe(held, now)
+    }
     if !isDraining { for claim in queue.removeAll() { send(queue.resend(claim)) } }
     let limit = configuration.eventsUnderWay
     for key in watches.resync(hasRoom: { sessions[$0]?.takesEvents(upTo: limit) == true }) {
       tell(key, .resync)
     }
+  }
+
+  /// A claim that another broker gave, as it is in the store.
+  mutating func observe(_ held: Recovery.HeldClaim, _ now: Moment) {
+    foreignLeases.observe(
+      held.job.claim, term: held.lease + configuration.foreignLeaseSlack, now: now.steady)
   }
 
   /// A job that nobody here holds, as it is now. Its holder may turn up here after a restart of the broker.

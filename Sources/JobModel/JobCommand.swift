@@ -26,7 +26,7 @@ public enum JobCommand: Sendable, Equatable {
   /// Removes a job.
   case delete(JobID)
   /// Fails up to `limit` jobs that are processing and were last heard from before `cutoff`, the oldest first, except
-  /// `sparing`: jobs that the caller knows, by a clock that can't jump, to be alive.
+  /// `sparing`: jobs that the caller knows, by a clock that can't jump, to be alive. See `ReapBound`.
   case reap(before: Timestamp, type: String?, sparing: [JobID], limit: Int)
   /// Lets jobs whose `notBefore` has come be claimed, the earliest first; when there are many, a part of them.
   case promote
@@ -40,6 +40,18 @@ public enum JobCommand: Sendable, Equatable {
   case snapshot(WatchSelection, limit: Int)
   /// Reads what others who use the same store changed since the last such command, or since the store was opened.
   case changes
+}
+
+/// How far one `JobCommand.reap` goes. Its reply has the results of all the jobs it failed, so it must not be many
+/// large ones.
+public enum ReapBound {
+  /// Bytes of results: the job that takes more than is left of them is the last.
+  public static let payload = 2 << 20
+
+  /// Whether a reap of up to `limit` jobs that failed these may have left others.
+  public static func isReached(by jobs: [Job], limit: Int) -> Bool {
+    jobs.count >= limit || jobs.reduce(0) { $0 + ($1.result?.utf8.count ?? 0) } > payload
+  }
 }
 
 /// What one holder reported since the last commit.
@@ -81,7 +93,7 @@ public enum JobReply: Sendable, Equatable {
   case promoted([TypeName: Int], nextDue: Timestamp?)
   /// To `prune`: the jobs it deleted, as they were, without metadata and result.
   case pruned([Job])
-  /// To `snapshot`. `truncated`: it covers more unfinished jobs than the limit.
+  /// To `snapshot`. `truncated`: it covers more jobs than the limit, or than there is room for.
   case snapshot([Job], truncated: Bool)
   /// To `changes`.
   case changes(StoreChanges)

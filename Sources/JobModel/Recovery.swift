@@ -2,7 +2,7 @@
 public struct Recovery: Sendable, Equatable {
   /// A claim that was in force when the last broker ended.
   public struct HeldClaim: Sendable, Equatable {
-    /// The job, processing; its metadata and result may be left out.
+    /// The job, processing; metadata, result, error and stage may be left out.
     public var job: Job
     /// The full term of its lease, which it is given again.
     public var lease: Duration

@@ -14,11 +14,13 @@ extension MessageCodec {
     for text in [job.stage, job.metadata, job.result, job.error, job.uniqueKey, job.worker?.name] {
       size += text?.utf8.count ?? 0
     }
-    for record in job.history {
-      // Its numbers take 56 bytes at most, what encloses it 6.
-      size += 64 + (record.worker?.name.utf8.count ?? 0) + (record.error?.utf8.count ?? 0)
-    }
+    for record in job.history { size += encodedSize(of: record) }
     return size
+  }
+
+  static func encodedSize(of record: AttemptRecord) -> Int {
+    // Its numbers take 56 bytes at most, what encloses it 6.
+    64 + (record.worker?.name.utf8.count ?? 0) + (record.error?.utf8.count ?? 0)
   }
 }
 
@@ -26,10 +28,14 @@ extension Job {
   /// The job with the newest part of its history that keeps it within `size`; nil when it is too large without any.
   func withoutOldestHistory(withinSize size: Int) -> Job? {
     var job = self
-    while MessageCodec.encodedSize(of: job) > size {
-      guard !job.history.isEmpty else { return nil }
-      job.history.removeFirst((job.history.count + 1) / 2)
+    job.history = []
+    var room = size - MessageCodec.encodedSize(of: job)
+    guard room >= 0 else { return nil }
+    let newest = history.reversed().prefix { record in
+      room -= MessageCodec.encodedSize(of: record)
+      return room >= 0
     }
+    job.history = newest.reversed()
     return job
   }
 }

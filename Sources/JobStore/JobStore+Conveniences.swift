@@ -70,7 +70,7 @@ extension JobStore {
     while true {
       guard case .reaped(let jobs) = try await commit(reap) else { throw .unexpectedReply }
       count += jobs.count
-      if jobs.count < atOnce { return count }
+      if !ReapBound.isReached(by: jobs, limit: atOnce) { return count }
     }
   }
 

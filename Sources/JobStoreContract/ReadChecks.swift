@@ -57,6 +57,36 @@ extension ContractCheck {
       try store.equal(page.jobs.count, 1, "jobs of the page")
       try store.expect(page.nextCursor != nil, "there is another page")
     },
+    ContractCheck("list: errors count in a page, too") { store in
+      let error = String(repeating: "x", count: Limits.error)
+      let jobs = (0..<40).map { _ in NewJob(type: "ingest") }
+      let failures = jobs.map { JobCommand.fail($0.id, attempt: nil, error: error, retryable: false) }
+      _ = try await store.store.commit([.create(jobs)] + failures)
+      var filter = JobFilter(status: .failed)
+      var found: [JobID] = []
+      repeat {
+        let page = try await store.store.list(filter)
+        try store.expect(page.jobs.count < 20, "\(page.jobs.count) jobs in a page")
+        found += page.jobs.map(\.id)
+        filter.cursor = page.nextCursor
+      } while filter.cursor != nil
+      try store.equal(found, jobs.map(\.id).reversed(), "jobs of all pages")
+    },
+    ContractCheck("get: of a very long history the latest attempts, as many as fill a frame") { store in
+      let job = try await store.create()
+      let reason = String(repeating: "x", count: Limits.error)
+      let attempt: [JobCommand] = [
+        .claim(types: [], maxJobs: 1, lease: .seconds(30), worker: ContractSubject.worker),
+        .release(job.id, attempt: nil, delay: .zero, reason: reason),
+      ]
+      for _ in 0..<4 {
+        for result in try await store.store.commit((0..<25).flatMap { _ in attempt }) { _ = try result.get() }
+      }
+      let history = try await store.get(job.id).history
+      try store.expect((60...70).contains(history.count), "\(history.count) attempts")
+      try store.equal(history.map(\.attempt), Array((101 - history.count)...100), "attempts")
+      try store.expect(history.allSatisfy { $0.error == reason }, "their reasons")
+    },
   ]
 
   static let queue: [ContractCheck] = [
@@ -158,7 +188,7 @@ extension ContractCheck {
     ContractCheck("snapshot: leaves out what would be too much for memory, and says so") { store in
       let result = #"{"x":"\#(String(repeating: "x", count: 380_000))"}"#
       var ids: Set<JobID> = []
-      for _ in 0..<24 {
+      for _ in 0..<40 {
         let job = try await store.create("a")
         try await store.store.complete(job.id, result: result)
         ids.insert(job.id)
@@ -167,7 +197,7 @@ extension ContractCheck {
       guard case .snapshot(let jobs, let truncated) = try await store.store.commit(command) else {
         throw store.violation("no snapshot")
       }
-      try store.expect(truncated && jobs.count > 10 && jobs.count < 24, "\(jobs.count) jobs")
+      try store.expect(truncated && jobs.count > 10 && jobs.count < 40, "\(jobs.count) jobs")
     },
     ContractCheck("snapshot: sees what came before it in the batch, and nothing after") { store in
       let (before, after) = (NewJob(type: "a"), NewJob(type: "a"))

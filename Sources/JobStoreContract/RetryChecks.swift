@@ -154,5 +154,19 @@ extension ContractCheck {
       try store.equal(recovery.held.map(\.lease), [.seconds(30)], "leases")
       try store.equal(recovery.nextDue, due, "next due")
     },
+    ContractCheck("recover: tells all claims, however many and with results however large") { store in
+      let jobs = (0..<1_200).map { _ in NewJob(type: "ingest") }
+      for start in stride(from: 0, to: jobs.count, by: 400) {
+        _ = try await store.store.commit(.create(Array(jobs[start..<start + 400])))
+      }
+      for _ in 0..<12 { _ = try await store.claim(maxJobs: 100) }
+      let result = #"{"x":"\#(String(repeating: "x", count: Limits.payload - 100))"}"#
+      for job in jobs.prefix(30) {
+        _ = try await store.change(.update(job.id, attempt: 1, JobUpdate(result: result)))
+      }
+      let claims = try await store.store.recover().held.map(\.job.claim)
+      let wanted = jobs.map { ClaimToken(id: $0.id, attempt: 1) }
+      try store.expect(claims == wanted, "\(claims.count) claims, each once, in order of creation")
+    },
   ]
 }

@@ -47,6 +47,25 @@ extension ContractCheck {
       try store.equal(try await reap(), [held[4].id], "the rest")
       try store.equal(try await reap(), [], "nothing is left")
     },
+    ContractCheck("reap: ends early when results are many, and goes on when it is asked again") { store in
+      let result = #"{"x":"\#(String(repeating: "x", count: Limits.payload - 100))"}"#
+      var held: [JobID] = []
+      for _ in 0..<14 {
+        let job = try await store.held()
+        _ = try await store.change(.update(job.id, attempt: 1, JobUpdate(result: result)))
+        held.append(job.id)
+      }
+      store.clock.advance(.seconds(60))
+      let reap = JobCommand.reap(before: store.clock.now, type: nil, sparing: [], limit: 500)
+      guard case .reaped(let jobs) = try await store.store.commit(reap) else {
+        throw store.violation("not reaped")
+      }
+      try store.equal(jobs.map(\.id), Array(held.prefix(6)), "the first part")
+      try store.expect(jobs.allSatisfy { $0.result == result }, "results are kept")
+      try store.expect(ReapBound.isReached(by: jobs, limit: 500), "there may be more")
+      let rest = try await store.store.markStaleJobsFailed(timeout: .seconds(30), now: store.clock.now)
+      try store.equal(rest, 8, "the rest")
+    },
     ContractCheck("prune: deletes jobs whose results together are larger than any answer") { store in
       let result = #"{"x":"\#(String(repeating: "x", count: Limits.payload - 100))"}"#
       for _ in 0..<32 {

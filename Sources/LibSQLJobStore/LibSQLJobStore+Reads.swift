@@ -3,16 +3,18 @@ import JobStore
 
 /// Reads: they do not wait for transactions, and see each one as a whole.
 extension LibSQLJobStore {
-  /// Bytes of metadata and results in one page of a list, well within a frame.
+  /// Bytes of the long texts in one page of a list, well within a frame.
   private static let pagePayload = Limits.frame / 4
+  /// Claims in force that are read at a time.
+  private static let heldAtOnce = 1000
 
-  /// One job with its history.
+  /// One job with its history; of a very long one, the latest.
   public nonisolated func get(_ id: JobID) async throws(JobError) -> Job? {
     let rows = try await query([
-      (JobStatement.wholeJobByID.sql, [.id(id)]), (LibSQLStatement.historyOfJob, [.id(id)]),
+      (JobStatement.wholeJobByID.sql, [.id(id)]), (JobStatement.history.sql, [.id(id)]),
     ])
     var job = rows[0].first.flatMap { Job(row: $0, whole: true) }
-    job?.history = rows[1].compactMap { AttemptRecord(row: $0) }
+    job?.history = rows[1].reversed().compactMap { AttemptRecord(row: $0) }
     return job
   }
 
@@ -50,19 +52,25 @@ extension LibSQLJobStore {
     }
   }
 
-  /// The claims in force, whoever gave them, paused types, and jobs that wait for a moment.
+  /// The claims in force, whoever gave them, paused types, and jobs that wait for a moment. The claims are read in
+  /// parts: what changes between two of them is told as a change.
   public func recover() async throws(JobError) -> Recovery {
-    let rows = try await query([
-      (JobStatement.heldClaims.sql, []), (JobStatement.loadPaused.sql, []), (JobStatement.nextDue.sql, []),
-    ])
-    let held = rows[0].compactMap { row in
-      Job(row: row, whole: false).map {
-        Recovery.HeldClaim(job: $0, lease: .milliseconds(row.integer(JobColumns.briefCount)))
+    let rows = try await query([(JobStatement.loadPaused.sql, []), (JobStatement.nextDue.sql, [])])
+    var recovery = Recovery(
+      pausedTypes: Set(rows[0].map { TypeName($0.text(0)) }), nextDue: rows[1].first?.optionalTime(0))
+    var part: [HranaRow] = []
+    repeat {
+      let last = part.last?.integer(0) ?? 0
+      part = try await query([
+        (LibSQLStatement.heldClaims, [.integer(last), .integer(Self.heldAtOnce)])
+      ])[0]
+      recovery.held += part.compactMap { row in
+        Job(row: row, whole: false).map {
+          Recovery.HeldClaim(job: $0, lease: .milliseconds(row.integer(JobColumns.briefCount)))
+        }
       }
-    }
-    return Recovery(
-      held: held, pausedTypes: Set(rows[1].map { TypeName($0.text(0)) }),
-      nextDue: rows[2].first?.optionalTime(0))
+    } while part.count == Self.heldAtOnce
+    return recovery
   }
 
   /// Runs queries on one snapshot, in one round trip; the rows of each.

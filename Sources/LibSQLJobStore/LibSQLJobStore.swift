@@ -102,11 +102,16 @@ public actor LibSQLJobStore: JobStore {
     switch await send(transaction) {
     case .success(let outcome):
       if !outcome.isReadOnly { lastAnswered = number }
-      return plans.map { plan in
-        let result = Result { () throws(JobError) in try plan.judge(outcome) }
-        if case .success(.changes(let changes)) = result { took(changes) }
-        return result
+      var results: [Result<JobReply, JobError>] = []
+      results.reserveCapacity(plans.count)
+      for plan in plans {
+        do throws(JobError) {
+          var reply = try plan.judge(outcome)
+          if case .changes(let changes) = reply { reply = .changes(try await taken(changes)) }
+          results.append(.success(reply))
+        } catch { results.append(.failure(error)) }
       }
+      return results
     case .failure(.failed(let error)) where error.isTooLarge && commands.count > 1:
       // The server has undone it. Halves have smaller answers.
       let middle = commands.startIndex + commands.count / 2
@@ -127,12 +132,15 @@ public actor LibSQLJobStore: JobStore {
     }
   }
 
-  /// What others did is known further.
-  private func took(_ changes: StoreChanges) {
+  /// What others did is known further. Where some of it is forgotten, what is in force is read anew.
+  private func taken(_ changes: StoreChanges) async throws(JobError) -> StoreChanges {
+    var changes = changes
+    if !changes.isComplete { changes.recovery = try await recover() }
     knownChange = changes.last
     journalPage = min(journalPage * 2, Self.largestJournalPage)
     // What is older than an answered transaction can't take effect any more, so it has been told if it did.
     if !changes.hasMore { doubtful = doubtful.filter { $0 > lastAnswered } }
+    return changes
   }
 
   /// Sends a transaction until there is an answer.

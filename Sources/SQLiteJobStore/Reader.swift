@@ -3,7 +3,7 @@ import JobStore
 
 /// Lists on a connection and a thread of their own: one may read through many jobs, and nobody waits for it.
 actor Reader {
-  /// Bytes of metadata and results in one page of a list: with one more job still within a frame.
+  /// Bytes of the long texts in one page of a list: with one more job still within a frame.
   private static let pagePayload = Limits.frame / 4
 
   private let thread: DedicatedThread
@@ -27,7 +27,7 @@ actor Reader {
       var hasMore = false
       try statements(step.statement).forEach(step.values) { row in
         guard let job = Job(row: row, whole: true) else { return true }
-        payload += (job.metadata?.utf8.count ?? 0) + (job.result?.utf8.count ?? 0)
+        for text in [job.metadata, job.result, job.error, job.stage] { payload += text?.utf8.count ?? 0 }
         hasMore = jobs.count == filter.limit || (!jobs.isEmpty && payload > Self.pagePayload)
         if !hasMore { jobs.append(job) }
         return !hasMore

@@ -57,14 +57,14 @@ struct Writer {
     return (Int(all * page), Int(unused * page))
   }
 
-  /// A job with its history.
+  /// A job with its history; of a very long one, the latest.
   mutating func job(_ id: JobID) throws(SQLiteError) -> Job? {
     // One snapshot for both tables.
     try runner.statements(.beginReading).run()
     defer { connection.rollBack() }
     var job = try runner.statements(.wholeJobByID).first([.id(id)]) { Job(row: $0, whole: true) }
-    if let sequence = job?.sequence {
-      job?.history = try runner.statements(.history).all([.integer(sequence)]) { AttemptRecord(row: $0) }
+    if job != nil {
+      job?.history = try runner.statements(.history).all([.id(id)]) { AttemptRecord(row: $0) }.reversed()
     }
     return job
   }

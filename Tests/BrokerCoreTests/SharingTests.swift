@@ -15,11 +15,11 @@ struct SharingTests {
 
   init() { bench = CoreBench(Self.configuration) }
 
-  private func changes(_ jobs: Job..., hasMore: Bool = false, isComplete: Bool = true) -> JobReply {
+  private func changes(_ jobs: Job..., hasMore: Bool = false, recovery: Recovery? = nil) -> JobReply {
     var changes = StoreChanges()
     changes.jobs = jobs
     changes.hasMore = hasMore
-    changes.isComplete = isComplete
+    changes.recovery = recovery
     return .changes(changes)
   }
 
@@ -94,9 +94,31 @@ struct SharingTests {
     let watch = bench.ask(.watch(WatchSelection()), on: worker)
     bench.finish(.snapshot([], truncated: false))
     bench.advance(by: .zero)
-    bench.finish(changes(isComplete: false))
+    bench.finish(changes(recovery: Recovery()))
     #expect(bench.replies(to: watch).last == .event(.resync))
     #expect(bench.commands.count == 1)
+  }
+
+  @Test("takes over what is in force when changes are forgotten")
+  mutating func takesOver() {
+    let worker = bench.connect(1)
+    bench.hold(1, on: worker, lease: .seconds(600))
+    bench.hold(2, on: worker, lease: .seconds(600))
+    bench.advance(by: .zero)
+    let held = [Job.number(1, attempt: 1), .number(2, attempt: 2), .number(7, attempt: 2)].map {
+      Recovery.HeldClaim(job: $0, lease: .seconds(10))
+    }
+    bench.finish(changes(recovery: Recovery(held: held, nextDue: bench.now.wall + .seconds(5))))
+    #expect(bench.revocations(on: worker).map(\.claim) == [.number(2)])
+    quiet(for: .seconds(4))
+    #expect(bench.commands == [])
+    quiet(for: .seconds(2))
+    #expect(bench.commands == [.promote])
+    bench.finish(.promoted([:], nextDue: nil))
+    quiet(for: .seconds(9))
+    #expect(bench.commands == [])
+    quiet(for: .seconds(3))
+    #expect(bench.commands == [.lose(.number(2, attempt: 2)), .lose(.number(7, attempt: 2))])
   }
 
   @Test("gives up another broker's claim when nothing is heard of it for its term and the slack")
@@ -111,6 +133,20 @@ struct SharingTests {
     #expect(bench.commands == [])
     quiet(for: .seconds(3))
     #expect(bench.commands == [.lose(ClaimToken(id: .number(7), attempt: 2))])
+  }
+
+  @Test("watches the claim that another broker gave of a job that was held here")
+  mutating func losesAgain() {
+    let worker = bench.connect(1)
+    bench.hold(1, on: worker, lease: .seconds(600))
+    _ = bench.wait(.waiting("ingest", wait: .seconds(600)), on: worker)
+    bench.advance(by: .zero)
+    var job = Job.number(1, attempt: 2)
+    job.leaseExpiresAt = job.updatedAt + .seconds(10)
+    bench.finish(changes(job))
+    #expect(bench.revocations(on: worker).map(\.claim) == [.number(1)])
+    quiet(for: .seconds(17))
+    #expect(bench.commands == [.lose(.number(1, attempt: 2))])
   }
 
   @Test("holds another broker's claim while it is heard of")

@@ -266,6 +266,23 @@ struct OperatorTests {
     bench.finish(.reaped([.number(3, attempt: 1, status: .failed)]))
     #expect(bench.replies(to: key) == [.count(3)])
   }
+
+  @Test("reaping goes on after a part that ended early for its results")
+  mutating func reapOfResults() {
+    let key = bench.ask(.reap(timeout: .seconds(60), type: nil), on: client)
+    let jobs = (1...6 as ClosedRange<UInt64>).map { number in
+      var job = Job.number(number, attempt: 1, status: .failed)
+      job.result = String(repeating: "x", count: Limits.payload)
+      return job
+    }
+    bench.finish(.reaped(jobs))
+    guard case .reap? = bench.commands.last else {
+      Issue.record("\(bench.commands), \(bench.replies(to: key))")
+      return
+    }
+    bench.finish(.reaped([]))
+    #expect(bench.replies(to: key) == [.count(6)])
+  }
 }
 
 @Suite("Draining")

@@ -148,6 +148,28 @@ private final class Tally: Sendable {
     }
   }
 
+  @Test func whatABrokerMissedWhileNobodyWaitedIsNotForgotten() async throws {
+    try await withBrokers(2) { brokers, server in
+      let doomed = try await brokers[0].client(reconnects: false)
+      let lost = try await doomed.create(NewJob(type: "lost")).job.id
+      let delayed = NewJob(type: "delayed", notBefore: .now + .seconds(1))
+      _ = try await doomed.create(delayed)
+      #expect(
+        try await doomed.claim(ClaimRequest(types: ["lost"], lease: .seconds(1))).map(\.id) == [lost])
+      await brokers[0].process.stop(SIGKILL)
+      // As if 50,000 changes of other jobs had come since.
+      try await server.run([
+        "INSERT INTO job_changes SELECT NULL, 7, 1, 0, 1000000, 1, zeroblob(16), 'other'",
+        "DELETE FROM job_changes WHERE number < (SELECT max(number) FROM job_changes)",
+      ])
+      let other = try await brokers[1].client()
+      async let due = other.claim(ClaimRequest(types: ["delayed"], wait: .seconds(60)))
+      async let again = other.claim(ClaimRequest(types: ["lost"], wait: .seconds(60)))
+      #expect(try await due.map(\.id) == [delayed.id])
+      #expect(try await again.map(\.claim) == [ClaimToken(id: lost, attempt: 2)])
+    }
+  }
+
   @Test func aRestartedBrokerKnowsItsWorkersAgain() async throws {
     try await withBrokers(1) { brokers, server in
       let id = try await brokers[0].client().create(NewJob(type: "t")).job.id

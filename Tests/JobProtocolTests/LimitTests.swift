@@ -121,6 +121,8 @@ struct LimitTests {
     }
     #expect(sent.history == job.history.suffix(sent.history.count))
     #expect(!sent.history.isEmpty)
+    job.history.removeFirst(99 - sent.history.count)
+    #expect(MessageCodec.encodedSize(of: job) > MessageCodec.jobsSize, "one more would not fit")
   }
 
   @Test("No job takes more than its estimated size", arguments: 0..<20 as Range<UInt64>)

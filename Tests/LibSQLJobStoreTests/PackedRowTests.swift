@@ -26,6 +26,8 @@ import Testing
       var brief = updated.job
       brief.metadata = nil
       #expect(updated.reply == .job(brief, changed: true))
+      let snapshot = try await store.commit(.snapshot(WatchSelection(ids: [new.id]), limit: 9))
+      #expect(snapshot == .snapshot([brief], truncated: false))
 
       let repeated = try await store.get(new.id, after: .create([new]))
       #expect(repeated.reply == .created([CreatedJob(job: repeated.job, created: false)]))

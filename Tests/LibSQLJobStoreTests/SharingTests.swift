@@ -60,16 +60,21 @@ import Testing
     }
   }
 
-  @Test func `more changes than are kept are said to be missing`() async throws {
+  @Test func `of more changes than are kept it is told what came of them`() async throws {
     try await withServer { server in
       let (one, other) = (try await open(server.url), try await open(server.url))
       let job = try await one.create(NewJob(type: "ingest"))
       #expect(try await other.changes().isComplete)
+      let held = try await one.create(NewJob(type: "held"))
+      _ = try await one.claim(types: ["held"])
+      let delayed = try await one.create(NewJob(type: "delayed", notBefore: .now + .seconds(600)))
       // As if 50,000 changes had come since: the number of the next one is far ahead.
       try await server.run(["UPDATE sqlite_sequence SET seq = seq + 60000 WHERE name = 'job_changes'"])
       for _ in 0..<64 { try await one.update(job.id, JobUpdate(progress: 1)) }
       let changes = try await other.changes()
-      #expect(!changes.isComplete)
+      let recovery = try #require(changes.recovery)
+      #expect(recovery.held.map(\.job.claim) == [ClaimToken(id: held.id, attempt: 1)])
+      #expect(recovery.nextDue == delayed.notBefore)
       #expect(changes.jobs.map(\.id) == [job.id])
       #expect(try await other.changes().isComplete)
     }

@@ -5,6 +5,11 @@ import JobModel
 /// Queries of pending jobs name their index: without statistics SQLite would rather walk all jobs with a status, and
 /// statistics it would have to gather again and again.
 extension JobStatement {
+  /// How many bytes the texts in these columns take together: an expression.
+  public static func size(of columns: String...) -> String {
+    columns.map { "coalesce(length(CAST(\($0) AS BLOB)), 0)" }.joined(separator: " + ")
+  }
+
   /// Which jobs a claim may take, but for paused types: `nextOfType` is the one place that decides.
   public static let claimable = "status = 'pending' AND not_before IS NULL"
 
@@ -41,9 +46,18 @@ extension JobStatement {
     WHERE unique_key = ?1 AND unique_key IS NOT NULL AND status IN ('pending', 'processing')
     """
 
+  /// The attempts of the job `?1`, newest first, until they fill a frame: more can't be told. It goes from one attempt
+  /// to the one before, so that the rest is not even read.
   static let historySQL = """
+    WITH RECURSIVE latest (seq, attempt, size) AS (
+      SELECT seq, \(Int64.max), 0 FROM jobs WHERE id = ?1
+      UNION ALL
+      SELECT a.seq, a.attempt, l.size + 64 + \(size(of: "a.worker_name", "a.error"))
+      FROM latest AS l CROSS JOIN job_attempts AS a
+      WHERE l.size < \(Limits.frame) AND a.seq = l.seq AND a.attempt = (
+        SELECT max(b.attempt) FROM job_attempts AS b WHERE b.seq = l.seq AND b.attempt < l.attempt))
     SELECT attempt, worker_name, worker_pid, worker_uid, started_at, ended_at, cause, error
-    FROM job_attempts WHERE seq = ?1 ORDER BY attempt
+    FROM latest CROSS JOIN job_attempts USING (seq, attempt)
     """
 
   /// The types that have a claimable job: one step in the index each.

@@ -132,9 +132,6 @@ public enum JobColumns {
   public static let outline = brief.replacing(", result", with: ", NULL")
   /// All.
   public static let whole = brief + ", metadata"
-  /// The bytes of a job's texts in the reply to a claim (`Job.claimedSize`), of the jobs `j`.
-  public static let claimedSize = ["metadata", "error", "stage"]
-    .map { "coalesce(length(CAST(j.\($0) AS BLOB)), 0)" }.joined(separator: " + ")
   /// How many columns `brief` names: where what a statement adds to them begins.
   public static let briefCount = 24
   /// How many columns `whole` names.

@@ -93,7 +93,8 @@ enum LibSQLStatement {
         UNION ALL
         SELECT type FROM present WHERE ?1 IS NULL AND type IS NOT NULL),
       heads AS (
-        SELECT j.seq, j.priority, j.attempt, j.id, j.type, \(JobColumns.claimedSize) AS size
+        SELECT j.seq, j.priority, j.attempt, j.id, j.type,
+          \(JobStatement.size(of: "j.metadata", "j.error", "j.stage")) AS size
         FROM wanted CROSS JOIN jobs AS j
         WHERE wanted.type NOT IN (SELECT type FROM paused_types) AND j.seq IN (
           SELECT k.seq FROM jobs AS k INDEXED BY jobs_claimable
@@ -125,10 +126,14 @@ enum LibSQLStatement {
   // MARK: Many jobs
 
   /// Chooses up to `?4` processing jobs last heard from before `?1`, of the type `?2` if it is not NULL, except those
-  /// whose ids are in the JSON array `?3`.
+  /// whose ids are in the JSON array `?3`; none after the one with which their results exceed `?5` bytes.
   static let chooseSilent = """
-    \(record) WHERE status = 'processing' AND updated_at < ?1 AND (?2 IS NULL OR type = ?2)
-      AND id NOT IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY seq LIMIT ?4
+    \(intoJournal), seq, attempt, id, type FROM (
+      SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
+        SELECT seq, attempt, id, type, \(JobStatement.size(of: "result")) AS size FROM jobs
+        WHERE status = 'processing' AND updated_at < ?1 AND (?2 IS NULL OR type = ?2)
+          AND id NOT IN (SELECT unhex(value) FROM json_each(?3)) ORDER BY seq LIMIT ?4))
+    WHERE total - size <= ?5
     """
 
   /// Keeps the attempts of the chosen jobs, which failed at `?3` with the error `?5`.

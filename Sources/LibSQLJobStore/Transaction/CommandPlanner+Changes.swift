@@ -12,7 +12,7 @@ struct JournalPage: Sendable {
 }
 
 extension CommandPlanner {
-  /// What other brokers changed.
+  /// What other brokers changed. When some of it is forgotten, the recovery is there but empty: it takes reads of its own.
   mutating func changes() -> CommandPlan {
     let page: [SQLValue] = [.integer(journal.after), .integer(journal.limit)]
     let doubtful = "[" + journal.including.map(String.init).joined(separator: ",") + "]"
@@ -23,7 +23,8 @@ extension CommandPlanner {
     let paused = transaction.read(JobStatement.loadPaused.sql)
     return CommandPlan { [journal] (outcome) throws(JobError) in
       var changes = StoreChanges()
-      changes.isComplete = try outcome.rows(oldest).first?.optionalInteger(0) ?? 0 <= journal.after + 1
+      let first = try outcome.rows(oldest).first?.optionalInteger(0) ?? 0
+      if first > journal.after + 1 { changes.recovery = Recovery() }
       let bounds = try outcome.rows(end).first
       changes.last = bounds?.optionalInteger(0) ?? journal.after
       changes.hasMore = bounds.map { Int($0.integer(1)) == journal.limit } ?? false

@@ -9,7 +9,7 @@ extension CommandPlanner {
   ) -> CommandPlan {
     let which: [SQLValue] = [
       .time(cutoff), .text(type), .text(JSONWriter.array(sparing.lazy.map(\.hexadecimal))),
-      .integer(limit),
+      .integer(limit), .integer(ReapBound.payload),
     ]
     let end = transaction.values(
       [.null, .null, .time(now), .null, .text(Transition.reapedError)], command: command)
@@ -63,32 +63,28 @@ extension CommandPlanner {
     return DeleteSteps(changes: [chosen, deleted], read: read)
   }
 
+  /// Bytes of a snapshot's jobs in the answer, which the server would not give if it were larger than 10 MB.
+  private static let snapshotSize = 6 << 20
+
   /// The unfinished jobs that the watch covers, and those it names, in order of creation.
   mutating func snapshot(_ selection: WatchSelection, _ limit: Int) -> CommandPlan {
-    var reads: [Int] = []
-    func read(_ statement: JobStatement, _ values: [SQLValue]) {
-      reads.append(transaction.read(statement.sql, values))
-    }
-    for id in selection.ids { read(.jobByID, [.id(id)]) }
-    // One more than may be told, to know whether there is more.
-    let bound = SQLValue.integer(limit + 1)
-    if selection.ids.isEmpty, selection.types.isEmpty {
-      read(.processingJobs, [.null, bound])
-      read(.pendingJobs, [bound])
-    }
-    for type in selection.types {
-      read(.processingJobs, [.text(type), bound])
-      read(.readyJobsOfType, [.text(type), bound])
-      read(.delayedJobsOfType, [.text(type), bound])
-    }
-    return CommandPlan { [reads] (outcome) throws(JobError) in
-      var snapshot = SnapshotCollector(limit: limit)
-      for read in reads {
-        for row in try outcome.rows(read) {
-          if let job = Job(row: row, whole: false) { snapshot.add(job) }
-        }
+    let coversAll = selection.ids.isEmpty && selection.types.isEmpty
+    let read = transaction.read(
+      LibSQLStatement.snapshot,
+      [
+        .text(JSONWriter.array(selection.ids.lazy.map(\.hexadecimal))),
+        coversAll ? .null : .text(JSONWriter.array(selection.types)),
+        // One more than may be told, to know whether there is more.
+        .integer(limit + 1), .integer(Self.snapshotSize),
+      ])
+    return CommandPlan { (outcome) throws(JobError) in
+      let rows = try outcome.rows(read)
+      let jobs = rows.prefix(limit).compactMap { row in
+        var job = Job(packedIn: row, whole: false)
+        job?.result = row.optionalText(1)
+        return job
       }
-      return snapshot.reply
+      return .snapshot(jobs, truncated: jobs.count < rows.first.map { Int($0.integer(2)) } ?? 0)
     }
   }
 }

@@ -32,7 +32,7 @@ extension CommandRunner {
       return silent.count < limit
     }
     var reaped: [Job] = []
-    for claim in silent {
+    for claim in silent where !ReapBound.isReached(by: reaped, limit: limit) {
       let outcome = try perform(.reap(claim, before: cutoff, at: now))
       if case .success(.job(let job, changed: true)) = outcome { reaped.append(job) }
     }
