@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// A type of jobs, as what stands in memory beside the database must tell types apart: by their bytes, as SQL does. To
 /// Swift's `String`, "é" in one character and in two is the same.
 public struct TypeName: Hashable, Sendable, Comparable, ExpressibleByStringLiteral {
@@ -24,7 +32,18 @@ public struct TypeName: Hashable, Sendable, Comparable, ExpressibleByStringLiter
 
 extension String {
   /// Whether another text is this one byte by byte: `==` takes different encodings of a character for the same.
-  public func hasBytes(of other: String) -> Bool { self == other && utf8.elementsEqual(other.utf8) }
+  public func hasBytes(of other: String) -> Bool {
+    guard self == other else { return false }
+    var (one, other) = (self, other)
+    return one.withUTF8 { one in
+      other.withUTF8 { other in
+        guard one.count == other.count, let first = one.baseAddress, let second = other.baseAddress else {
+          return one.count == other.count
+        }
+        return memcmp(first, second, one.count) == 0
+      }
+    }
+  }
 }
 
 extension String? {
