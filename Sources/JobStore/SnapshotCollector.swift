@@ -12,8 +12,8 @@ public struct SnapshotCollector {
   /// A collector of at most `limit` jobs.
   public init(limit: Int) { self.limit = limit }
 
-  /// Whether there is room for the texts of more jobs. Without, the rest is left out and the snapshot says so.
-  public var hasRoom: Bool { size <= Self.sizeLimit }
+  /// Whether there is room for more jobs. Without, the rest is left out, need not be read, and the snapshot says so.
+  public var hasRoom: Bool { size <= Self.sizeLimit && jobs.count <= limit }
 
   /// Takes a job in, if there is room.
   public mutating func add(_ job: Job) {
@@ -24,6 +24,6 @@ public struct SnapshotCollector {
   /// What was gathered.
   public var reply: JobReply {
     let ordered = jobs.values.sorted { $0.sequence < $1.sequence }
-    return .snapshot(Array(ordered.prefix(limit)), truncated: ordered.count > limit || !hasRoom)
+    return .snapshot(Array(ordered.prefix(limit)), truncated: !hasRoom)
   }
 }
