@@ -32,9 +32,12 @@ extension CommandRunner {
       return silent.count < limit
     }
     var reaped: [Job] = []
-    for claim in silent where !ReapBound.isReached(by: reaped, limit: limit) {
+    var payload = 0
+    for claim in silent where payload <= ReapBound.payload {
       let outcome = try perform(.reap(claim, before: cutoff, at: now))
-      if case .success(.job(let job, changed: true)) = outcome { reaped.append(job) }
+      guard case .success(.job(let job, changed: true)) = outcome else { continue }
+      payload += job.result?.utf8.count ?? 0
+      reaped.append(job)
     }
     return .success(.reaped(reaped))
   }
