@@ -33,7 +33,6 @@ public struct TypeName: Hashable, Sendable, Comparable, ExpressibleByStringLiter
 extension String {
   /// Whether another text is this one byte by byte: `==` takes different encodings of a character for the same.
   public func hasBytes(of other: String) -> Bool {
-    guard self == other else { return false }
     var (one, other) = (self, other)
     return one.withUTF8 { one in
       other.withUTF8 { other in

@@ -60,8 +60,9 @@ private actor DiskWaiter {
 ///
 /// It stays open from the moment the connection is in WAL mode until it closes, and `LogSync` lets go of it before
 /// that. Syncing it on one thread while the connection reads and writes it on another is what the pointer is sent
-/// for, and is sound: the VFS's xSync does one fdatasync on the descriptor. (Only the first call does more, for the
-/// directory; it is made in `init`, before there is a second thread.) Hence `@unchecked Sendable`.
+/// for, and is sound: the VFS's xSync, to which `CLogBuffer` adds nothing, does one fdatasync on the descriptor. (Only
+/// the first call does more, for the directory; it is made in `init`, before there is a second thread.) Hence
+/// `@unchecked Sendable`.
 struct LogFile: @unchecked Sendable {
   private let file: UnsafeMutablePointer<sqlite3_file>
 
