@@ -101,7 +101,7 @@ extension BrokerCore {
       return change(.update(id, attempt: attempt, update), key, isFenced: attempt != nil)
     }
     publish(job)
-    respond(key, .job(job.state))
+    respond(key, .job(job.outline))
   }
 
   private mutating func withdraw(_ claim: RequestKey, _ key: RequestKey) {
@@ -179,16 +179,9 @@ extension Operation {
 }
 
 extension Job {
-  /// The job without what its maker and finisher know already.
-  var state: Job {
-    var job = withoutResult
-    job.metadata = nil
-    return job
-  }
-
-  /// As `state`, without the error either: of a thousand jobs that were there, those would not fit a frame.
+  /// As `outline`, without the error either: of a thousand jobs that were there, those would not fit a frame.
   var withoutTexts: Job {
-    var job = state
+    var job = outline
     job.error = nil
     return job
   }

@@ -243,7 +243,7 @@ extension JobReply {
     switch self {
     case .created(let entries):
       .created(entries.map { CreatedJob(job: $0.job.withoutTexts, created: $0.created) })
-    case .job(let job, _): .job(job.state)
+    case .job(let job, _): .job(job.outline)
     case .claimed(let jobs): .claimed(jobs)
     case .reaped(let jobs): .count(jobs.count)
     case .pruned(let ids): .count(ids.count)

@@ -149,3 +149,13 @@ public struct AttemptRecord: Sendable, Equatable {
     self.error = error
   }
 }
+
+extension Job {
+  /// The job without metadata and result, which its maker and its finisher know already: how replies and errors show it.
+  public var outline: Job {
+    var job = self
+    job.metadata = nil
+    job.result = nil
+    return job
+  }
+}

@@ -1,6 +1,7 @@
 import JobModel
-import JobStore
 import Testing
+
+@testable import SQLiteJobStore
 
 /// What a watch begins with.
 @Suite struct SnapshotTests {

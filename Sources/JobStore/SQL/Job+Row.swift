@@ -26,14 +26,6 @@ extension Job {
 
   /// The bytes of its texts that have no small limit, in the reply to a claim, which leaves out the result.
   public var claimedSize: Int { [metadata, error, stage].reduce(0) { $0 + ($1?.utf8.count ?? 0) } }
-
-  /// The job without metadata and result: how an error shows it.
-  public var outline: Job {
-    var job = self
-    job.metadata = nil
-    job.result = nil
-    return job
-  }
 }
 
 extension WorkerIdentity {

@@ -1,7 +1,7 @@
 import JobModel
 
 /// Gathers the jobs that a watch begins with: each once, in order of creation, and no more than fit into memory.
-public struct SnapshotCollector {
+struct SnapshotCollector {
   /// Bytes of the jobs' texts that one snapshot may have.
   private static let sizeLimit = 8 << 20
 
@@ -10,19 +10,19 @@ public struct SnapshotCollector {
   private var size = 0
 
   /// A collector of at most `limit` jobs.
-  public init(limit: Int) { self.limit = limit }
+  init(limit: Int) { self.limit = limit }
 
   /// Whether there is room for more jobs. Without, the rest is left out, need not be read, and the snapshot says so.
-  public var hasRoom: Bool { size <= Self.sizeLimit && jobs.count <= limit }
+  var hasRoom: Bool { size <= Self.sizeLimit && jobs.count <= limit }
 
   /// Takes a job in, if there is room.
-  public mutating func add(_ job: Job) {
+  mutating func add(_ job: Job) {
     guard hasRoom, jobs.updateValue(job, forKey: job.id) == nil else { return }
     size += (job.result?.utf8.count ?? 0) + (job.error?.utf8.count ?? 0)
   }
 
   /// What was gathered.
-  public var reply: JobReply {
+  var reply: JobReply {
     let ordered = jobs.values.sorted { $0.sequence < $1.sequence }
     return .snapshot(Array(ordered.prefix(limit)), truncated: !hasRoom)
   }
