@@ -23,13 +23,13 @@ build: setup ## Build everything for debugging
 	swift build
 
 .PHONY: release
-release: setup ## Build jobbrokerd and jobctl, optimised
-	swift build --configuration release --product jobbrokerd
-	swift build --configuration release --product jobctl
+release: setup ## Build jobbrokerd and jobctl, optimised and with Swift's library in them
+	swift build --configuration release --static-swift-stdlib --product jobbrokerd
+	swift build --configuration release --static-swift-stdlib --product jobctl
 
 .PHONY: install
-install: setup ## Install programs, systemd units and completions (PREFIX=/usr/local, DESTDIR=)
-	@scripts/install.sh "$(PREFIX)" "$(DESTDIR)"
+install: release ## Install programs, systemd units and completions (PREFIX=/usr/local, DESTDIR=)
+	@scripts/install.sh "$$(swift build --configuration release --show-bin-path)" "$(PREFIX)" "$(DESTDIR)"
 
 .PHONY: test
 test: ## Build and run all tests

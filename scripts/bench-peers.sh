@@ -63,7 +63,7 @@ main() {
   "${build[@]}" --package-path "$root/Benchmarks" --scratch-path "$scratch" --product peers >&2
   local broker=()
   if ! names_broker "$@"; then
-    "${build[@]}" --package-path "$root" --product jobbrokerd >&2
+    make --directory "$root" --no-print-directory release >&2
     broker=(--broker "$("${build[@]}" --package-path "$root" --show-bin-path)/jobbrokerd")
   fi
   # In this shell's place, so that Ctrl-C reaches the one who stops the servers.

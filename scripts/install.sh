@@ -1,29 +1,25 @@
 #!/usr/bin/env bash
-# Builds the programs, optimised and with Swift's library in them, and installs them with units and completions.
+# Installs the programs with units and completions.
 #
-#   scripts/install.sh PREFIX [DESTDIR]
+#   scripts/install.sh FOLDER PREFIX [DESTDIR]
 #
-# PREFIX is where they will be (/usr/local), DESTDIR is put before it, to fill a package's folder.
+# FOLDER is where `make release` left the programs, PREFIX where they will be (/usr/local); DESTDIR is put before it, to
+# fill a package's folder. `make install` calls this.
 set -euo pipefail
 
-[[ $# -ge 1 && $# -le 2 && $1 == /* ]] || {
-  echo "usage: scripts/install.sh PREFIX [DESTDIR]; PREFIX is an absolute path" >&2
+[[ $# -ge 2 && $# -le 3 && $2 == /* ]] || {
+  echo "usage: scripts/install.sh FOLDER-OF-THE-PROGRAMS PREFIX [DESTDIR]; PREFIX is an absolute path" >&2
   exit 2
 }
-readonly prefix=${1%/}
-target=${2:+$(realpath --canonicalize-missing "$2")}$prefix
+bin=$(realpath "$1")
+readonly bin prefix=${2%/}
+target=${3:+$(realpath --canonicalize-missing "$3")}$prefix
 readonly target
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# In a folder of its own: a build with other options would undo that of `make release`.
-readonly build=(--configuration release --static-swift-stdlib --scratch-path .build/install)
-readonly programs=(jobbrokerd jobctl)
-for program in "${programs[@]}"; do swift build "${build[@]}" --product "$program"; done
-bin=$(swift build "${build[@]}" --show-bin-path)
-
 completion() { install -D --mode=644 <("$bin/$1" --generate-completion-script "$2") "$target/share/$3"; }
 
-for program in "${programs[@]}"; do
+for program in jobbrokerd jobctl; do
   install -D --strip "$bin/$program" "$target/bin/$program"
   completion "$program" bash "bash-completion/completions/$program"
   completion "$program" zsh "zsh/site-functions/_$program"
