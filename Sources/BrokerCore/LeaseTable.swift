@@ -2,7 +2,8 @@ import JobModel
 
 /// One claim in force.
 struct Lease: Sendable {
-  /// The job as it was last seen, with what its holder reported since; without metadata.
+  /// The job as it was last seen, with what its holder reported since; without metadata and result, of which a broker
+  /// with many leases would hold much.
   var job: Job
   /// Where its holder is connected, if it is.
   var holder: ConnectionID?
@@ -57,9 +58,7 @@ struct LeaseTable {
 
   /// A claim begins, or is found at start.
   mutating func insert(_ job: Job, holder: ConnectionID?, term: Duration, now: Duration) {
-    var job = job
-    job.metadata = nil
-    leases[job.id] = Lease(job: job, holder: holder, term: term, deadline: now + term, heard: now)
+    leases[job.id] = Lease(job: job.outline, holder: holder, term: term, deadline: now + term, heard: now)
     expect(now + term)
   }
 
@@ -73,7 +72,6 @@ struct LeaseTable {
     guard var lease = leases[job.id] else { return job }
     let reported = lease.job
     lease.job = job
-    lease.job.metadata = nil
     if lease.unwritten != nil || !lease.underWay.isEmpty {
       for update in lease.underWay { lease.job.apply(report: update) }
       if let update = lease.unwritten { lease.job.apply(report: update) }
@@ -85,8 +83,10 @@ struct LeaseTable {
       lease.heard = now
       lease.deadline = now + lease.term
     }
+    let refreshed = lease.job
+    lease.job = refreshed.outline
     leases[job.id] = lease
-    return lease.job
+    return refreshed
   }
 
   // MARK: Reports

@@ -81,9 +81,9 @@ extension BrokerCore {
     submit(.create(jobs), for: .create(key))
     // The claims that wait for these jobs ride in the same transaction, right behind. Whether a job with a moment
     // must wait for it is the store's to say.
-    var ready: [String: Int] = [:]
-    for job in jobs where job.notBefore == nil { ready[job.type, default: 0] += 1 }
-    for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type, count: count) }
+    var ready: [TypeName: Int] = [:]
+    for job in jobs where job.notBefore == nil { ready[TypeName(job.type), default: 0] += 1 }
+    for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type.text, count: count) }
   }
 
   private mutating func change(_ command: JobCommand, _ key: RequestKey, isFenced: Bool = false) {
@@ -179,10 +179,11 @@ extension Operation {
 }
 
 extension Job {
-  /// As `outline`, without the error either: of a thousand jobs that were there, those would not fit a frame.
+  /// The job without what would keep a thousand of them from fitting a frame.
   var withoutTexts: Job {
     var job = outline
     job.error = nil
+    job.stage = nil
     return job
   }
 

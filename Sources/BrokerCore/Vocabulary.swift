@@ -124,8 +124,8 @@ public enum Action: Sendable {
   case submit(Submission)
   /// Answer the query beside the stream of commands and hand the answer to `answer`.
   case query(RequestKey, Query)
-  /// Send a response. When it can't be sent, tell `undelivered` the claims it hands over; a snapshot that was told, or
-  /// can't be, `snapshotTold`.
+  /// Send a response. When it can't be sent, tell `undelivered` of the claims it hands over. Tell `snapshotTold` when a
+  /// snapshot was sent, or can't be.
   case respond(RequestKey, Reply, handingOver: [ClaimToken] = [])
   /// End the connection after what was sent to it.
   case close(ConnectionID)

@@ -49,7 +49,7 @@ struct WatchTable {
     guard let selection = watches[key]?.selection else { return }
     watches[key]?.isFollowing = true
     for id in selection.ids { byID[id, default: []].insert(key) }
-    for type in selection.types { byType[TypeName(type), default: []].insert(key) }
+    for type in selection.types { byType[type, default: []].insert(key) }
     if selection.ids.isEmpty && selection.types.isEmpty { ofAll.insert(key) }
   }
 
@@ -61,7 +61,7 @@ struct WatchTable {
     byConnection.remove(key, from: key.connection)
     guard watch.isFollowing else { return true }
     for id in watch.selection.ids { byID.remove(key, from: id) }
-    for type in watch.selection.types { byType.remove(key, from: TypeName(type)) }
+    for type in watch.selection.types { byType.remove(key, from: type) }
     ofAll.remove(key)
     return true
   }

@@ -370,10 +370,11 @@ final class Broker {
   /// Ends every connection and lets go of everything that holds the broker.
   func stop() {
     flushAll()
-    nextTick?.task.cancel()
     commits.report(to: nil)
     for connection in connections.values { connection.close() }
     flushAll()
+    // The last, for the end of a connection may want a tick.
+    nextTick?.task.cancel()
   }
 }
 

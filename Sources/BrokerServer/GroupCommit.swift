@@ -42,6 +42,8 @@ final class GroupCommit {
   /// With how many commands the next transaction need not wait for more.
   private var enough = 0
   private var lingering: Scheduled<Void>?
+  /// Commands of one transaction at most: their results are held together, and each may have a job's.
+  private static let largest = 512
   /// After one that took so long of the loop's own time, the sockets have their turn before the next.
   private static let longTransaction: TimeAmount = .milliseconds(5)
   private let afterSockets: ((_ action: @escaping () -> Void) -> Void)?
@@ -83,7 +85,8 @@ final class GroupCommit {
 
   /// Runs `executeNext` after the other events of this turn of the loop, so that all they bring shares a transaction.
   private func schedule() {
-    if isScheduled || isExecuting || isYielding || isSyncing && needsDisk || waiting.count < enough { return }
+    if isScheduled || isExecuting || isYielding || isSyncing && needsDisk { return }
+    if waiting.count < min(enough, Self.largest) { return }
     isScheduled = true
     eventLoop.assumeIsolated().execute { [self] in
       isScheduled = false
@@ -96,9 +99,9 @@ final class GroupCommit {
     if isSyncing && needsDisk { return }
     isExecuting = true
     lingering?.cancel()
-    let batch = waiting
-    waiting = []
-    needsDisk = false
+    let batch = Array(waiting.prefix(Self.largest))
+    waiting.removeFirst(batch.count)
+    needsDisk = waiting.contains { !$0.isVolatile }
     let start = eventLoop.now
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)

@@ -46,17 +46,17 @@ public struct WatchSelection: Sendable, Equatable {
   /// These jobs.
   public var ids: Set<JobID>
   /// Every job of these types.
-  public var types: Set<String>
+  public var types: Set<TypeName>
 
   /// A selection; with no argument, every job.
-  public init(ids: Set<JobID> = [], types: Set<String> = []) {
+  public init(ids: Set<JobID> = [], types: Set<TypeName> = []) {
     self.ids = ids
     self.types = types
   }
 
   /// Whether the watch covers a job.
   public func covers(id: JobID, type: String) -> Bool {
-    ids.isEmpty && types.isEmpty || ids.contains(id) || types.contains(type)
+    ids.isEmpty && types.isEmpty || ids.contains(id) || types.contains(TypeName(type))
   }
 }
 

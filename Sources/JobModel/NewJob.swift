@@ -41,7 +41,7 @@ public struct NewJob: Sendable, Equatable {
 
 /// What became of one `NewJob`.
 public struct CreatedJob: Sendable, Equatable {
-  /// The job; when `created` is false, the one that was there.
+  /// The job, without metadata and result; when `created` is false, the one that was there.
   public var job: Job
   /// False: the job was there already, by its id (a repeated create) or by its `uniqueKey`.
   public var created: Bool

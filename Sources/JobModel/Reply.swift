@@ -61,7 +61,7 @@ public struct Welcome: Sendable, Equatable {
 
 /// A change of a job, as a watcher sees it.
 public enum JobEvent: Sendable, Equatable {
-  /// The job as it is now, without its metadata.
+  /// The job as it is now, without its metadata; when its holder only reported, without its result, too.
   case changed(Job)
   /// The job was deleted.
   case deleted(JobID)

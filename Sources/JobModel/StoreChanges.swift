@@ -20,10 +20,10 @@ public struct StoreChanges: Sendable, Equatable {
   public var deleted: [DeletedJob] = []
   /// All types whose claims are stopped.
   public var pausedTypes: Set<TypeName> = []
-  /// Set when there were so many changes that some are forgotten: what is in force now, to begin anew with.
-  public var recovery: Recovery?
   /// Whether no change is forgotten.
-  public var isComplete: Bool { recovery == nil }
+  public var isComplete = true
+  /// When some are: what is in force now, to begin anew with.
+  public var recovery: Recovery?
   /// Whether there are more to be asked for at once.
   public var hasMore = false
 

@@ -32,7 +32,7 @@ public struct TypeName: Hashable, Sendable, Comparable, ExpressibleByStringLiter
 
 extension String {
   /// Whether another text is this one byte by byte: `==` takes different encodings of a character for the same.
-  public func hasBytes(of other: String) -> Bool {
+  package func hasBytes(of other: String) -> Bool {
     var (one, other) = (self, other)
     return one.withUTF8 { one in
       other.withUTF8 { other in
@@ -47,7 +47,7 @@ extension String {
 
 extension String? {
   /// Whether both are nil, or the same byte by byte.
-  public func hasBytes(of other: String?) -> Bool {
+  package func hasBytes(of other: String?) -> Bool {
     guard let self, let other else { return self == nil && other == nil }
     return self.hasBytes(of: other)
   }

@@ -222,7 +222,7 @@ extension WatchSelection {
     for bytes in UnsafeBufferPointer(start: message.ids, count: message.n_ids) {
       ids.insert(try field.jobID(bytes))
     }
-    self.init(
-      ids: ids, types: Set(try Field("watch", "types").types(message.n_types, message.types)))
+    let types = try Field("watch", "types").types(message.n_types, message.types)
+    self.init(ids: ids, types: Set(types.map { TypeName($0) }))
   }
 }

@@ -94,7 +94,7 @@ extension Arena {
       choose(JOBBROKER__REQUEST__OPERATION_WATCH)
       let watch = make(jobbroker__watch__init)
       (watch.pointee.n_ids, watch.pointee.ids) = list(selection.ids) { bytes($0) }
-      (watch.pointee.n_types, watch.pointee.types) = list(selection.types) { text($0) }
+      (watch.pointee.n_types, watch.pointee.types) = list(selection.types) { text($0.text) }
       message.pointee.watch = watch
     case .unwatch(let id):
       choose(JOBBROKER__REQUEST__OPERATION_UNWATCH)

@@ -2,7 +2,7 @@ import JobModel
 
 /// Single operations, durable when they return, under the names of the store that JobBroker grew out of.
 extension JobStore {
-  /// Creates a job; a repeated create and a `uniqueKey` in use return the job that was there.
+  /// Creates a job; a repeated create and a `uniqueKey` in use return the job that was there. Without its metadata.
   @discardableResult
   public func create(_ job: NewJob) async throws(JobError) -> Job {
     guard case .created(let entries) = try await commit(.create([job])), let entry = entries.first else {

@@ -8,6 +8,7 @@ extension ContractCheck {
       store.clock.advance(.seconds(1))
       let claimed = try await store.claim(lease: .seconds(7))
       var wanted = job
+      wanted.metadata = #"{"a":1}"#
       wanted.status = .processing
       wanted.attempt = 1
       wanted.worker = ContractSubject.worker
@@ -46,6 +47,21 @@ extension ContractCheck {
       for _ in 0..<4 { _ = try await store.create(metadata: metadata) }
       try store.equal(try await store.claim(maxJobs: 4).count, 1, "jobs of one reply")
       try store.equal(try await store.stats()?.counts[.pending], 3, "jobs left")
+    },
+    ContractCheck("claim: jobs with large results come a few at a time") { store in
+      let result = #"{"x":"\#(String(repeating: "x", count: Limits.payload - 100))"}"#
+      var ids: [JobID] = []
+      for _ in 0..<32 {
+        let job = try await store.create()
+        _ = try await store.change(.update(job.id, attempt: nil, JobUpdate(result: result)))
+        ids.append(job.id)
+      }
+      var claimed: [JobID] = []
+      while case let jobs = try await store.claim(maxJobs: 100), !jobs.isEmpty {
+        try store.expect(jobs.count < 8, "not too many at once: \(jobs.count)")
+        claimed += jobs.map(\.id)
+      }
+      try store.equal(claimed, ids, "all of them, in order")
     },
     ContractCheck("claim: the errors of earlier attempts count, too") { store in
       let error = String(repeating: "x", count: Limits.error)

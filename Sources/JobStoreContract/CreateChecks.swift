@@ -59,6 +59,28 @@ extension ContractCheck {
       let next = try await store.create(uniqueKey: "track-1")
       try store.expect(next.id != first.id, "the key of a finished job is free")
     },
+    ContractCheck("create: jobs that were there are told without what may be large of them") { store in
+      let text = #"{"x":"\#(String(repeating: "x", count: Limits.payload - 100))"}"#
+      let holder = try await store.create(metadata: text, uniqueKey: "one")
+      _ = try await store.change(.update(holder.id, attempt: nil, JobUpdate(result: text)))
+      let others = (0..<32).map { _ in NewJob(type: "ingest", uniqueKey: "one") }
+      guard case .created(let entries) = try await store.store.commit(.create(others)) else {
+        throw store.violation("not created")
+      }
+      try store.expect(entries.allSatisfy { $0.job.id == holder.id && !$0.created }, "the job that was there")
+      try store.expect(entries.allSatisfy { $0.job.metadata == nil && $0.job.result == nil }, "its texts")
+    },
+    ContractCheck("create: the same jobs again, however large what came of them") { store in
+      let result = #"{"x":"\#(String(repeating: "x", count: Limits.payload - 100))"}"#
+      let jobs = (0..<32).map { _ in NewJob(type: "ingest") }
+      _ = try await store.store.commit(.create(jobs))
+      for job in jobs { try await store.store.complete(job.id, result: result) }
+      guard case .created(let entries) = try await store.store.commit(.create(jobs)) else {
+        throw store.violation("not created")
+      }
+      try store.equal(entries.map(\.job.id), jobs.map(\.id), "the jobs")
+      try store.expect(entries.allSatisfy { !$0.created && $0.job.result == nil }, "without their results")
+    },
     ContractCheck("create: a list is created in order, whole or not at all") { store in
       let jobs = (0..<5).map { NewJob(type: "ingest", metadata: #"{"n":\#($0)}"#) }
       guard case .created(let entries) = try await store.store.commit(.create(jobs)) else {

@@ -100,6 +100,12 @@ extension ContractCheck {
       let error = try await store.error(.staleClaim) { try await store.store.complete(held.id, attempt: 1) }
       try store.equal(error.job?.status, .cancelled, "status that the late worker sees")
     },
+    ContractCheck("cancel: again tells nothing large of the job") { store in
+      let job = try await store.create()
+      try await store.store.complete(job.id, result: #"{"a":1}"#)
+      let (cancelled, changed) = try await store.change(.cancel(job.id))
+      try store.expect(!changed && cancelled.status == .complete && cancelled.result == nil, "the outline")
+    },
     ContractCheck("cancel: a job that waits for a moment is never claimed") { store in
       let job = try await store.create(after: .seconds(5))
       try await store.store.cancel(job.id)

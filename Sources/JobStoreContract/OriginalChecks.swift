@@ -7,7 +7,7 @@ extension ContractCheck {
     ContractCheck("original: creates and retrieves a job") { store in
       let job = try await store.create(metadata: #"{"url":"https://example.org/a.mp3"}"#)
       let found = try await store.get(job.id)
-      try store.equal(found, job, "the job")
+      try store.equal(found.outline, job, "the job")
       try store.equal(found.status, .pending, "status")
       try store.equal(found.type, "ingest", "type")
       try store.equal(found.metadata, #"{"url":"https://example.org/a.mp3"}"#, "metadata")

@@ -159,6 +159,11 @@ extension ContractCheck {
       try store.equal(stats.map(\.type), ["archive", "ingest", "preview", "save"], "types")
       try store.equal(stats.map(\.isPaused), [true, false, false, false], "paused")
     },
+    ContractCheck("stats: types that differ only in how a letter is encoded are two") { store in
+      for type in ["caf\u{e9}", "cafe\u{301}", "cafe\u{301}"] { _ = try await store.create(type) }
+      let stats = try await store.store.stats()
+      try store.equal(stats.map { $0.counts[.pending] ?? 0 }.sorted(), [1, 2], "pending")
+    },
   ]
 
   static let watching: [ContractCheck] = [
@@ -168,8 +173,9 @@ extension ContractCheck {
       let held = try await store.held("b")
       let pending = try await store.create("a")
       let delayed = try await store.create("a", after: .seconds(9))
-      func snapshot(_ ids: Set<JobID>, _ types: Set<String>, limit: Int = 100) async throws -> ([JobID], Bool)
-      {
+      func snapshot(_ ids: Set<JobID>, _ types: Set<TypeName>, limit: Int = 100) async throws -> (
+        [JobID], Bool
+      ) {
         let command = JobCommand.snapshot(WatchSelection(ids: ids, types: types), limit: limit)
         guard case .snapshot(let jobs, let truncated) = try await store.store.commit(command) else {
           throw store.violation("no snapshot")

@@ -39,13 +39,15 @@ extension LibSQLJobStore {
   /// Counters, by counting all jobs.
   public nonisolated func stats() async throws(JobError) -> [TypeStats] {
     let rows = try await query([(LibSQLStatement.counts, []), (JobStatement.loadPaused.sql, [])])
-    var types: [String: TypeStats] = [:]
+    var types: [TypeName: TypeStats] = [:]
     for row in rows[0] {
       guard let status = JobStatus(rawValue: row.text(1)) else { continue }
-      types[row.text(0), default: TypeStats(type: row.text(0))].counts[status] = Int(row.integer(2))
+      types[TypeName(row.text(0)), default: TypeStats(type: row.text(0))].counts[status] = Int(row.integer(2))
     }
-    for row in rows[1] { types[row.text(0), default: TypeStats(type: row.text(0))].isPaused = true }
-    return types.values.sorted { $0.type < $1.type }.map { stats in
+    for row in rows[1] {
+      types[TypeName(row.text(0)), default: TypeStats(type: row.text(0))].isPaused = true
+    }
+    return types.sorted { $0.key < $1.key }.map { _, stats in
       var stats = stats
       for status in JobStatus.allCases { stats.counts[status, default: 0] += 0 }
       return stats

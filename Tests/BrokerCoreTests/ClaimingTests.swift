@@ -74,6 +74,16 @@ struct ClaimingTests {
     #expect(bench.replies(to: key) == [.claimed([.number(1, attempt: 1)])])
   }
 
+  @Test("of types that differ only in how a letter is encoded are both woken by a create of both")
+  mutating func wakeUpByBytes() {
+    let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")
+    bench.wait(.waiting(composed), on: bench.connect(1))
+    bench.wait(.waiting(decomposed), on: bench.connect(2))
+    bench.ask(.create([NewJob(type: composed), NewJob(type: decomposed)]), on: bench.connect(3))
+    let woken = claims(bench.commands).map { $0.map { Array($0.utf8) } }
+    #expect(Set(woken) == [[Array(composed.utf8)], [Array(decomposed.utf8)]])
+  }
+
   @Test("by others than a create's jobs suffice for is not woken, neither before the create nor after")
   mutating func noMoreThanNeeded() {
     let producer = bench.connect(1)

@@ -9,7 +9,7 @@ struct WatchTableTests {
   private let one = RequestKey(connection: ConnectionID(1), id: 1)
   private let two = RequestKey(connection: ConnectionID(2), id: 1)
 
-  private mutating func follow(_ key: RequestKey, ids: Set<JobID> = [], types: Set<String> = []) {
+  private mutating func follow(_ key: RequestKey, ids: Set<JobID> = [], types: Set<TypeName> = []) {
     let isNew = table.insert(key, WatchSelection(ids: ids, types: types))
     #expect(isNew)
     table.follow(key)

@@ -44,6 +44,21 @@ struct WatchingTests {
       ])
   }
 
+  @Test("shows a result when the store tells it, and not with a report, for the broker keeps none")
+  mutating func results() {
+    bench.hold(1, on: other)
+    let key = watch()
+    bench.ask(.update(.number(1), attempt: 1, JobUpdate(result: "{}")), on: other)
+    var job = Job.number(1, attempt: 1, status: .processing)
+    job.result = "{}"
+    bench.finish(.job(job, changed: true))
+    bench.ask(.update(.number(1), attempt: 1, JobUpdate(progress: 40)), on: other)
+    let results = events(of: key).compactMap {
+      if case .changed(let job) = $0 { job.result ?? "none" } else { nil }
+    }
+    #expect(results == ["{}", "none"])
+  }
+
   @Test("takes a few snapshots at a time, and lets others in between")
   mutating func turns() {
     let keys = (0..<10).map { _ in bench.ask(.watch(WatchSelection()), on: watcher) }

@@ -58,6 +58,15 @@ import Testing
     try await bench.end()
   }
 
+  @Test(arguments: [false, true]) func aTransactionHasOnlySoManyCommands(isRemote: Bool) async throws {
+    let bench = try await Bench(isRemote: isRemote)
+    try await bench.append(1_024)
+    #expect(await bench.transaction() == 512)
+    try await bench.answer(after: .milliseconds(1))
+    #expect(await bench.transaction() == 512)
+    try await bench.end()
+  }
+
   @Test func aStoreOnThisHostWaitsForNobody() async throws {
     let bench = try await Bench(isRemote: false)
     try await bench.append(2)

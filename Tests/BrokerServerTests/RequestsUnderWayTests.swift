@@ -64,6 +64,6 @@ import Testing
     }
     #expect(size(.create((0..<100).map { _ in NewJob(type: "t") })) > 100 * 500)
     #expect(size(.claim(ClaimRequest(types: (0..<100).map { "\($0)" }))) > 100 * 100)
-    #expect(size(.watch(WatchSelection(types: Set((0..<100).map { "\($0)" })))) > 100 * 100)
+    #expect(size(.watch(WatchSelection(types: Set((0..<100).map { TypeName("\($0)") })))) > 100 * 100)
   }
 }

@@ -213,7 +213,7 @@ package actor Load {
       _ = try await client.workers()
       try await client.pause(type: type)
       try await client.resume(type: type)
-      var watch = try await client.watch(WatchSelection(types: [type])).makeAsyncIterator()
+      var watch = try await client.watch(WatchSelection(types: [TypeName(type)])).makeAsyncIterator()
       _ = try await watch.next()
       try await client.backup(to: copy)
       try? FileManager.default.removeItem(atPath: copy)

@@ -72,6 +72,13 @@ struct SelectionTests {
     #expect(!selection.covers(id: one, type: "ingest"))
   }
 
+  @Test("by types tells apart those that differ only in how a letter is encoded")
+  func typesByBytes() {
+    let selection = WatchSelection(types: ["caf\u{e9}", "cafe\u{301}"])
+    #expect(selection.types.count == 2)
+    #expect(!WatchSelection(types: ["caf\u{e9}"]).covers(id: one, type: "cafe\u{301}"))
+  }
+
   @Test("by ids and types is what either covers")
   func either() {
     let selection = WatchSelection(ids: [one], types: ["save"])

@@ -82,7 +82,8 @@ extension Arbitrary {
           lease: flag() ? Limits.lease.lowerBound : Limits.lease.upperBound))
     case 13: .reap(timeout: wait(), type: maybe { $0.name() })
     case 14: .position(id())
-    case 15: .watch(WatchSelection(ids: Set(list(3) { $0.id() }), types: Set(list(3) { $0.name() })))
+    case 15:
+      .watch(WatchSelection(ids: Set(list(3) { $0.id() }), types: Set(list(3) { TypeName($0.name()) })))
     case 16: .unwatch(id: UInt64(number(0...Int.max)))
     case 17: .stats
     case 18: .workers

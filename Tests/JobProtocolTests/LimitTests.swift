@@ -48,7 +48,9 @@ struct LimitTests {
     let types = (0...Limits.selection).map { "type-\($0)" }
     let ids = (0...Limits.selection).map { JobID(high: 0, low: UInt64($0)) }
     #expect(refusal(.claim(ClaimRequest(types: types)))?.message.hasPrefix("claim.types has 1001") == true)
-    #expect(refusal(.watch(WatchSelection(types: Set(types))))?.message.hasPrefix("watch.types") == true)
+    #expect(
+      refusal(.watch(WatchSelection(types: Set(types.map { TypeName($0) }))))?.message.hasPrefix(
+        "watch.types") == true)
     #expect(refusal(.watch(WatchSelection(ids: Set(ids))))?.message.hasPrefix("watch.ids") == true)
   }
 

@@ -30,7 +30,7 @@ import Testing
       #expect(snapshot == .snapshot([brief], truncated: false))
 
       let repeated = try await store.get(new.id, after: .create([new]))
-      #expect(repeated.reply == .created([CreatedJob(job: repeated.job, created: false)]))
+      #expect(repeated.reply == .created([CreatedJob(job: repeated.job.outline, created: false)]))
     }
   }
 }

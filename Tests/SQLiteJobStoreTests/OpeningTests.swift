@@ -71,7 +71,7 @@ import TestSupport
     }
     await store.close()
     let copy = try await SQLiteJobStore.open(path: directory.file("copy.db"))
-    #expect(try await copy.get(job.id) == job)
+    #expect(try await copy.get(job.id)?.outline == job)
     #expect(try await copy.position(job.id).overall == 0)
     await copy.close()
   }
@@ -118,7 +118,7 @@ import TestSupport
     _ = try await store.create(NewJob(type: "later"))
     await store.close()
     let copy = try await SQLiteJobStore.open(path: backup)
-    #expect(try await copy.list() == [job])
+    #expect(try await copy.list().map(\.outline) == [job])
     await copy.close()
   }
 

@@ -55,7 +55,7 @@ final class Watcher: Client {
     selection =
       switch simulation.random.below(3) {
       case 0: WatchSelection()
-      case 1: WatchSelection(types: [simulation.random.pick(Simulation.types)])
+      case 1: WatchSelection(types: [TypeName(simulation.random.pick(Simulation.types))])
       default: WatchSelection(ids: Set((0..<3).compactMap { _ in simulation.randomJob() }))
       }
     watch = send(.watch(selection))

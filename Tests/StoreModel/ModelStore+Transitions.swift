@@ -15,7 +15,7 @@ extension ModelStore {
   }
 
   private func refused(_ attempt: Int?, _ job: Job, isAlreadySo: Bool) -> Result<JobReply, JobError> {
-    if isAlreadySo { return .success(.job(job, changed: false)) }
+    if isAlreadySo { return .success(.job(job.outline, changed: false)) }
     return .failure(JobError(attempt == nil ? .jobFinished : .staleClaim, "", job: job))
   }
 
@@ -120,7 +120,7 @@ extension ModelStore {
 
   mutating func cancel(_ id: JobID, _ now: Timestamp) -> Result<JobReply, JobError> {
     guard let job = jobs[id] else { return .failure(.notFound(id)) }
-    if job.status.isFinished { return .success(.job(job, changed: false)) }
+    if job.status.isFinished { return .success(.job(job.outline, changed: false)) }
     return changed(to: finished(job, .cancelled, .cancelled, now))
   }
 

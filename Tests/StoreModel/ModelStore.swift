@@ -113,9 +113,9 @@ package struct ModelStore {
           self = before
           return .failure(JobError(.alreadyExists, "", job: job))
         }
-        entries.append(CreatedJob(job: job, created: false))
+        entries.append(CreatedJob(job: job.outline, created: false))
       } else if let job = holder(ofUniqueKey: new.uniqueKey) {
-        entries.append(CreatedJob(job: job, created: false))
+        entries.append(CreatedJob(job: job.outline, created: false))
       } else {
         lastSequence += 1
         let job = Job(
@@ -125,7 +125,7 @@ package struct ModelStore {
           uniqueKey: new.uniqueKey, attempt: attemptsBefore[new.id] ?? 0, createdAt: now, updatedAt: now,
           sequence: lastSequence)
         put(job)
-        entries.append(CreatedJob(job: job, created: true))
+        entries.append(CreatedJob(job: job.outline, created: true))
       }
     }
     return .success(.created(entries))

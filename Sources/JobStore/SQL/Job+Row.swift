@@ -18,14 +18,8 @@ extension Job {
       finishedAt: row.optionalTime(22), sequence: row.integer(0))
   }
 
-  /// Whether the job is what creating `new` made, as far as a row tells.
-  public func hasContent(of new: NewJob) -> Bool {
-    type.hasBytes(of: new.type) && metadata?.hasBytes(of: new.metadata) == true && priority == new.priority
-      && maxRetries == new.maxRetries && maxLost == new.maxLost && uniqueKey.hasBytes(of: new.uniqueKey)
-  }
-
-  /// The bytes of its texts that have no small limit, in the reply to a claim, which leaves out the result.
-  public var claimedSize: Int { [metadata, error, stage].reduce(0) { $0 + ($1?.utf8.count ?? 0) } }
+  /// The bytes of its texts that have no small limit: of what a claim reads only so much at once is held.
+  public var claimedSize: Int { [metadata, result, error, stage].reduce(0) { $0 + ($1?.utf8.count ?? 0) } }
 }
 
 extension WorkerIdentity {

@@ -34,6 +34,12 @@ extension JobStatement {
     """
   static let insertJobSQL = insertNewJob + " ON CONFLICT DO NOTHING"
 
+  /// Whether a job is what `insertNewJob` would have made of its first nine parameters.
+  public static let hasContent = """
+    type = ?2 AND priority = ?3 AND metadata = ?4 AND max_retries = ?5 AND max_lost = ?6 \
+    AND requested_not_before IS ?8 AND unique_key IS ?9
+    """
+
   /// The job as it is, and why its attempt `?2` ended, when that is in its history.
   static let jobWithCauseSQL = """
     SELECT \(JobColumns.brief),
@@ -42,7 +48,7 @@ extension JobStatement {
     """
 
   static let jobByUniqueKeySQL = """
-    SELECT \(JobColumns.whole) FROM jobs
+    SELECT \(JobColumns.outline) FROM jobs
     WHERE unique_key = ?1 AND unique_key IS NOT NULL AND status IN ('pending', 'processing')
     """
 
@@ -152,7 +158,7 @@ extension JobStatement {
     """
 
   static let heldClaimsSQL = """
-    SELECT \(JobColumns.brief), lease_ms FROM jobs
+    SELECT \(JobColumns.outline), lease_ms FROM jobs
     WHERE status = 'processing' AND lease_ms IS NOT NULL ORDER BY seq
     """
 }

@@ -75,7 +75,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .jobByID: "SELECT \(JobColumns.brief) FROM jobs WHERE id = ?1"
     case .wholeJobByID: "SELECT \(JobColumns.whole) FROM jobs WHERE id = ?1"
     case .jobWithCause: Self.jobWithCauseSQL
-    case .jobToCompare: "SELECT \(JobColumns.whole), requested_not_before FROM jobs WHERE id = ?1"
+    case .jobToCompare: "SELECT \(JobColumns.outline), \(Self.hasContent) FROM jobs WHERE id = ?1"
     case .jobByUniqueKey: Self.jobByUniqueKeySQL
     case .deleteJob: "DELETE FROM jobs WHERE id = ?1"
     case .history: Self.historySQL
@@ -121,19 +121,27 @@ public enum JobStatement: Int, Sendable, CaseIterable {
 
 /// Which columns a job is read from, in the order `Job.init(row:)` expects.
 public enum JobColumns {
+  private static let names = [
+    "seq", "id", "type", "status", "priority", "progress", "stage", "error",
+    "retry_count", "max_retries", "lost_count", "max_lost", "not_before", "unique_key",
+    "attempt", "worker_name", "worker_pid", "worker_uid", "lease_expires_at",
+    "created_at", "updated_at", "started_at", "finished_at", "result",
+  ]
+
   /// All but the metadata.
-  public static let brief = """
-    seq, id, type, status, priority, progress, stage, error, retry_count, max_retries, lost_count, max_lost, \
-    not_before, unique_key, attempt, worker_name, worker_pid, worker_uid, lease_expires_at, created_at, \
-    updated_at, started_at, finished_at, result
-    """
-  /// As `brief`, without the result: what is left to tell of a job that is deleted (`Job.outline`). Many results at once
-  /// would be more than a server sends.
-  public static let outline = brief.replacing(", result", with: ", NULL")
+  public static let brief = columns(without: [])
+  /// As `brief`, without the result (`Job.outline`): many of those at once would be more than a server sends, or a broker
+  /// should hold.
+  public static let outline = columns(without: ["result"])
   /// All.
   public static let whole = brief + ", metadata"
-  /// How many columns `brief` names: where what a statement adds to them begins.
-  public static let briefCount = 24
-  /// How many columns `whole` names.
+  /// How many columns `brief` and `outline` have: where what a statement adds to them begins.
+  public static let briefCount = names.count
+  /// How many columns `whole` has.
   public static let wholeCount = briefCount + 1
+
+  /// As `brief`, with nothing in the columns of these names.
+  public static func columns(without absent: Set<String>) -> String {
+    names.map { absent.contains($0) ? "NULL" : $0 }.joined(separator: ", ")
+  }
 }

@@ -50,7 +50,7 @@ public struct Transition: Sendable {
   public func judge(changed: Bool, job: Job?, cause: AttemptCause?) -> Result<JobReply, JobError> {
     guard let job else { return .failure(.notFound(id)) }
     if changed { return .success(.job(job, changed: true)) }
-    if isSoAlready(job, cause) { return .success(.job(job, changed: false)) }
+    if isSoAlready(job, cause) { return .success(.job(job.outline, changed: false)) }
     let state = "job \(id) is \(job.status.rawValue)"
     if goal == .retried {
       let message = "Only a failed or cancelled job can be retried; \(state)."

@@ -18,7 +18,7 @@ extension LibSQLStatement {
   /// `JobStatement.heldClaims`, up to `?2` of jobs behind the sequence `?1`, without the texts that may be long: of jobs
   /// that others may change a broker keeps no more than the claims.
   static let heldClaims = """
-    SELECT \(JobColumns.outline.replacing("stage, error", with: "NULL, NULL")), lease_ms FROM jobs
+    SELECT \(JobColumns.columns(without: ["stage", "error", "result"])), lease_ms FROM jobs
     WHERE status = 'processing' AND lease_ms IS NOT NULL AND seq > ?1 ORDER BY seq LIMIT ?2
     """
 

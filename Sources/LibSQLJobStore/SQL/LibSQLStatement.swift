@@ -56,21 +56,20 @@ enum LibSQLStatement {
   static let refuseOther = """
     SELECT CASE WHEN NOT EXISTS (
       SELECT 1 FROM jobs WHERE CASE WHEN EXISTS (SELECT 1 FROM jobs WHERE id = ?1)
-        THEN id = ?1 AND type = ?2 AND priority = ?3 AND metadata = ?4 AND max_retries = ?5 AND max_lost = ?6
-          AND requested_not_before IS ?8 AND unique_key IS ?9
+        THEN id = ?1 AND \(JobStatement.hasContent)
         ELSE \(holdsKey) END AND (id = ?1 OR \(holdsKey)))
     THEN json('') END
     """
 
-  /// The job `?1`, or else the unfinished one with the unique key `?9`, and what its producer said of its moment.
+  /// The job `?1`, or else the unfinished one with the unique key `?9`, and whether it is what would have been inserted.
   static let existingJob = """
-    SELECT \(PackedRow.columns(JobColumns.whole)), requested_not_before FROM jobs WHERE id = ?1 OR \(holdsKey)
+    SELECT \(PackedRow.columns(JobColumns.outline)), \(JobStatement.hasContent) FROM jobs WHERE id = ?1 OR \(holdsKey)
     ORDER BY id = ?1 DESC LIMIT 1
     """
 
   /// The unfinished job that has the unique key of the job `?1`.
   static let keyHolder = """
-    SELECT \(JobColumns.brief) FROM jobs
+    SELECT \(JobColumns.outline) FROM jobs
     WHERE unique_key = (SELECT unique_key FROM jobs WHERE id = ?1) AND unique_key IS NOT NULL
       AND status IN ('pending', 'processing')
     """
@@ -94,7 +93,7 @@ enum LibSQLStatement {
         SELECT type FROM present WHERE ?1 IS NULL AND type IS NOT NULL),
       heads AS (
         SELECT j.seq, j.priority, j.attempt, j.id, j.type,
-          \(JobStatement.size(of: "j.metadata", "j.error", "j.stage")) AS size
+          \(JobStatement.size(of: "j.metadata", "j.result", "j.error", "j.stage")) AS size
         FROM wanted CROSS JOIN jobs AS j
         WHERE wanted.type NOT IN (SELECT type FROM paused_types) AND j.seq IN (
           SELECT k.seq FROM jobs AS k INDEXED BY jobs_claimable

@@ -113,7 +113,7 @@ struct CommandPlanner {
       if errors.contains(where: { ConstraintViolation.isUniqueKey(message: $0.message) }) {
         let job = try outcome.rows(holder).first.flatMap { Job(row: $0, whole: false) }
         let message = "unique_key \(job?.uniqueKey ?? "") belongs to another unfinished job by now"
-        throw JobError(.alreadyExists, message, job: job?.outline)
+        throw JobError(.alreadyExists, message, job: job)
       }
       try outcome.check(steps.changes)
       try outcome.checkFirstAnswer(command: command)

@@ -12,7 +12,7 @@ struct JournalPage: Sendable {
 }
 
 extension CommandPlanner {
-  /// What other brokers changed. When some of it is forgotten, the recovery is there but empty: it takes reads of its own.
+  /// What other brokers changed; without the recovery, which takes reads of its own.
   mutating func changes() -> CommandPlan {
     let page: [SQLValue] = [.integer(journal.after), .integer(journal.limit)]
     let doubtful = "[" + journal.including.map(String.init).joined(separator: ",") + "]"
@@ -24,7 +24,7 @@ extension CommandPlanner {
     return CommandPlan { [journal] (outcome) throws(JobError) in
       var changes = StoreChanges()
       let first = try outcome.rows(oldest).first?.optionalInteger(0) ?? 0
-      if first > journal.after + 1 { changes.recovery = Recovery() }
+      changes.isComplete = first <= journal.after + 1
       let bounds = try outcome.rows(end).first
       changes.last = bounds?.optionalInteger(0) ?? journal.after
       changes.hasMore = bounds.map { Int($0.integer(1)) == journal.limit } ?? false

@@ -22,13 +22,13 @@ extension CommandPlanner {
         try outcome.check([insert])
       }
       try outcome.check([recorded])
-      guard let row = outcome.rowsIfRead(existing).first, let job = Job(packedIn: row, whole: true) else {
+      guard let row = outcome.rowsIfRead(existing).first, let job = Job(packedIn: row, whole: false)
+      else {
         return nil
       }
-      let isSame = job.hasContent(of: new) && row.optionalTime(1) == new.notBefore
-      guard isSame || job.id != new.id else {
+      guard row.integer(1) != 0 || job.id != new.id else {
         let message = "id \(new.id) belongs to a job with other content; use a new id"
-        throw JobError(.alreadyExists, message, job: job.outline)
+        throw JobError(.alreadyExists, message, job: job)
       }
       return job
     }
@@ -84,7 +84,7 @@ extension CommandPlanner {
   /// A job that was just created.
   private func job(_ new: NewJob, _ inserted: TransactionOutcome.ChangedJob) -> Job {
     Job(
-      id: new.id, type: new.type, metadata: new.metadata, maxRetries: new.maxRetries, maxLost: new.maxLost,
+      id: new.id, type: new.type, maxRetries: new.maxRetries, maxLost: new.maxLost,
       priority: new.priority, notBefore: notBefore(new), uniqueKey: new.uniqueKey, attempt: inserted.attempt,
       createdAt: now, updatedAt: now, sequence: inserted.sequence)
   }

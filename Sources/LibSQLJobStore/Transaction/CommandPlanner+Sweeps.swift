@@ -73,7 +73,7 @@ extension CommandPlanner {
       LibSQLStatement.snapshot,
       [
         .text(JSONWriter.array(selection.ids.lazy.map(\.hexadecimal))),
-        coversAll ? .null : .text(JSONWriter.array(selection.types)),
+        coversAll ? .null : .text(JSONWriter.array(selection.types.lazy.map(\.text))),
         // One more than may be told, to know whether there is more.
         .integer(limit + 1), .integer(Self.snapshotSize),
       ])

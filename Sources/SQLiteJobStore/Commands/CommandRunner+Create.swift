@@ -31,9 +31,9 @@ extension CommandRunner {
       .integer(new.maxLost), .time(notBefore), .time(new.notBefore), .text(new.uniqueKey), .time(now),
       .integer(attemptsBefore),
     ]
-    guard try statements.run(SQLStep(.insertJob, values)) else { return try existing(new) }
+    guard try statements.run(SQLStep(.insertJob, values)) else { return try existing(new, values) }
     let job = Job(
-      id: new.id, type: new.type, metadata: new.metadata, maxRetries: new.maxRetries, maxLost: new.maxLost,
+      id: new.id, type: new.type, maxRetries: new.maxRetries, maxLost: new.maxLost,
       priority: new.priority, notBefore: notBefore, uniqueKey: new.uniqueKey, attempt: attemptsBefore,
       createdAt: now, updatedAt: now, sequence: statements.connection.lastInsertedRow)
     changes.append(.added(QueueEntry(job)))
@@ -42,16 +42,16 @@ extension CommandRunner {
 
   /// The job that kept `new` from being created: the same one, created before; another with its id, which is an
   /// error; or the unfinished one with its unique key.
-  private mutating func existing(_ new: NewJob) throws(SQLiteError) -> Result<CreatedJob, JobError> {
-    let same = try statements(.jobToCompare).first([.id(new.id)]) { row in
-      (job: Job(row: row, whole: true), requested: row.optionalTime(JobColumns.wholeCount))
+  private mutating func existing(
+    _ new: NewJob, _ values: [SQLValue]
+  ) throws(SQLiteError) -> Result<CreatedJob, JobError> {
+    let found = try statements(.jobToCompare).first(Array(values.prefix(9))) { row in
+      (job: Job(row: row, whole: false), isSame: row.integer(JobColumns.briefCount) != 0)
     }
-    if let job = same?.job {
-      if job.hasContent(of: new), same?.requested == new.notBefore {
-        return .success(CreatedJob(job: job, created: false))
-      }
+    if let job = found?.job {
+      if found?.isSame == true { return .success(CreatedJob(job: job, created: false)) }
       let message = "id \(new.id) belongs to a job with other content; use a new id."
-      return .failure(JobError(.alreadyExists, message, job: job.outline))
+      return .failure(JobError(.alreadyExists, message, job: job))
     }
     guard let key = new.uniqueKey, let job = try holder(ofUniqueKey: key) else {
       return .failure(JobError(.internal, "Job \(new.id) could not be inserted, yet no job is in its way."))
@@ -61,6 +61,6 @@ extension CommandRunner {
 
   /// The unfinished job with a unique key.
   mutating func holder(ofUniqueKey key: String) throws(SQLiteError) -> Job? {
-    try statements(.jobByUniqueKey).first([.text(key)]) { Job(row: $0, whole: true) }
+    try statements(.jobByUniqueKey).first([.text(key)]) { Job(row: $0, whole: false) }
   }
 }

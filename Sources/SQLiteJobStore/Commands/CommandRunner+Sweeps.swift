@@ -90,9 +90,9 @@ extension CommandRunner {
       try collect(.pendingJobs, [bound])
     }
     for type in selection.types {
-      try collect(.processingJobs, [.text(type), bound])
-      try collect(.readyJobsOfType, [.text(type), bound])
-      try collect(.delayedJobsOfType, [.text(type), bound])
+      try collect(.processingJobs, [.text(type.text), bound])
+      try collect(.readyJobsOfType, [.text(type.text), bound])
+      try collect(.delayedJobsOfType, [.text(type.text), bound])
     }
     return .success(snapshot.reply)
   }

@@ -137,7 +137,7 @@ extension CommandRunner {
       }
       let holder = try holder(ofUniqueKey: key)
       let message = "unique_key \(key) belongs to another unfinished job by now."
-      return .failure(JobError(.alreadyExists, message, job: holder?.outline))
+      return .failure(JobError(.alreadyExists, message, job: holder))
     }
     let after = try job(id)
     if let before, let after { changes.append(.revived(QueueEntry(after), from: before.status)) }

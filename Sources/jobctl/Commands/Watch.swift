@@ -38,7 +38,7 @@ struct Watch: BrokerCommand {
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
     let ids = Set(try await client.resolve(jobs))
     let follow = Follow(client: client, printer: printer, until: untilFinished ? ids : nil)
-    let board = try await follow.run(WatchSelection(ids: ids, types: Set(types)))
+    let board = try await follow.run(WatchSelection(ids: ids, types: Set(types.map { TypeName($0) })))
     if untilFinished { try board.requireComplete(ids, printer) }
   }
 }
