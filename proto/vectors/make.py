@@ -351,6 +351,9 @@ def hostile():
     yield response("no reply", seven, "INVALID_ARGUMENT", "no reply")
     yield response("a job of an unknown status", seven + block(6, id_field + block(2, b"t") + number(3, 9)),
                    "UNSUPPORTED", "job.status")
+    attempt = block(23, number(1, 1) + number(5, 9))
+    yield response("a job with an attempt of an unknown cause",
+                   seven + block(6, id_field + block(2, b"t") + number(3, 1) + attempt), "UNSUPPORTED", "job.history")
     yield response("a job without an id", seven + block(6, block(2, b"t") + number(3, 1)),
                    "INVALID_ARGUMENT", "job.id")
     yield response("an error that is not UTF-8", seven + block(2, block(2, b"\xff")),

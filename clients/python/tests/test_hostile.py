@@ -123,6 +123,7 @@ def test_garbage_ends_the_connection_and_the_calls_but_not_the_client(
         ("get", (new_job_id(),), {}, Internal),
         ("get", (new_job_id(),), {"job": pb.Job(type="a", status=pb.PENDING)}, Internal),
         ("get", (new_job_id(),), {"job": pb.Job(id=bytes(16), type="a")}, Unsupported),
+        ("get", (new_job_id(),), {"job": pb.Job(**{**JOB, "history": [pb.Attempt(attempt=1)]})}, Unsupported),
         ("create", ("ingest",), {"created": pb.Created()}, Internal),
         ("ping", (), {"error": pb.Error(message="a code of later")}, Internal),
         ("workers", (), {"workers": pb.WorkerList(workers=[{"holds": [{"id": b"short"}]}])}, Internal),

@@ -29,8 +29,7 @@ export interface Attempt {
   worker?: Holder;
   startedAt?: Date;
   endedAt?: Date;
-  /** `unknown`: a later version's. */
-  cause: "failed" | "lost" | "released" | "cancelled" | "unknown";
+  cause: "failed" | "lost" | "released" | "cancelled";
   error?: string;
 }
 

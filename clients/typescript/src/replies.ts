@@ -77,7 +77,7 @@ function jobFrom(message: wire.Job): Job {
   const job: Job = {
     id: idFrom(message.id, "job.id"),
     type: message.type ?? "",
-    status: statusFrom(message.status, "job.status"),
+    status: known(statuses, message.status, "job.status"),
     progress: message.progress ?? 0,
     retryCount: message.retry_count ?? 0,
     maxRetries: message.max_retries ?? 0,
@@ -112,10 +112,11 @@ function idFrom(bytes: Uint8Array | undefined, field: string): string {
   return formatJobId(bytes as Buffer);
 }
 
-function statusFrom(status: wire.Status | number | undefined, field: string): JobStatus {
-  const known = statuses[status ?? ""];
-  if (known === undefined) throw unreadable(`${field} is ${status}, which this version does not know`, "UNSUPPORTED");
-  return known;
+/** What a value of the wire's enumeration means here; one of a later version is refused, for nobody here knows it. */
+function known<T>(meanings: Record<string, T>, value: string | number | undefined, field: string): T {
+  const meaning = meanings[value ?? ""];
+  if (meaning === undefined) throw unreadable(`${field} is ${value}, which this version does not know`, "UNSUPPORTED");
+  return meaning;
 }
 
 function objectFrom(text: string, field: string): JsonObject {
@@ -144,7 +145,7 @@ function holderFrom(message: wire.Holder | undefined): Holder {
 function attemptFrom(message: wire.Attempt): Attempt {
   const attempt: Attempt = {
     attempt: message.attempt ?? 0,
-    cause: causes[message.cause ?? ""] ?? "unknown",
+    cause: known(causes, message.cause, "job.history.cause"),
   };
   if (message.worker !== undefined) attempt.worker = holderFrom(message.worker);
   if (message.started_at !== undefined) attempt.startedAt = dateFrom(message.started_at);

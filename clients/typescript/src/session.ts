@@ -4,6 +4,7 @@ import { Connection } from "./connection.js";
 import type { NodeError } from "./connection.js";
 import { JobBrokerError } from "./errors.js";
 import type { Job, Welcome } from "./job.js";
+import { Line } from "./line.js";
 import type { Settings } from "./options.js";
 import { PendingRequest } from "./pending.js";
 import type { Treatment } from "./pending.js";
@@ -50,11 +51,7 @@ export class Session {
 
   private lastId = helloId;
   private readonly pending = new Map<number, PendingRequest>();
-  /** Ids in line for being sent, in order; the urgent ones go first. */
-  private readonly line = new Set<number>();
-  private readonly urgent = new Set<number>();
-  private inFlight = 0;
-  private maxInFlight = 1;
+  private readonly line = new Line();
   private readonly parked = new Set<Timer>();
   private expiryTimer: Timer | undefined;
 
@@ -78,7 +75,7 @@ export class Session {
         request.watchCaller((reason) => this.abandon(request, reason), () => this.endWait(request));
       }
       this.pending.set(request.id, request);
-      (treatment.first ? this.urgent : this.line).add(request.id);
+      this.line.add(request, treatment.first);
       this.sendLine();
       this.scheduleExpiry();
     });
@@ -106,7 +103,7 @@ export class Session {
       request.isAbandoned = true;
       if (request.mayWait) this.withdraw(request);
     } else {
-      this.forget(request.id);
+      this.forget(request);
     }
     request.fail(reason);
   }
@@ -118,7 +115,7 @@ export class Session {
       request.expiry = performance.now() + this.settings.requestTimeoutMs;
       this.withdraw(request);
     } else {
-      this.forget(request.id);
+      this.forget(request);
       request.finish({ kind: "claimed", jobs: [] });
     }
   }
@@ -127,28 +124,17 @@ export class Session {
     this.post({ withdraw: { claim_id: request.id } }, { first: true, repeated: false });
   }
 
-  private forget(id: number): void {
-    this.pending.delete(id);
-    this.line.delete(id);
-    this.urgent.delete(id);
+  private forget(request: PendingRequest): void {
+    this.pending.delete(request.id);
+    this.line.forget(request);
   }
 
   /** Sends what is in line, as far as the broker's limit on requests in flight allows. */
   private sendLine(): void {
-    if (!this.isReady) return;
-    if (this.urgent.size > 0) this.sendFrom(this.urgent);
-    if (this.line.size > 0) this.sendFrom(this.line);
-  }
-
-  private sendFrom(line: Set<number>): void {
-    for (const id of line) {
-      if (this.inFlight >= this.maxInFlight) return;
-      line.delete(id);
-      const request = this.pending.get(id);
-      if (request === undefined) continue;
+    while (this.isReady) {
+      const request = this.line.next();
+      if (request === undefined) return;
       this.connection?.write(request.takeFrame());
-      request.stage = "sent";
-      this.inFlight += 1;
     }
   }
 
@@ -185,7 +171,7 @@ export class Session {
     const request = this.pending.get(id);
     if (request === undefined) return this.receiveUnasked(id, reply);
     if (request.stage !== "sent") return this.violated(`it answers request ${id} before it was sent`);
-    this.inFlight -= 1;
+    this.line.answered(request);
     if (this.mustWaitOn(request, reply)) {
       this.park(request);
     } else {
@@ -209,8 +195,7 @@ export class Session {
     const timer = setTimeout(() => {
       this.parked.delete(timer);
       if (request.stage !== "parked" || !this.pending.has(request.id)) return;
-      request.stage = "queued";
-      this.line.add(request.id);
+      this.line.add(request);
       this.sendLine();
     }, backoffDelay(this.settings.backoff, this.failures));
     this.parked.add(timer);
@@ -296,7 +281,7 @@ export class Session {
     }
     this.isReady = true;
     this.welcome = welcome;
-    this.maxInFlight = maxInFlight;
+    this.line.places = maxInFlight;
     this.settings.logger.debug(`jobbroker: connected to ${welcome.server}`);
     this.opened?.();
     this.opened = undefined;
@@ -339,11 +324,9 @@ export class Session {
     this.settings.logger.info(`jobbroker: connection lost: ${reason}`);
     if (!this.settings.reconnects) return void this.close(new JobBrokerError("UNAVAILABLE", reason));
     this.line.clear();
-    this.urgent.clear();
     for (const [id, request] of this.pending) {
       if (request.stage !== "sent" || (repeats && request.isRepeated && !request.isAbandoned)) {
-        if (request.stage === "sent") request.stage = "queued";
-        if (request.stage === "queued") this.line.add(id);
+        if (request.stage !== "parked") this.line.add(request);
         continue;
       }
       this.pending.delete(id);
@@ -358,7 +341,6 @@ export class Session {
     const connection = this.connection;
     this.connection = undefined;
     this.isReady = false;
-    this.inFlight = 0;
     clearTimeout(this.greetingTimer);
     return connection?.close();
   }

@@ -78,6 +78,11 @@ class Call(Generic[T]):
         """Called once, when it is done."""
 
     @property
+    def may_wait(self) -> bool:
+        """Whether it is a claim that the broker may keep waiting."""
+        return self.wait > 0
+
+    @property
     def is_done(self) -> bool:
         """Whether it has its outcome. One that was abandoned may be with the broker still."""
         return self.outcome is not None

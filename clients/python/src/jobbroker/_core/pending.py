@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import Any
 
 from .call import Call, Stage
+
+_PLACES_FOR_OTHERS = 16
+"""Claims may wait long, so they leave some places among the requests in flight to others: of few places, half."""
 
 
 class Pending:
@@ -15,18 +18,20 @@ class Pending:
         self.limit = 1
         """How many may be in flight."""
         self._calls: dict[int, Call[Any]] = {}
-        self.line: deque[Call[Any]] = deque()
-        """Those that wait to be sent; some may have been forgotten."""
+        self._line: OrderedDict[int, Call[Any]] = OrderedDict()
+        """Those that wait to be sent."""
+        self._aside: OrderedDict[int, Call[Any]] = OrderedDict()
+        """Claims whose turn came while there was no place for one that waits. They are the first when there is."""
         self._in_flight = 0
+        self._waiting = 0
+        """Claims in flight that may wait."""
 
     def add(self, call: Call[Any], *, first: bool = False) -> None:
         """Puts a call into line; ``first``: before the others."""
         call.stage = Stage.QUEUED
-        self._calls[call.id] = call
+        self._calls[call.id] = self._line[call.id] = call
         if first:
-            self.line.appendleft(call)
-        else:
-            self.line.append(call)
+            self._line.move_to_end(call.id, last=False)
 
     def park(self, call: Call[Any]) -> None:
         """Keeps a call that has been answered out of the line until it is added again."""
@@ -35,18 +40,31 @@ class Pending:
 
     def forget(self, call: Call[Any]) -> None:
         """Drops a call that is not in flight."""
-        self._calls.pop(call.id, None)
+        for calls in (self._calls, self._line, self._aside):
+            calls.pop(call.id, None)
 
     def next(self) -> Call[Any] | None:
         """The next call to send, now in flight; None when there is none, or no place for it."""
-        while self.line and self._in_flight < self.limit:
-            call = self.line.popleft()
-            # It may have been forgotten.
-            if call.stage is Stage.QUEUED and call.id in self._calls:
-                call.stage = Stage.SENT
-                self._in_flight += 1
-                return call
+        while self._in_flight < self.limit:
+            if self._aside and self._has_place_to_wait:
+                _, call = self._aside.popitem(last=False)
+            elif self._line:
+                _, call = self._line.popitem(last=False)
+            else:
+                break
+            if call.may_wait:
+                if not self._has_place_to_wait:
+                    self._aside[call.id] = call
+                    continue
+                self._waiting += 1
+            call.stage = Stage.SENT
+            self._in_flight += 1
+            return call
         return None
+
+    @property
+    def _has_place_to_wait(self) -> bool:
+        return self._waiting < self.limit - min(_PLACES_FOR_OTHERS, self.limit // 2)
 
     def find(self, call_id: int) -> Call[Any] | None:
         """The call of that id."""
@@ -56,6 +74,7 @@ class Pending:
         """A call is no longer in flight: it was answered, or could not be written."""
         del self._calls[call.id]
         self._in_flight -= 1
+        self._waiting -= call.may_wait
 
     def lose_connection(self, resend: bool) -> list[Call[Any]]:
         """Puts into line, in their order, what is to be sent on the next connection; returns the rest.
@@ -73,7 +92,7 @@ class Pending:
     def take_all(self) -> list[Call[Any]]:
         """All calls, in their order, none of which is pending any more."""
         calls = sorted(self._calls.values(), key=lambda call: call.id)
-        self._calls.clear()
-        self.line.clear()
-        self._in_flight = 0
+        for queue in (self._calls, self._line, self._aside):
+            queue.clear()
+        self._in_flight = self._waiting = 0
         return calls

@@ -193,7 +193,7 @@ class Session:
         call.id = call.request.id = self.new_id()
         if self.options.timeout is not None:
             call.deadline = now + call.wait + self.options.timeout
-        if call.wait:
+        if call.may_wait:
             call.wait_ends = now + call.wait
         self._pending.add(call, first=first)
         return self.send_line()
@@ -207,7 +207,7 @@ class Session:
             return
         if call.stage is not Stage.SENT:
             self._pending.forget(call)
-        elif call.wait_ends is not None:
+        elif call.may_wait:
             self.submit(calls.withdraw(call.id), first=True)
         call.finish(call.interruption(reason))
 
@@ -229,7 +229,7 @@ class Session:
 
     def send_line(self) -> None:
         """Sends what is in line, as far as the broker's limit on requests in flight allows."""
-        while self._pending.line and self.state is State.READY:
+        while self.state is State.READY:
             call = self._pending.next()
             if call is None:
                 return
