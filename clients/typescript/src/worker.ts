@@ -116,7 +116,7 @@ export class Worker {
   private async work(signal: AbortSignal | undefined): Promise<void> {
     const { gracePeriodMs, stopOn } = this.options;
     let grace: Timer | undefined;
-    onAbort(this.stopping.signal, () => {
+    const forgetStop = onAbort(this.stopping.signal, () => {
       this.wake();
       grace = setTimeout(() => this.halting.abort(), Math.min(gracePeriodMs, longestTimer));
     });
@@ -129,6 +129,8 @@ export class Worker {
       throw error;
     } finally {
       await Promise.all(this.running);
+      // `stop` may be called of a worker that has ended by itself.
+      forgetStop();
       clearTimeout(grace);
       forget?.();
       for (const name of stopOn) process.removeListener(name, this.onSignal);
