@@ -53,6 +53,13 @@ void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, boo
   }
 }
 
+/* The first call that has waited too long, taken out; NULL: there is none. */
+static struct jb_call *take_late(struct jb_calls *calls, int64_t now) {
+  struct jb_call *call = calls->first;
+  while (call && call->deadline > now) call = call->next;
+  return call ? jb_calls_take(calls, call->id) : NULL;
+}
+
 /* Ends the calls of a list that have waited too long; returns when the next one will have. */
 static int64_t expire(jobbroker_client *client, struct jb_calls *calls, int64_t now) {
   int64_t earliest = JB_NEVER;
@@ -68,11 +75,11 @@ static int64_t expire(jobbroker_client *client, struct jb_calls *calls, int64_t 
     if (call->deadline < earliest) earliest = call->deadline;
     if (call->rests_until && call->rests_until < earliest) earliest = call->rests_until;
   }
-  /* The late ones are in front now. */
+  /* The late ones are in front now, so that each is found at once, however long the line. Only those in flight that a
+   * callback forgets stay there, late no more: fewer than the broker allows, mostly 128. */
   jb_calls_join(calls, others);
   struct jb_call *call;
-  while ((call = calls->first) && call->deadline <= now) {
-    jb_calls_take(calls, call->id);
+  while ((call = take_late(calls, now))) {
     const char *reason = client->state == JB_READY || !client->trouble ? "no reply in time" : client->trouble->message;
     jobbroker_reply *error = interruption(call, reason);
     if (calls == &client->sent) {

@@ -109,6 +109,42 @@ static void requests_that_are_answered_too_late_end_one_by_one(void) {
   }
 }
 
+static void forgets_the_next(jobbroker_reply *reply, void *context) {
+  struct member *member = context;
+  struct group *group = member->group;
+  group->calls++;
+  jobbroker_reply_free(reply);
+  if (member + 1 < group->members + group->count) jobbroker_forget(group->client, member[1].ticket);
+}
+
+/* Of requests that are late together each forgets the next: every second one ends. */
+static void expect_every_second_to_end(jobbroker_client *client, const jobbroker_request *request) {
+  struct group group = {.client = client, .count = MEMBERS};
+  for (size_t i = 0; i < MEMBERS; i++) {
+    struct member *member = &group.members[i];
+    member->group = &group;
+    CHECK_CODE(client, JOBBROKER_OK, jobbroker_send(client, request, 0, forgets_the_next, member, &member->ticket));
+  }
+  clock_ahead += LATE_MS;
+  jobbroker_process(client);
+  CHECK(group.calls == MEMBERS / 2);
+  jobbroker_free(client);
+  CHECK(group.calls == MEMBERS / 2);
+}
+
+static void a_request_that_is_forgotten_holds_up_none_that_is_late_with_it(void) {
+  expect_every_second_to_end(open_client("/tmp/there/is/no/broker"), &ping);
+  const jobbroker_request *kinds[] = {&removal, &watch, &claim};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    struct fake fake;
+    fake_start(&fake, serves_pings);
+    jobbroker_client *client = open_client(fake.socket);
+    CHECK_CODE(client, JOBBROKER_OK, jobbroker_connect(client, LIMIT_MS));
+    expect_every_second_to_end(client, kinds[i]);
+    fake_end(&fake);
+  }
+}
+
 /* Takes two requests and goes; later connections serve pings. */
 static void loses_two(int connection, int number) {
   if (number > 1) {
@@ -202,6 +238,7 @@ static void a_watch_that_is_made_on_connecting_is_sent_once(void) {
 int main(void) {
   RUN(requests_that_wait_too_long_in_line_end_one_by_one);
   RUN(requests_that_are_answered_too_late_end_one_by_one);
+  RUN(a_request_that_is_forgotten_holds_up_none_that_is_late_with_it);
   RUN(requests_that_are_lost_with_their_connection_end_one_by_one);
   RUN(requests_that_end_with_their_client_end_one_by_one);
   RUN(a_watch_that_is_made_on_connecting_is_sent_once);

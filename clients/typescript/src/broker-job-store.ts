@@ -8,6 +8,7 @@ import { formatJobId, parseJobId } from "./job-id.js";
 import { parseJson } from "./json.js";
 import type { ClientOptions } from "./options.js";
 import { wireObject } from "./requests.js";
+import { farewellMs } from "./time.js";
 
 /** A job as the users of a BrokerJobStore see it. */
 export interface StoredJob {
@@ -175,7 +176,7 @@ export class BrokerJobStore {
 
   /**
    * Ends the connection, unless the client was given, and claims that wait. Jobs claimed and not finished go back to the
-   * queue: after a few seconds, or at once when the client was given.
+   * queue: after a few seconds, or at once when the client was given. A broker that is away is waited for two seconds.
    */
   async close(): Promise<void> {
     this.closing.abort(new JobBrokerError("UNAVAILABLE", "the store is closed"));
@@ -183,11 +184,13 @@ export class BrokerJobStore {
     else await this.giveBack();
   }
 
-  /** Releases what is held. What fails goes back when its lease runs out. */
+  /** Releases what is held. What fails, or is not answered soon, goes back when its lease runs out. */
   private async giveBack(): Promise<void> {
     const held = [...this.claims.values()].filter((claim) => claim.isHeld);
     for (const claim of held) claim.drop();
-    await Promise.allSettled(held.map(({ id, attempt }) => this.client.release(id, { attempt })));
+    // A signal each, for Node takes many listeners of one for a leak.
+    await Promise.allSettled(held.map(({ id, attempt }) =>
+      this.client.release(id, { attempt, signal: AbortSignal.timeout(farewellMs) })));
   }
 
   /** Makes a call about a job, under the attempt that is remembered for it. */

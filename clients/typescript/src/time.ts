@@ -3,6 +3,9 @@ export type Timer = ReturnType<typeof setTimeout>;
 /** What a timer can count to, in milliseconds; so long a wait is as good as endless. */
 export const longestTimer = 2 ** 31 - 1;
 
+/** How long the broker may take to answer a worker that halts, or a store that is closed, in milliseconds. */
+export const farewellMs = 2000;
+
 /** Resolves after a while, or as soon as one of the signals is aborted. */
 export function pause(milliseconds: number, ...signals: AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {

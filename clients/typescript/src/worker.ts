@@ -6,7 +6,7 @@ import { errorText } from "./error-text.js";
 import type { HeldClaim, Report } from "./held-claim.js";
 import type { Job, JsonObject } from "./job.js";
 import { onAbort } from "./on-abort.js";
-import { longestTimer, pause } from "./time.js";
+import { farewellMs, longestTimer, pause } from "./time.js";
 import type { Timer } from "./time.js";
 
 /** What a handler knows of the job it works on, and how it reports. */
@@ -48,8 +48,6 @@ export interface WorkerOptions {
 const claimWaitMs = 60_000;
 /** Jobs of one claim, at most (proto/PROTOCOL.md). */
 const claimBatch = 100;
-/** How long the broker may take to answer a worker that halts, in milliseconds. */
-const farewellMs = 2000;
 
 /** Tells the broker what became of a job; given up when the signal is aborted. */
 type Ending = (late: AbortSignal) => Promise<Job>;
@@ -116,7 +114,7 @@ export class Worker {
   private async work(signal: AbortSignal | undefined): Promise<void> {
     const { gracePeriodMs, stopOn } = this.options;
     let grace: Timer | undefined;
-    onAbort(this.stopping.signal, () => {
+    const forgetStop = onAbort(this.stopping.signal, () => {
       this.wake();
       grace = setTimeout(() => this.halting.abort(), Math.min(gracePeriodMs, longestTimer));
     });
@@ -129,6 +127,8 @@ export class Worker {
       throw error;
     } finally {
       await Promise.all(this.running);
+      // `stop` may be called of a worker that has ended by itself.
+      forgetStop();
       clearTimeout(grace);
       forget?.();
       for (const name of stopOn) process.removeListener(name, this.onSignal);

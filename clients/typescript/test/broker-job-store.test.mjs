@@ -281,6 +281,28 @@ describe("beyond the store it replaces", () => {
       await assert.rejects(store.claimNextPending(), { message: "the store is closed" });
       assert.equal((await client.get(id)).status, "pending");
     });
+
+    it("does not wait for a broker that is away", limit, async (test) => {
+      const broker = await Broker.start(test);
+      const store = new BrokerJobStore({ client: await broker.connect({ requestTimeoutMs: Infinity }) });
+      await store.create("ingest", {});
+      await store.claimNextPending();
+      await broker.kill();
+      await store.close();
+    });
+
+    it("does not wait for a broker that does not answer", limit, async (test) => {
+      const broker = await Broker.start(test);
+      const client = await broker.connect({ requestTimeoutMs: Infinity });
+      const store = new BrokerJobStore({ client });
+      const { jobId } = await store.create("ingest", {});
+      await store.claimNextPending();
+      broker.signal("SIGSTOP");
+      await store.close();
+      broker.signal("SIGCONT");
+      // What was sent counts nevertheless.
+      await until(async () => (await client.get(jobId)).status === "pending");
+    });
   });
 
   it("claims a type alone, and waits for it when told to", limit, async (test) => {

@@ -376,6 +376,16 @@ it("claiming that is pointless ends the worker", limit, async (test) => {
   assert.throws(() => new Worker(client, { concurrency: 0 }, () => {}), RangeError);
 });
 
+it("a worker that has ended by itself leaves no timer behind when it is stopped", limit, async (test) => {
+  const { client } = await set(test);
+  const worker = new Worker(client, { leaseMs: 1 }, () => {});
+  await assert.rejects(worker.run(), { code: "INVALID_ARGUMENT" });
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  await worker.stop();
+  assert.equal(timers(), before);
+});
+
 it("a job is kept while the broker is killed and comes back, and completed then", limit, async (test) => {
   const { broker, client, observer } = await set(test);
   const { job: { id } } = await observer.create({ type: "ingest" });

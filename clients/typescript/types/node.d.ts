@@ -11,6 +11,7 @@ declare function clearTimeout(timer: Timeout | undefined): void;
 declare const performance: { now(): number };
 
 declare class AbortSignal {
+  static timeout(milliseconds: number): AbortSignal;
   readonly aborted: boolean;
   readonly reason: any;
   addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
