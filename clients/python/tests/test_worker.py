@@ -10,7 +10,7 @@ from typing import Any
 import process_handlers
 import pytest
 from conftest import Broker
-from working import finished, follow, running, staged, worker_of
+from working import finished, running, staged, worker_of
 
 from jobbroker import (
     Changed,
@@ -221,7 +221,7 @@ def test_a_cancelled_function_hears_it_at_its_next_report_and_by_an_event(broker
         staged(client, job, "waiting")
         client.cancel(job.id)
         # The worker is free for the next one.
-        follow(client, client.create("a").job, JobStatus.PROCESSING)
+        staged(client, client.create("a").job, "waiting")
         worker.stop()
     assert len(heard) == 2 and "cancel" in heard[0]
     cancelled = client.get(job.id)
