@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._core.claims import Hold, Report
 from ._tasks import AsyncSession
 from ._threads import ThreadedSession
 from .errors import JobCancelled
 from .models import UNSET, Job, Revocation, Unset
+
+if TYPE_CHECKING:
+    from .client import Client
 
 E = TypeVar("E", threading.Event, asyncio.Event)
 
@@ -63,7 +66,7 @@ class _Held(Generic[E]):
 class HeldClaim(_Held[threading.Event]):
     """A claim that is kept alive. Made by ``Client.hold``."""
 
-    def __init__(self, client: object, session: ThreadedSession, job: Job, lease: float) -> None:
+    def __init__(self, client: Client, session: ThreadedSession, job: Job, lease: float) -> None:
         self._client = client
         """Kept, for the connection ends with it."""
         super().__init__(session, job, lease, threading.Event())

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ._core.call import Call
 from ._core.watches import Feed
@@ -13,12 +14,15 @@ from ._threads import ThreadedSession
 from .errors import Unavailable
 from .models import WatchEvent
 
+if TYPE_CHECKING:
+    from .client import Client
+
 
 class Watch:
     """The jobs a watch covers, as they change: first a snapshot, then every change, with no gap between. An iterator,
     for one reader, to be used with ``with``. Made by ``Client.watch``."""
 
-    def __init__(self, client: object, threads: ThreadedSession, request: Call[None]) -> None:
+    def __init__(self, client: Client, threads: ThreadedSession, request: Call[None]) -> None:
         self._client = client
         """Kept, for the connection ends with it."""
         self._threads = threads
