@@ -73,6 +73,14 @@ def test_a_watch_and_a_held_claim_keep_their_client(broker: Broker) -> None:
                 pass
 
 
+def test_a_held_claim_that_nobody_closes_ends_with_its_last_reference(broker: Broker) -> None:
+    client = Client(broker.socket_path)
+    client.create("ingest")
+    thread, held = thread_of(client), client.hold(client.claim()[0])
+    del client, held
+    thread.join()
+
+
 def test_a_waiting_call_ends_when_the_client_is_closed(broker: Broker) -> None:
     with ThreadPoolExecutor() as threads, Client(broker.socket_path) as operator:
         client = Client(broker.socket_path)

@@ -19,22 +19,35 @@ if TYPE_CHECKING:
 E = TypeVar("E", threading.Event, asyncio.Event)
 
 
+class _Validity:
+    """Whether a claim is valid still. The session knows this only, so that a client nobody closes ends with its last
+    reference, and its held claims with it."""
+
+    def __init__(self, cancelled: threading.Event | asyncio.Event) -> None:
+        self._cancelled = cancelled
+        self.revocation: Revocation | None = None
+
+    def end(self, revocation: Revocation) -> None:
+        self.revocation = revocation
+        self._cancelled.set()
+
+
 class _Held(Generic[E]):
     def __init__(self, session: ThreadedSession | AsyncSession, job: Job, lease: float, cancelled: E) -> None:
         self.job = job
         """The job as it was claimed."""
         self.cancelled: E = cancelled
         """Set when the job was taken away: cancelled, reaped, lost, or given to somebody else."""
-        self.revocation: Revocation | None = None
-        """Why it was taken away."""
+        self._validity = _Validity(cancelled)
         self._owner = session
         self._claims = session.session.claims
-        self._hold = Hold(job, lease, self._over)
+        self._hold = Hold(job, lease, self._validity.end)
         session.do(lambda: self._claims.hold(self._hold))
 
-    def _over(self, revocation: Revocation) -> None:
-        self.revocation = revocation
-        self.cancelled.set()
+    @property
+    def revocation(self) -> Revocation | None:
+        """Why it was taken away."""
+        return self._validity.revocation
 
     def report(self, *, stage: str | Unset | None = UNSET, progress: float | None = None) -> None:
         """Says what is being done. Returns at once: reports that come faster than the broker answers are merged, the
