@@ -20,6 +20,8 @@ from jobbroker import Client, Job, JobContext, JobStatus, Worker
 from jobbroker._proto import jobbroker_pb2 as pb
 from jobbroker._worker import engine
 
+CLAIMED = pb.Job(**{**JOB, "status": pb.PROCESSING}, attempt=1)
+
 
 def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, client: Client) -> None:
     worker, go = worker_of(broker), threading.Event()
@@ -59,6 +61,54 @@ def test_a_stopped_worker_gives_back_each_job_that_comes_while_its_claim_is_with
             assert not run.done()
             connection.reply(release, error=pb.Error(code=pb.STALE_CLAIM, message="it is another's"))
         run.result()
+        connection.close()
+
+
+def test_the_grace_period_begins_at_the_stop_not_when_the_broker_answers(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_LAST_WORD", 600)
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
+        worker, told = Worker(broker.socket_path, concurrency=2, grace=0.05), threading.Event()
+
+        @worker.handler()
+        def handler(context: JobContext) -> None:
+            context.cancelled.wait()
+            told.set()
+            context.raise_if_cancelled()
+
+        run = threads.submit(worker.run)
+        connection = broker.welcome()
+        connection.reply(connection.next("claim"), claimed=pb.Claimed(jobs=[CLAIMED]))
+        claim = connection.next("claim")
+        worker.stop()
+        assert told.wait(10)
+        withdrawal, release = connection.next("withdraw"), connection.next("release")
+        connection.reply(claim, claimed=pb.Claimed())
+        connection.reply(withdrawal, done=pb.Done())
+        connection.reply(release, job=CLAIMED)
+        run.result()
+        connection.close()
+
+
+@pytest.mark.parametrize("unanswered", ["claim", "release"])
+def test_a_second_stop_shortens_the_wait_for_a_broker_that_is_silent(
+    folder: str, monkeypatch: pytest.MonkeyPatch, unanswered: str
+) -> None:
+    monkeypatch.setattr(engine, "_LAST_WORD", 0.05)
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
+        worker = Worker(broker.socket_path)
+        worker.handler()(lambda context: pytest.fail("it takes no new jobs"))
+        run = threads.submit(worker.run)
+        connection = broker.welcome()
+        claim = connection.next("claim")
+        worker.stop()
+        connection.next("withdraw")
+        if unanswered == "release":
+            connection.reply(claim, claimed=pb.Claimed(jobs=[CLAIMED]))
+            connection.next("release")
+        worker.stop()
+        run.result(timeout=10)
         connection.close()
 
 

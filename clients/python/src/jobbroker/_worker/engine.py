@@ -89,7 +89,10 @@ class Engine:
                 self._loop.call_soon_threadsafe(self._stop, at_once)
 
     def _stop(self, at_once: bool) -> None:
-        self._stopping.set()
+        if not self._stopping.is_set():
+            self._stopping.set()
+            # From now on, whatever the broker makes the worker wait for. It ends with the loop.
+            self._loop.call_later(self._grace, self._cutting.set)
         if at_once:
             self._cutting.set()
 
@@ -142,13 +145,17 @@ class Engine:
             return claim.result()
         self._client._withdraw(call)
         # For the client is closed soon, and jobs that are on their way must not be lost with it.
-        await asyncio.wait({claim}, timeout=self._client.options.timeout)
-        if not claim.done():
-            claim.cancel()
-        with contextlib.suppress(JobBrokerError, asyncio.CancelledError):
-            releases = [self._client.release(job.id, attempt=job.attempt) for job in await claim]
-            await asyncio.gather(*releases, return_exceptions=True)
+        with contextlib.suppress(JobBrokerError):
+            await self._unless(self._cutting, self._give_back(claim), _LAST_WORD)
+        claim.cancel()
         return ()
+
+    async def _give_back(self, claim: asyncio.Task[tuple[Job, ...]]) -> None:
+        """Returns the jobs that a withdrawn claim still brings."""
+        await asyncio.wait({claim}, timeout=self._client.options.timeout)
+        if claim.done():
+            releases = [self._client.release(job.id, attempt=job.attempt) for job in claim.result()]
+            await asyncio.gather(*releases, return_exceptions=True)
 
     async def _unless(self, event: asyncio.Event, work: Awaitable[T], patience: float = 0.0) -> T | None:
         """Waits for something; None when the event came first and so many seconds more were not enough."""
@@ -165,13 +172,9 @@ class Engine:
 
     async def _drain(self) -> None:
         """Lets the current jobs finish, within the grace period."""
-        if self._running:
-            cutting = self._loop.create_task(self._cutting.wait())
-            finished = asyncio.gather(*self._running)
-            await _first(finished, cutting, timeout=self._grace)
-            cutting.cancel()
-            self._cutting.set()
-            await finished
+        # Nobody may have stopped it: then it ends for an error.
+        self._stop(at_once=False)
+        await asyncio.gather(*self._running)
 
     # ------------------------------------------------------------------------------------------ working
 
@@ -245,6 +248,6 @@ async def _ending(runner: Runner, context: JobContext) -> Ending:
         return ending_of_exception(error)
 
 
-async def _first(*futures: asyncio.Future[Any], timeout: float | None = None) -> None:
+async def _first(*futures: asyncio.Future[Any]) -> None:
     """Waits for the first of several."""
-    await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
