@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import process_handlers
 import pytest
-from conftest import Broker
+from conftest import QUICK, Broker
 from scripted import JOB, ScriptedBroker
 from working import finished, running, staged, worker_of
 
-from jobbroker import Client, Job, JobContext, JobStatus, Worker
+from jobbroker import Client, Job, JobContext, JobStatus, PermanentFailure, Worker
 from jobbroker._proto import jobbroker_pb2 as pb
 from jobbroker._worker import engine
 
@@ -112,6 +112,28 @@ def test_a_second_stop_shortens_the_wait_for_a_broker_that_is_silent(
         connection.close()
 
 
+def test_a_job_that_failed_before_the_worker_was_cut_short_stays_failed(folder: str) -> None:
+    with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
+        worker = Worker(broker.socket_path, backoff=QUICK)
+
+        @worker.handler()
+        def handler(context: JobContext) -> None:
+            raise PermanentFailure("the input is bad")
+
+        run = threads.submit(worker.run)
+        connection = broker.welcome()
+        connection.reply(connection.next("claim"), claimed=pb.Claimed(jobs=[CLAIMED]))
+        failure = connection.next("fail")
+        worker.stop()
+        worker.stop()
+        connection.reply(failure, error=pb.Error(code=pb.RESOURCE_EXHAUSTED, message="the disk is full"))
+        failure = connection.next("fail")
+        assert (failure.fail.error, failure.fail.retryable) == ("the input is bad", False)
+        connection.reply(failure, job=CLAIMED)
+        run.result()
+        connection.close()
+
+
 PROGRAM = """
 import sys
 from jobbroker import Worker
@@ -150,7 +172,7 @@ def test_a_signal_finishes_the_current_job_and_ends_the_program_well(
     assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
 
 
-@pytest.mark.parametrize("by", ["a second stop", "the end of the grace period", "cancellation"])
+@pytest.mark.parametrize("by", ["a second stop", "the end of the grace period", "cancellation", "the end of its loop"])
 def test_what_is_cut_short_is_given_back_unharmed(broker: Broker, client: Client, by: str) -> None:
     worker = worker_of(broker, grace=0.05 if by == "the end of the grace period" else 60)
 
@@ -166,6 +188,9 @@ def test_what_is_cut_short_is_given_back_unharmed(broker: Broker, client: Client
             run.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await run
+            return
+        if by == "the end of its loop":
+            # It cancels the handler, too.
             return
         worker.stop()
         if by == "a second stop":

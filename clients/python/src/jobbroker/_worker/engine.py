@@ -27,7 +27,7 @@ from ..errors import (
     Unsupported,
 )
 from ..models import Job
-from .ending import Done, Ending, Failed, ending_of_exception
+from .ending import Done, Ending, Failed, Stopped, ending_of_exception
 from .runners import Runner
 
 T = TypeVar("T")
@@ -191,11 +191,25 @@ class Engine:
             if not run.done():
                 reason = "the worker is stopping" if claim.revocation is None else claim.revocation.reason
                 context.cancel(reason)
-            ending = await run
+            was_told = context.cancelled.is_set()
+            ending = self._judged(await run, was_told)
             if claim.revocation is None:
                 await self._unless(self._cutting, self._tell(claim, ending), _LAST_WORD)
             else:
                 logger.info("job %s was taken away: %s", job.id, claim.revocation.reason)
+
+    def _judged(self, ending: Ending, was_told: bool) -> Ending:
+        """What a handler that has just ended came to. Judged once: a worker that is cut short while it tells the broker
+        changes nothing.
+
+        :param was_told: whether the handler was told to stop.
+        """
+        if isinstance(ending, Failed) and was_told:
+            return Stopped()
+        # Its own event loop may end, and cancel it, before this one has told it.
+        if isinstance(ending, Stopped) and not self._cutting.is_set():
+            return Failed("the handler cancelled itself", retryable=True)
+        return ending
 
     def _relay(self, claim: AsyncHeldClaim, report: Report) -> None:
         """Called by the handler, from its thread."""
@@ -232,12 +246,10 @@ class Engine:
     async def _send(self, job: Job, ending: Ending) -> None:
         if isinstance(ending, Done):
             await self._client._run(calls.complete_with_text(job.id, ending.result, job.attempt))
-        elif self._cutting.is_set():
-            await self._client.release(job.id, attempt=job.attempt)
         elif isinstance(ending, Failed):
             await self._client.fail(job.id, ending.error, retryable=ending.retryable, attempt=job.attempt)
         else:
-            await self._client.fail(job.id, "the handler cancelled itself", retryable=True, attempt=job.attempt)
+            await self._client.release(job.id, attempt=job.attempt)
 
 
 async def _ending(runner: Runner, context: JobContext) -> Ending:
