@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import QUICK, Broker
 from scripted import JOB, ScriptedBroker
 
-from jobbroker import AsyncClient, Changed, JobCancelled, JobStatus, NewJob, Snapshot, Unavailable
+from jobbroker import AsyncClient, Changed, Job, JobCancelled, JobStatus, NewJob, Snapshot, Unavailable
 from jobbroker._proto import jobbroker_pb2 as pb
 
 
@@ -156,6 +157,98 @@ def test_connecting_twice_is_connecting_once(broker: Broker) -> None:
             await client.ping()
 
     asyncio.run(main())
+
+
+def test_whoever_connects_waits_for_the_welcome(folder: str) -> None:
+    async def main() -> None:
+        with ScriptedBroker(folder) as broker:
+            client = AsyncClient(broker.socket_path)
+            first, second, third = (asyncio.create_task(client.connect()) for _ in range(3))
+            connection = await asyncio.to_thread(broker.accept)
+            hello = await asyncio.to_thread(connection.next, "hello")
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            connection.reply(hello, welcome=pb.Welcome(protocol_version=1, server="scripted", max_frame=1 << 20))
+            assert await second is await third is client
+            assert client.welcome.server == "scripted"
+            await client.close()
+            connection.close()
+
+    asyncio.run(main())
+
+
+def test_connecting_ends_when_nobody_waits_for_it(folder: str) -> None:
+    async def main() -> None:
+        with ScriptedBroker(folder) as broker:
+            client = AsyncClient(broker.socket_path)
+            callers = [asyncio.create_task(client.connect()) for _ in range(2)]
+            connection = await asyncio.to_thread(broker.accept)
+            await asyncio.to_thread(connection.next, "hello")
+            for caller in callers:
+                caller.cancel()
+            await asyncio.wait(callers)
+            assert client.is_closed
+            assert await asyncio.to_thread(connection.is_closed_by_client)
+            connection.close()
+
+    asyncio.run(main())
+
+
+def test_whoever_connects_hears_why_it_failed(folder: str) -> None:
+    async def main() -> None:
+        client = AsyncClient(f"{folder}/nobody")
+        outcomes = await asyncio.gather(client.connect(), client.connect(), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [Unavailable] * 2
+
+    asyncio.run(main())
+
+
+async def use_on_another_loop(client: AsyncClient) -> None:
+    assert client.is_closed
+    with pytest.raises(Unavailable, match="not connected"):
+        await client.ping()
+    await client.connect()
+    # The old connection has ended, or is about to.
+    while (await client.stats()).connections > 1:
+        pass
+
+
+def test_a_client_that_nobody_closed_connects_anew_on_another_event_loop(broker: Broker) -> None:
+    client = AsyncClient(broker.socket_path)
+    asyncio.run(use_on_another_loop(client))
+    asyncio.run(use_on_another_loop(client))
+    assert client.welcome.server.startswith("jobbrokerd/")
+    asyncio.run(client.close())
+    asyncio.run(use_on_another_loop(client))
+    asyncio.run(client.close())
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_what_waits_on_the_event_loop_that_a_client_left_does_not_keep_it_from_connecting(
+    broker: Broker, is_closed: bool
+) -> None:
+    async def begin() -> asyncio.Task[tuple[Job, ...]]:
+        await client.connect()
+        claim = asyncio.create_task(client.claim(wait=60))
+        while (await client.stats()).waiting_claims == 0:
+            pass
+        return claim
+
+    client, loop = AsyncClient(broker.socket_path), asyncio.new_event_loop()
+    claim = loop.run_until_complete(begin())
+    if is_closed:
+        loop.close()
+        asyncio.run(use_on_another_loop(client))
+    else:
+        # It has to run, for what is its own is not for another's thread.
+        with ThreadPoolExecutor(1) as threads:
+            use = threads.submit(asyncio.run, use_on_another_loop(client))
+            with pytest.raises(Unavailable, match="closed"):
+                loop.run_until_complete(claim)
+            use.result()
+        loop.close()
+    asyncio.run(client.close())
 
 
 def test_without_a_broker_the_error_says_what_to_do(folder: str) -> None:

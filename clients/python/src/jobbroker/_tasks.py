@@ -24,6 +24,31 @@ class AsyncSession:
         self._written = 0
         self._will_settle = False
         self._timer: asyncio.TimerHandle | None = None
+        self._opening: asyncio.Task[object] | None = None
+        self._openers = 0
+        """Who waits for the welcome, or has got it."""
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it belongs to another event loop than the running one."""
+        try:
+            return asyncio.get_running_loop() is not self.loop
+        except RuntimeError:
+            return self.loop.is_closed()
+
+    async def open(self) -> None:
+        """Connects and waits for the welcome, which all that call this share."""
+        if self._opening is None:
+            self._opening = self.loop.create_task(self.run(self.session.hello, start=self.session.open))
+        self._openers += 1
+        try:
+            await asyncio.shield(self._opening)
+        except BaseException:
+            self._openers -= 1
+            if not self._openers:
+                self._opening.cancel()
+                self.stop()
+            raise
 
     def do(self, action: Callable[[], T]) -> T:
         """Does something with the session, and sees to what it wants before this turn of the loop is over: what
@@ -53,9 +78,16 @@ class AsyncSession:
         return call.result()
 
     def stop(self) -> None:
-        """Ends the session."""
-        self.session.close()
-        self._settle()
+        """Ends the session; from another event loop: soon."""
+        if not self.is_elsewhere:
+            self.session.close()
+            self._settle()
+        elif self.session.ending is None:
+            try:
+                self.loop.call_soon_threadsafe(self.stop)
+            except RuntimeError:
+                # That loop is closed: nobody there can be told, but the broker is to know.
+                self._link.disown("the event loop of this client is closed")
 
     def _expire(self, call: Call[T]) -> None:
         self.do(lambda: self.session.expire(call))

@@ -33,6 +33,8 @@ from .models import (
 
 T = TypeVar("T")
 
+_NOT_CONNECTED = "the client is not connected: use async with, or await connect()"
+
 
 class AsyncClient(ClientBase):
     """A connection to the broker, for the tasks of one event loop. Made, then connected by ``async with`` or
@@ -45,20 +47,14 @@ class AsyncClient(ClientBase):
     _tasks: AsyncSession | None = None
 
     async def connect(self) -> AsyncClient:
-        """Connects and says hello, unless it has.
+        """Connects and says hello, unless it has on this event loop. A connection on another one is ended.
 
         :raises Unavailable: there is no broker; the message names the socket and how to start one.
         """
-        if not self.is_closed:
-            return self
-        loop = asyncio.get_running_loop()
-        session = Session(self.options, loop.time)
-        self._tasks = tasks = AsyncSession(session)
-        try:
-            await tasks.run(session.hello, start=session.open)
-        except BaseException:
-            tasks.stop()
-            raise
+        if self._tasks is None or self.is_closed:
+            await self.close()
+            self._tasks = AsyncSession(Session(self.options, asyncio.get_running_loop().time))
+        await self._tasks.open()
         return self
 
     async def close(self) -> None:
@@ -81,19 +77,20 @@ class AsyncClient(ClientBase):
     @property
     def is_closed(self) -> bool:
         """Whether every further call will fail."""
-        return self._tasks is None or self._tasks.session.ending is not None
+        return self._tasks is None or self._tasks.session.ending is not None or self._tasks.is_elsewhere
 
     @property
     def welcome(self) -> Welcome:
         """What the broker said when this client last connected."""
-        welcome = self._connection.session.welcome
-        assert welcome is not None, "a client is connected before it is used"
+        welcome = None if self._tasks is None else self._tasks.session.welcome
+        if welcome is None:
+            raise Unavailable(_NOT_CONNECTED)
         return welcome
 
     @property
     def _connection(self) -> AsyncSession:
-        if self._tasks is None:
-            raise Unavailable("the client is not connected: use async with, or await connect()")
+        if self._tasks is None or self._tasks.is_elsewhere:
+            raise Unavailable(_NOT_CONNECTED)
         return self._tasks
 
     async def _run(self, call: Call[T]) -> T:

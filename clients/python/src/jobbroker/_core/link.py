@@ -106,11 +106,15 @@ class Link:
 
     def after_fork(self) -> None:
         """A copy of the connection in a child process would hide its owner's end from the broker."""
-        self.session.disown()
+        self.disown(f"this client belongs to the process that made it; process {os.getpid()} must make its own")
+        self._forked()
+
+    def disown(self, reason: str) -> None:
+        """Closes the connection, without a word to whoever waits: he is not there any more."""
+        self.session.disown(reason)
         if self.socket is not None:
             self.socket.close()
             self.socket = None
-        self._forked()
 
 
 _links: weakref.WeakSet[Link] = weakref.WeakSet()

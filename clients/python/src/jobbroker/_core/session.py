@@ -14,7 +14,6 @@ from __future__ import annotations
 import enum
 import itertools
 import logging
-import os
 from typing import Any, Callable
 
 from google.protobuf.message import DecodeError
@@ -386,12 +385,10 @@ class Session:
         self.watches.end(error)
         self.claims.end()
 
-    def disown(self) -> None:
-        """This process is a fork of the one whose session it is: forgets it, and tells nobody."""
+    def disown(self, reason: str) -> None:
+        """Whose session it is, is elsewhere or gone: forgets it, and tells nobody."""
         self.state = State.CLOSED
-        self.ending = Unavailable(
-            f"this client belongs to the process that made it; process {os.getpid()} must make its own"
-        )
+        self.ending = Unavailable(reason)
         self._pending.take_all()
         self._timers.clear()
         self._output = []
