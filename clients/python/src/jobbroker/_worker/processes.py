@@ -153,14 +153,22 @@ class _Runs:
                 continue
             if not isinstance(message, str):
                 self._arrive(*message)
-            elif self._context is not None:
-                self._context.cancel(message)
+            else:
+                self._cancel(message)
 
     def _arrive(self, function: Function, job: Job) -> None:
         # Here, for the reason to stop may be the next message.
         context = JobContext(job, lambda report: self._report(context, report))
-        self._context = context
+        with self._lock:
+            self._context = context
         self._arrivals.put((function, context))
+
+    def _cancel(self, reason: str) -> None:
+        with self._lock:
+            context = self._context
+        # Its run may be over by now.
+        if context is not None:
+            context.cancel(reason)
 
     def work(self) -> None:
         while True:
