@@ -24,15 +24,25 @@ struct PendingRequest {
   var recipient: Recipient
   /// The session's tick on which the request has waited too long.
   let expiry: UInt64
-  /// Whether it is sent again when its connection is lost.
-  var isRepeated: Bool
+  /// Whether it is safe to send it again.
+  let isRepeated: Bool
   /// When a waiting claim has waited long enough.
   let waitEnds: NIODeadline?
   var stage = Stage.queued
+  /// A claim that shall wait no longer.
+  var isWithdrawn = false
+  /// Ends the wait of a caller who is about to end.
+  var patience: Scheduled<Void>?
 
   var isAbandoned: Bool {
     if case .nobody = recipient { true } else { false }
   }
+
+  /// Whether it is a claim that may wait at the broker.
+  var mayWait: Bool { waitEnds != nil }
+
+  /// Whether it is sent again when its connection is lost. A claim that was withdrawn would wait again.
+  var isSentAgain: Bool { isRepeated && !isWithdrawn && !isAbandoned }
 
   /// What to send after a time in line: a claim waits only for what is left of its time.
   var operationAfterLine: JobModel.Operation {
@@ -43,6 +53,7 @@ struct PendingRequest {
 
   /// Hands over the reply; only once.
   func resolve(with reply: Reply) {
+    patience?.cancel()
     switch recipient {
     case .caller(let continuation): continuation.resume(returning: reply)
     case .action(let action): action(reply)

@@ -113,7 +113,7 @@ extension Session {
           "The broker speaks version \(welcome.protocolVersion) of the protocol, this client version"
         return close(with: JobError(.unsupported, "\(error) \(Hello.currentVersion)."))
       }
-      maxInFlight = max(1, welcome.maxInFlight)
+      line.places = max(1, welcome.maxInFlight)
       state = .ready(handler)
       logger.debug("connected", metadata: ["server": "\(welcome.server)"])
       shared.connected(welcome)
@@ -152,17 +152,16 @@ extension Session {
     let isGreeting = if case .greeting = state { true } else { false }
     greetingTimer?.cancel()
     state = .away
-    inFlight = 0
     discardOutgoing()
     guard !isGreeting else { return retryLater(parting ?? noBroker(reason)) }
 
     logger.info("connection lost", metadata: ["because": "\(reason)"])
     guard configuration.reconnects else { return close(with: JobError(.unavailable, reason)) }
-    line.removeAll()
+    line.clear()
     for (id, request) in pending.sorted(by: { $0.key < $1.key }) {
-      if request.stage != .sent || repeats && request.isRepeated && !request.isAbandoned {
+      if request.stage != .sent || repeats && request.isSentAgain {
         pending[id]?.stage = .queued
-        line.append(id)
+        line.add(id)
       } else {
         pending[id] = nil
         let error = request.interruption(reason)
@@ -192,7 +191,7 @@ extension Session {
     opened = nil
     let requests = pending.sorted { $0.key < $1.key }
     pending = [:]
-    line.removeAll()
+    line.clear()
     for (_, request) in requests {
       let interruption = request.interruption(error.message)
       request.resolve(with: .error(interruption.code == .unavailable ? error : interruption))

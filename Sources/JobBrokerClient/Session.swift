@@ -40,10 +40,7 @@ final class Session {
   var parting: JobError?
 
   var pending: [UInt64: PendingRequest] = [:]
-  /// Ids in line, in order; those no longer pending are skipped.
-  var line = CircularBuffer<UInt64>()
-  var inFlight = 0
-  var maxInFlight = Limits.inFlight
+  var line = RequestLine()
   var watches: [UInt64: WatchState] = [:]
   /// The highest id of a watch that ended before the broker did. It stands for all of them: ids are not used again, and
   /// nobody says when the last reply to one has come.
@@ -90,10 +87,10 @@ final class Session {
       isRepeated: isRepeated ?? operation.isRepeatable,
       waitEnds: wait > .zero ? .now() + TimeAmount(wait) : nil)
     if case .closed(let error) = state { return request.resolve(with: .error(error)) }
-    guard case .ready = state, inFlight < maxInFlight, goesFirst || line.isEmpty else {
+    guard case .ready = state, line.takePlace(mayWait: request.mayWait, isFirst: goesFirst) else {
       pending[id] = request
-      if goesFirst { line.prepend(id) } else { line.append(id) }
-      return
+      line.add(id, isFirst: goesFirst)
+      return sendLine()
     }
     send(id, request, as: operation)
   }
@@ -119,38 +116,41 @@ final class Session {
       return request.resolve(with: .claimed([]))
     }
     withdraw(id)
-    after(Self.lastPatience) { self.abandon(id, "No reply came within \(Self.lastPatience).") }
+    request.patience?.cancel()
+    pending[id]?.patience = after(Self.lastPatience) {
+      self.abandon(id, "No reply came within \(Self.lastPatience).")
+    }
   }
 
   /// Ends the wait of a claim that was sent: it is answered at once.
   private func withdraw(_ id: UInt64) {
-    guard let request = pending[id], request.waitEnds != nil, request.isRepeated else { return }
-    // Sent again, it would wait again.
-    pending[id]?.isRepeated = false
+    guard let request = pending[id], request.mayWait, !request.isWithdrawn else { return }
+    pending[id]?.isWithdrawn = true
     submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
   }
 
   /// Sends what is in line, as far as the broker's limit on requests in flight allows.
   func sendLine() {
     guard case .ready = state else { return }
-    while inFlight < maxInFlight, let id = line.popFirst() {
-      if let request = pending[id], request.stage == .queued {
-        send(id, request, as: request.operationAfterLine)
-      }
+    while let id = line.next({ pending[$0].flatMap { $0.stage == .queued ? $0.mayWait : nil } }),
+      let request = pending[id]
+    {
+      send(id, request, as: request.operationAfterLine)
     }
   }
 
+  /// Sends a request that has a place.
   private func send(_ id: UInt64, _ request: PendingRequest, as operation: JobModel.Operation) {
     do {
       try transmit(id, operation)
     } catch {
       pending[id] = nil
+      line.givePlace(mayWait: request.mayWait)
       return request.resolve(with: .error(error))
     }
     var request = request
     request.stage = .sent
     pending[id] = request
-    inFlight += 1
   }
 
   /// Puts a request into what the end of this turn of the loop writes.
@@ -189,9 +189,9 @@ final class Session {
       pending[response.id] = request
       return violated(by: handler, "it answers request \(response.id) before it was sent.")
     }
-    inFlight -= 1
+    line.givePlace(mayWait: request.mayWait)
     if case .error(let error) = response.reply {
-      if error.code == .unavailable, configuration.reconnects, request.isRepeated, !request.isAbandoned,
+      if error.code == .unavailable, configuration.reconnects, request.isSentAgain,
         case .claim = request.operation
       {
         park(response.id, request)
@@ -228,7 +228,7 @@ final class Session {
     after(configuration.backoff.delay(afterFailures: failures)) {
       guard self.pending[id]?.stage == .parked else { return }
       self.pending[id]?.stage = .queued
-      self.line.append(id)
+      self.line.add(id)
       self.sendLine()
     }
   }

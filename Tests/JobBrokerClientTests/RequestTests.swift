@@ -74,6 +74,44 @@ import Testing
     #expect(try await calls.value == [])
   }
 
+  @Test func claimsThatWaitLeavePlacesToOthers() async throws {
+    let (_, connection, client) = try await connected(maxInFlight: 4)
+    let claims = (0..<3).map { _ in
+      Task(executorPreference: client.taskExecutor) {
+        try await client.claim(ClaimRequest(wait: .seconds(60)))
+      }
+    }
+    let first = try await connection.next()
+    let second = try await connection.next()
+    #expect(first.operation.isClaim && second.operation.isClaim)
+    let ping = Task(executorPreference: client.taskExecutor) { try await client.ping() }
+    let third = try await connection.next()
+    #expect(third.operation == .ping, "the third claim has no place to wait")
+    connection.reply(to: third.id, .pong)
+    try await ping.value
+    #expect(try await connection.backlog() == 0)
+    connection.reply(to: first.id, .claimed([]))
+    let last = try await connection.next()
+    #expect(last.operation.isClaim)
+    for request in [second, last] { connection.reply(to: request.id, .claimed([])) }
+    for claim in claims { #expect(try await claim.value == []) }
+  }
+
+  @Test func whatIsLeftInLineIsSentOnTheNextConnection() async throws {
+    let (broker, connection, client) = try await connected(maxInFlight: 4)
+    let claims = (0..<3).map { _ in
+      Task(executorPreference: client.taskExecutor) {
+        try await client.claim(ClaimRequest(wait: .seconds(60)))
+      }
+    }
+    for _ in 0..<2 { _ = try await connection.next() }
+    #expect(try await connection.backlog() == 0)
+    try await connection.close()
+    let next = try await broker.welcome(maxInFlight: 6)
+    for _ in claims { next.reply(to: try await next.next().id, .claimed([])) }
+    for claim in claims { #expect(try await claim.value == []) }
+  }
+
   @Test func repliesMayArriveByteByByte() async throws {
     let (_, connection, client) = try await connected()
     let job = someJob()
@@ -167,4 +205,8 @@ import Testing
     for await notice in before { Issue.record("\(notice)") }
     for await notice in client.revocations(of: claim) { Issue.record("\(notice)") }
   }
+}
+
+extension JobModel.Operation {
+  fileprivate var isClaim: Bool { if case .claim = self { true } else { false } }
 }
