@@ -2,7 +2,7 @@
 # What the demo is told with: lines on the terminal, processes, and waiting for events.
 # Needs of run.sh: $here, $run and $JOBBROKER_SOCKET, and jobbrokerd and jobctl on PATH.
 
-readonly patience=60 # seconds until an event that should come at once is called missing
+readonly patience=300 # seconds until an event is called missing: there may be work before it, on a busy machine
 
 if [[ -t 1 ]]; then
   readonly bold=$'\e[1m' green=$'\e[32m' red=$'\e[31m' plain=$'\e[0m'

@@ -97,12 +97,18 @@ kill_and_restart_broker() {
 }
 
 kill_worker() {
-  local job pid name
-  job=$(await "$saving")
-  victim=$(jq --raw-output .id <<<"$job")
-  pid=$(jq --raw-output .worker.pid <<<"$job")
-  name=$(jq --raw-output .worker.name <<<"$job")
-  [[ ${worker_pids[$name]:-} == "$pid" ]] || die "the broker says that process $pid holds $victim; it is not $name"
+  local job pid name held=''
+  # The save may end while this script gets to it. So its worker is stopped first, and another save awaited if it has.
+  until [[ $held == processing ]]; do
+    job=$(await "$saving")
+    victim=$(jq --raw-output .id <<<"$job")
+    pid=$(jq --raw-output .worker.pid <<<"$job")
+    name=$(jq --raw-output .worker.name <<<"$job")
+    [[ ${worker_pids[$name]:-} == "$pid" ]] || die "the broker says that process $pid holds $victim; it is not $name"
+    kill -STOP "$pid"
+    held=$(jobctl get --json "$victim" | jq --raw-output .status)
+    [[ $held == processing ]] || kill -CONT "$pid"
+  done
   crash "$pid"
   unset "worker_pids[$name]"
   await_death_of_attempt "$victim" 1

@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple
 from .processes import TIME_LIMIT, Failure, running_adapter
 from .vectors import SCHEMA, block, framed, load, number, read_frame, read_varint
 
-PATIENCE = 10  # seconds until a connection that was ended must be closed
+PATIENCE = 60  # seconds until a connection that was ended must be closed
 
 JOB = {"id": "0193a5f0c2007abc8def0123456789ab", "type": "ingest", "status": "PENDING", "progress": 0, "retry_count": 0,
        "max_retries": 1, "lost_count": 0, "max_lost": 3, "priority": 0, "metadata": "{}", "attempt": 0,

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 CLIENTS = Path(__file__).resolve().parent.parent
-TIME_LIMIT = 60  # seconds for one adapter, and for one broker to start
+TIME_LIMIT = 300  # seconds for one adapter, which may have to be compiled first, and for one broker to start
 
 
 class Failure(Exception):

@@ -8,4 +8,4 @@ export JOBBROKERD
 node scripts/generate-schema.mjs --check
 node scripts/build.mjs
 # The tests use the package by its name, as its users do.
-timeout 300 node --test "$@" test/*.test.mjs
+timeout 800 node --test "$@" test/*.test.mjs

@@ -36,9 +36,9 @@ int main(int count, char **arguments) {
   job.metadata = arguments[2];
   bool finished = false;
   jobbroker_request watch = {.operation = JOBBROKER_WATCH, .watch = {.ids = &job.id, .id_count = 1}};
-  jobbroker_code code = jobbroker_create(client, &job, 5000, NULL);
+  jobbroker_code code = jobbroker_create(client, &job, 30000, NULL);
   uint64_t ticket;
-  if (code == JOBBROKER_OK) code = jobbroker_send(client, &watch, 5000, show, &finished, &ticket);
+  if (code == JOBBROKER_OK) code = jobbroker_send(client, &watch, 30000, show, &finished, &ticket);
   while (code == JOBBROKER_OK && !finished) code = jobbroker_wait(client, JOBBROKER_FOREVER);
   if (code == JOBBROKER_OK) jobbroker_forget(client, ticket);
   if (code != JOBBROKER_OK) fprintf(stderr, "%s: %s\n", jobbroker_code_name(code), jobbroker_error(client));

@@ -272,8 +272,8 @@ static void the_socket_is_where_the_environment_says(void) {
 }
 
 static void a_directory_in_tmp_that_is_missing_or_somebody_elses_is_refused(void) {
-  /* A user that is not this one. */
-  uid_t uid = getuid() + 3100000000u;
+  /* A user that is not this one, nor that of another run. */
+  uid_t uid = 3100000000u + (uid_t)getpid();
   char directory[64], path[80];
   snprintf(directory, sizeof directory, "/tmp/jobbroker-%u", (unsigned)uid);
   snprintf(path, sizeof path, "%s/jobbroker.sock", directory);

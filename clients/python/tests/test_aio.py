@@ -7,7 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import QUICK, Broker
+from conftest import QUICK, Broker, open_files
 from scripted import JOB, ScriptedBroker
 
 from jobbroker import AsyncClient, Changed, Job, JobCancelled, JobStatus, NewJob, Snapshot, Unavailable
@@ -135,7 +135,7 @@ def test_it_says_that_it_is_not_connected_and_leaves_nothing_behind(broker: Brok
         assert client.is_closed
         with pytest.raises(Unavailable, match="not connected"):
             await client.ping()
-        files = len(os.listdir("/proc/self/fd"))
+        files = open_files()
         async with client:
             await client.ping()
         with pytest.raises(Unavailable, match="closed"):
@@ -147,7 +147,7 @@ def test_it_says_that_it_is_not_connected_and_leaves_nothing_behind(broker: Brok
 
 def test_connecting_twice_is_connecting_once(broker: Broker) -> None:
     async def main() -> None:
-        files = len(os.listdir("/proc/self/fd"))
+        files = open_files()
         async with await AsyncClient(broker.socket_path).connect() as client:
             assert await client.connect() is client
             assert (await client.stats()).connections == 1

@@ -21,6 +21,7 @@ from jobbroker import (
     AlreadyExists,
     AsyncClient,
     Cause,
+    Changed,
     Client,
     InvalidArgument,
     Job,
@@ -30,6 +31,7 @@ from jobbroker import (
     NewJob,
     NotFound,
     PermissionDenied,
+    Snapshot,
     StaleClaim,
     Unavailable,
     WorkerList,
@@ -173,14 +175,18 @@ def test_many_threads_share_a_client(broker: Broker) -> None:
         assert sorted(job.metadata["n"] for jobs in claimed for job in jobs if job.metadata) == list(range(400))
 
 
-def test_a_held_claim_outlives_its_lease_and_tells_of_its_end(broker: Broker) -> None:
+def test_a_held_claim_is_renewed_by_heartbeats_and_tells_of_its_end(broker: Broker) -> None:
     with Client(broker.socket_path) as client, Client(broker.socket_path) as operator:
         created = client.create("ingest").job
-        (job,) = client.claim(lease=0.1)
+        (job,) = client.claim(lease=30)
+        # Held as if its lease were short; the one it has outlasts a standstill of the machine.
         with client.hold(job, lease=0.1) as held, operator.watch(ids=[created.id]) as watch:
-            # Each heartbeat is an event; five of them outlast the lease.
-            for _ in range(6):
-                watch.next(timeout=30)
+            assert isinstance(watch.next(timeout=30), Snapshot) and job.lease_expires_at is not None
+            # Each heartbeat is an event.
+            for _ in range(5):
+                beat = watch.next(timeout=30)
+                assert isinstance(beat, Changed) and beat.job.attempt == 1
+                assert beat.job.lease_expires_at is not None and beat.job.lease_expires_at > job.lease_expires_at
             held.report(stage="mixing", progress=50)
             while (event := watch.next(timeout=30)) and getattr(event, "job", created).stage != "mixing":
                 pass
@@ -200,8 +206,8 @@ def test_without_a_broker_the_error_says_what_to_do(folder: str) -> None:
 
 
 def test_a_directory_in_tmp_that_belongs_to_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A user that is not this one.
-    uid = (os.getuid() + 3_200_000_000) % 2**32
+    # A user that is not this one, nor that of another run.
+    uid = 3_200_000_000 + os.getpid()
     directory = f"/tmp/jobbroker-{uid}"
     monkeypatch.setattr(os, "getuid", lambda: uid)
     with pytest.raises(FileNotFoundError):
@@ -294,10 +300,14 @@ except KeyboardInterrupt:
 
 def test_a_call_ends_when_the_broker_takes_too_long(folder: str) -> None:
     with ScriptedBroker(folder) as broker, ThreadPoolExecutor() as threads:
-        connecting = threads.submit(Client, broker.socket_path, timeout=0.05)
+        connecting = threads.submit(Client, broker.socket_path)
         connection = broker.welcome()
-        with connecting.result() as client, pytest.raises(Unavailable, match="no reply within"):
-            client.ping()
+        with connecting.result() as client:
+            # It had more time for connecting, which may take a while.
+            session = client._threads.session
+            session.options = replace(session.options, timeout=0.05)
+            with pytest.raises(Unavailable, match="no reply within"):
+                client.ping()
         connection.close()
 
 

@@ -8,14 +8,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import Broker
+from conftest import Broker, open_files
 
 from jobbroker import Changed, Client, Snapshot, Unavailable
 from jobbroker._core.session import Session
 
 
 def test_a_closed_client_says_so_and_leaves_nothing_behind(broker: Broker) -> None:
-    files, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
+    files, threads = open_files(), threading.active_count()
     client = Client(broker.socket_path)
     client.close()
     client.close()
@@ -31,7 +31,7 @@ def thread_of(client: Client) -> threading.Thread:
 
 
 def test_a_client_that_nobody_closes_ends_with_its_last_reference(broker: Broker) -> None:
-    files = len(os.listdir("/proc/self/fd"))
+    files = open_files()
     thread_of(Client(broker.socket_path)).join()
     assert len(os.listdir("/proc/self/fd")) == files
 
@@ -61,12 +61,11 @@ def test_a_client_may_be_collected_by_its_own_thread(broker: Broker, monkeypatch
 
 
 def test_a_watch_and_a_held_claim_keep_their_client(broker: Broker) -> None:
-    with Client(broker.socket_path).watch() as watch:
+    with Client(broker.socket_path).watch() as watch, Client(broker.socket_path) as client:
         assert watch.next(timeout=30) == Snapshot((), truncated=False)
-        with Client(broker.socket_path) as client:
-            client.create("ingest")
-            (job,) = client.claim()
-            assert isinstance(watch.next(timeout=30), Changed)
+        client.create("ingest")
+        (job,) = client.claim()
+        assert isinstance(watch.next(timeout=30), Changed)
         with Client(broker.socket_path).hold(job) as held:
             held.report(stage="mixing")
             while not (isinstance(event := watch.next(timeout=30), Changed) and event.job.stage == "mixing"):

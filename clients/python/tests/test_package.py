@@ -16,7 +16,7 @@ def output(broker: Broker, python: str, *arguments: str) -> list[str]:
     """The lines that a program prints, which finds the broker as any user's does."""
     environment = {**os.environ, "JOBBROKER_SOCKET": broker.socket_path}
     return subprocess.run(
-        [python, *arguments], env=environment, stdout=subprocess.PIPE, text=True, timeout=30, check=True
+        [python, *arguments], env=environment, stdout=subprocess.PIPE, text=True, timeout=120, check=True
     ).stdout.splitlines()
 
 
@@ -24,7 +24,7 @@ def output(broker: Broker, python: str, *arguments: str) -> list[str]:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Python in whose environment there is nothing but this package."""
     folder = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=300)
     python = str(folder / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(CLIENT)]
     subprocess.run(pip, check=True, timeout=300)

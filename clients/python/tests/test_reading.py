@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from conftest import QUICK, Broker
+from conftest import QUICK, Broker, open_files
 from scripted import ScriptedBroker
 
 from jobbroker import Client, Unavailable
@@ -132,7 +132,7 @@ def test_a_caller_that_is_interrupted_as_it_begins_takes_no_job_any_more(
         raise KeyboardInterrupt
 
     client.ping()
-    files = len(os.listdir("/proc/self/fd"))
+    files = open_files()
     monkeypatch.setattr(ThreadedSession, "_settle", interrupted)
     with pytest.raises(KeyboardInterrupt):
         client.claim(["wanted"], wait=60)

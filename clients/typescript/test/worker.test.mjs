@@ -63,7 +63,11 @@ describe("a job whose handler", () => {
   for (const [name, error] of [["a RetryableFailure", new RetryableFailure("busy")], ["anything else", "busy"]]) {
     it(`throws ${name} is tried again while it has retries`, limit, async (test) => {
       const { broker, client, observer } = await set(test);
-      work(broker, client, {}, async () => { throw error; });
+      work(broker, client, {}, async () => {
+        // The next try, which is due soon, is not to come before the job is looked at.
+        await observer.pause("ingest");
+        throw error;
+      });
       const { job: { id } } = await observer.create({ type: "ingest", maxRetries: 1 });
       await until(async () => (await observer.get(id)).retryCount === 1);
       const job = await observer.get(id);

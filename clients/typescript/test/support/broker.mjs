@@ -71,7 +71,7 @@ export class Broker {
 }
 
 /** Tests of one kind, each within a time limit. */
-export const limit = { timeout: 30_000 };
+export const limit = { timeout: 120_000 };
 
 /** Asks again and again until the answer is true. For what the broker tells nobody of. */
 export async function until(condition) {
