@@ -9,6 +9,8 @@ SWIFT_SOURCES := Package.swift Sources Tests Benchmarks Fuzz/Package.swift Fuzz/
 SHELL_SCRIPTS := .ci/run $(shell find scripts demo clients -name '*.sh' -perm -u+x)
 GENERATED := Sources/CJobBrokerProto
 PREFIX ?= /usr/local
+# Swift Testing starts all of them at once otherwise, hundreds of servers among them.
+TESTS_AT_ONCE ?= 16
 
 .PHONY: help
 help: ## List the targets
@@ -36,7 +38,7 @@ test: ## Build and run all tests
 	@scripts/setup.sh test
 	@scripts/sqld.sh >/dev/null
 	swift build --build-tests
-	swift test --skip-build --disable-xctest
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TESTS_AT_ONCE) swift test --skip-build --disable-xctest
 	@$(MAKE) --no-print-directory test-clients
 
 .PHONY: test-clients

@@ -25,6 +25,9 @@ extension JobBrokerClient {
     public var backoff: Backoff
     /// How long a call may go unanswered, on top of the time its claim asked to wait; nil: for ever.
     public var requestTimeout: Duration?
+    /// How long a caller who is about to end waits for a reply. What was sent is carried out all the same, and the jobs
+    /// of a claim that the broker has not answered when the client is closed go back at once.
+    package var lastPatience: Duration = .seconds(2)
 
     /// A configuration; with no argument, that of this host's broker.
     ///

@@ -20,9 +20,6 @@ final class Session {
 
   /// A request waits this many ticks, so that one timer serves them all.
   private static let ticksPerTimeout: UInt64 = 16
-  /// How long a caller who is about to end waits for a reply. What was sent is carried out all the same, and the jobs
-  /// of a claim that the broker has not answered when the client is closed go back at once.
-  private static let lastPatience: Duration = .seconds(2)
 
   let configuration: JobBrokerClient.Configuration
   let eventLoop: any EventLoop
@@ -117,9 +114,8 @@ final class Session {
     }
     withdraw(id)
     request.patience?.cancel()
-    pending[id]?.patience = after(Self.lastPatience) {
-      self.abandon(id, "No reply came within \(Self.lastPatience).")
-    }
+    let patience = configuration.lastPatience
+    pending[id]?.patience = after(patience) { self.abandon(id, "No reply came within \(patience).") }
   }
 
   /// Ends the wait of a claim that was sent: it is answered at once.

@@ -8,7 +8,7 @@ import Testing
 import TestSupport
 
 /// What the broker does when its disk is full or broken, or when a reader keeps its log from shrinking.
-@Suite(.timeLimit(.minutes(3))) struct DiskTests {
+@Suite(.timeLimit(.minutes(10))) struct DiskTests {
   private static let job = NewJob(type: "t")
   private static let large = #"{"x":"\#(String(repeating: "x", count: 100_000))"}"#
 

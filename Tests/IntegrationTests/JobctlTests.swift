@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Every verb of `jobctl` against a real broker: what it prints, for a person and for a script, and how it exits.
-@Suite(.timeLimit(.minutes(3))) struct JobctlTests {
+@Suite(.timeLimit(.minutes(10))) struct JobctlTests {
   /// The one object that a command printed.
   private func object(
     _ run: Finished, sourceLocation: SourceLocation = #_sourceLocation

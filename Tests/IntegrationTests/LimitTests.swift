@@ -98,7 +98,8 @@ import TrustSupport
   }
 
   @Test func halfFramesHoldOnlySoMuchTogether() async throws {
-    try await measure("frames of 1 MiB that lack their last byte") { broker, healthy in
+    try await measure("frames of 1 MiB that lack their last byte", ["--frame-timeout", "600"]) {
+      broker, healthy in
       let half = [0, 0x10, 0, 0] + [UInt8](repeating: 0x22, count: Limits.frame - 1)
       let count = max(200, 50 * Self.scale)
       let connections = try await greeted(count, by: broker, sending: half)

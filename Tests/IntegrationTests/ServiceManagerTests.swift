@@ -4,7 +4,7 @@ import Testing
 import TestSupport
 
 /// The broker as a service of systemd: its socket passed by LISTEN_FDS, its state told by sd_notify.
-@Suite(.timeLimit(.minutes(2))) struct ServiceManagerTests {
+@Suite(.timeLimit(.minutes(10))) struct ServiceManagerTests {
   @Test func aPassedSocketIsServedAndLeftToItsOwner() async throws {
     let directory = TemporaryDirectory()
     let path = directory.file("activated.sock")

@@ -61,7 +61,7 @@ import Testing
     try await until({ raw.hasInput }, { $0 })
     broker.process.send(SIGTERM)
     var answered: Set<UInt64> = []
-    while let response = try await raw.read() {
+    for response in try await raw.readToEnd() {
       switch response.reply {
       case .job(let found): #expect(found.id == job.id)
       case .error(let error): #expect(error.code == .unavailable)

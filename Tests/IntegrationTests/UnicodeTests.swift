@@ -3,7 +3,7 @@ import JobModel
 import Testing
 
 /// Texts that look the same, and of which Swift says that they are, but that are not to SQL.
-@Suite(.timeLimit(.minutes(2))) struct UnicodeTests {
+@Suite(.timeLimit(.minutes(10))) struct UnicodeTests {
   private static let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}")
 
   @Test func jobsOfTwoSpellingsOfATypeThatComeDueAtOnceCrashNothing() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import JobBrokerClient
 
-@Suite(.timeLimit(.minutes(1))) struct CancellationTests {
+@Suite(.timeLimit(.minutes(10))) struct CancellationTests {
   @Test func aWaitingClaimIsWithdrawnWithItsTaskAndItsLateJobsGoBack() async throws {
     let (_, connection, client) = try await connected()
     let claim = Task {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import JobBrokerClient
 
-@Suite(.timeLimit(.minutes(1))) struct ReconnectTests {
+@Suite(.timeLimit(.minutes(10))) struct ReconnectTests {
   @Test func safeRequestsAreSentAgainInOrderWithTheSameContent() async throws {
     let (broker, connection, client) = try await connected()
     let job = NewJob(type: "ingest", metadata: #"{"file":"a.wav"}"#)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import JobBrokerClient
 
-@Suite(.timeLimit(.minutes(1))) struct RequestTests {
+@Suite(.timeLimit(.minutes(10))) struct RequestTests {
   @Test func everyCallerGetsItsOwnReplyWhateverTheOrder() async throws {
     let (_, connection, client) = try await connected()
     let jobs = (0..<20).map { _ in someJob() }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import JobBrokerClient
 
-@Suite(.timeLimit(.minutes(1))) struct WatchTests {
+@Suite(.timeLimit(.minutes(10))) struct WatchTests {
   /// A client, and a watch of everything that has begun with the given jobs.
   private func watching(
     _ jobs: [Job]

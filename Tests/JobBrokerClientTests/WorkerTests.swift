@@ -5,7 +5,7 @@ import Testing
 
 @testable import JobBrokerClient
 
-@Suite(.timeLimit(.minutes(1))) struct WorkerTests {
+@Suite(.timeLimit(.minutes(10))) struct WorkerTests {
   /// A worker at work under a service group, in a program that closes the client as soon as it has ended, and the
   /// broker's end of its connection.
   private struct Scene {
@@ -15,11 +15,11 @@ import Testing
     let run: Task<Void, any Error>
 
     init(
-      concurrency: Int = 1, lease: Duration = .seconds(60), gracePeriod: Duration = .seconds(60),
-      handler: @escaping Worker.Handler
+      concurrency: Int = 1, lease: Duration = .seconds(3600), gracePeriod: Duration = .seconds(60),
+      lastPatience: Duration = .seconds(600), handler: @escaping Worker.Handler
     ) async throws {
       let client: JobBrokerClient
-      (broker, connection, client) = try await connected()
+      (broker, connection, client) = try await connected(lastPatience: lastPatience)
       let worker = Worker(
         client: client, types: ["ingest"], concurrency: concurrency, lease: lease, gracePeriod: gracePeriod,
         handler: handler)
@@ -248,7 +248,7 @@ import Testing
 
   /// It waits for the broker's answer to the withdrawn claim, but not for ever.
   @Test func aWorkerWhoseBrokerAnswersNothingStops() async throws {
-    let scene = try await Scene { _ in nil }
+    let scene = try await Scene(lastPatience: .milliseconds(100)) { _ in nil }
     _ = try await scene.connection.next()
     await scene.group.triggerGracefulShutdown()
     try await scene.run.value
@@ -257,7 +257,7 @@ import Testing
   @Test(arguments: [true, false])
   func afterTheGracePeriodABrokerThatIsAwayIsNotWaitedFor(_ isTelling: Bool) async throws {
     let started = Gate()
-    let scene = try await Scene(gracePeriod: .zero) { _ in
+    let scene = try await Scene(gracePeriod: .zero, lastPatience: .milliseconds(100)) { _ in
       started.open()
       if !isTelling { await Gate().wait() }
       try Task.checkCancellation()

@@ -15,7 +15,9 @@ extension ContractCheck: CustomTestStringConvertible {
   func `libSQL keeps the contract`(_ check: ContractCheck) async throws {
     try await withServer { server in
       try await check.run { clock in
-        try await LibSQLJobStore.open(LibSQLConfiguration(url: server.url), clock: clock)
+        var configuration = try LibSQLConfiguration(url: server.url)
+        configuration.beReadyToWait()
+        return try await LibSQLJobStore.open(configuration, clock: clock)
       }
     }
   }

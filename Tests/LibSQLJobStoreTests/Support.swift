@@ -35,12 +35,22 @@ func closingStores(_ body: () async throws -> Void) async -> Result<Void, any Er
   return outcome
 }
 
+extension LibSQLConfiguration {
+  /// What a test wants unless the end of its patience is the test: on a machine that stands still for some seconds, what
+  /// was sent is not sent again, so that the first answer is the one that is told.
+  mutating func beReadyToWait() {
+    connectTimeout = .seconds(60)
+    requestTimeout = .seconds(60)
+  }
+}
+
 /// Opens a store that says nothing; `closingStores` closes it.
 func open(
   _ url: String, token: String? = nil, authorities: String? = nil,
   _ change: (inout LibSQLConfiguration) -> Void = { _ in }
 ) async throws -> LibSQLJobStore {
   var configuration = try LibSQLConfiguration(url: url, token: token, authorities: authorities)
+  configuration.beReadyToWait()
   change(&configuration)
   let store = try await LibSQLJobStore.open(
     configuration, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))

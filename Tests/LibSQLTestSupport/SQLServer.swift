@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import Synchronization
 import TestSupport
 
 /// A real sqld on a free port of this host, with a database of its own. It does not outlive this object, however a test ends.
@@ -76,8 +77,18 @@ public final class SQLServer: Sendable {
   /// Starts another in its place.
   public func restarted() async throws -> SQLServer { try await SQLServer.start(in: directory, port: port) }
 
-  /// A port that nobody listens on.
+  /// Ports that were given away. Their servers may not listen yet.
+  private static let taken = Mutex<Set<Int>>([])
+
+  /// A port that nobody listens on, and that nobody else in this process was given.
   public static func freePort() throws -> Int {
+    while true {
+      let port = try unusedPort()
+      if taken.withLock({ $0.insert(port).inserted }) { return port }
+    }
+  }
+
+  private static func unusedPort() throws -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()

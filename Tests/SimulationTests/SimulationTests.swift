@@ -5,6 +5,8 @@ import TrustSupport
 
 /// Runs the core against a model of its surroundings. `JOBBROKER_SIMULATION_SEEDS` says how many runs, and
 /// `JOBBROKER_SIMULATION_SEED` picks a single one, to look at a failure.
+///
+/// Each run lets other tests have the thread: there are only as many as cores, and theirs wait for events.
 @Suite("The core, among clients that die, stall, repeat themselves and come back")
 struct SimulationTests {
   private static let environment = ProcessInfo.processInfo.environment
@@ -22,7 +24,7 @@ struct SimulationTests {
   func holds() async {
     let broken = await withTaskGroup(of: Int.self) { group in
       for part in 0..<SimulationTests.parts {
-        group.addTask { SimulationTests.broken(in: SimulationTests.seeds(ofPart: part)) }
+        group.addTask { await SimulationTests.broken(in: SimulationTests.seeds(ofPart: part)) }
       }
       return await group.reduce(0, +)
     }
@@ -35,9 +37,10 @@ struct SimulationTests {
   }
 
   /// How many runs break a rule; the first is told in full.
-  private static func broken(in seeds: StrideTo<UInt64>) -> Int {
+  private static func broken(in seeds: StrideTo<UInt64>) async -> Int {
     var broken = 0
     for seed in seeds {
+      await Task.yield()
       guard let rule = Simulation(seed: seed).run() else { continue }
       broken += 1
       if broken > 1 { continue }
@@ -50,15 +53,20 @@ struct SimulationTests {
   }
 
   @Test("follows from the seed alone", arguments: 0..<20 as Range<UInt64>)
-  func isDeterministic(seed: UInt64) {
+  func isDeterministic(seed: UInt64) async {
+    await Task.yield()
     let runs = (0..<2).map { _ in Simulation(seed: seed, isTraced: true) }
     #expect(runs[0].run() == runs[1].run())
     #expect(runs[0].trace == runs[1].trace)
   }
 
   @Test("would notice a fault, within 1,000 runs", arguments: Fault.allCases)
-  func notices(fault: Fault) {
-    let seed = (0..<1_000 as Range<UInt64>).first { Simulation(seed: $0, fault: fault).run() != nil }
+  func notices(fault: Fault) async {
+    var seed: UInt64?
+    for candidate in 0..<1_000 as Range<UInt64> where seed == nil {
+      await Task.yield()
+      if Simulation(seed: candidate, fault: fault).run() != nil { seed = candidate }
+    }
     #expect(seed != nil, "no run noticed \(fault)")
     CampaignOutcome(
       promise: "(control) the simulation notices a fault", done: "planted: \(fault)",
@@ -68,9 +76,10 @@ struct SimulationTests {
   }
 
   @Test("goes through everything that it is there for")
-  func coverage() {
+  func coverage() async {
     var seen: [String: Int] = [:]
     for seed in 0..<300 as Range<UInt64> {
+      await Task.yield()
       let simulation = Simulation(seed: seed)
       _ = simulation.run()
       seen.merge(simulation.auditor.seen, uniquingKeysWith: +)

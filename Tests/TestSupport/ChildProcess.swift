@@ -35,9 +35,9 @@ public final class ChildProcess: Sendable {
     output = LineReader(stdout[0])
     errors = LineReader(stderr[0])
     defer { for end in [stdout[1], stderr[1]] { close(end) } }
-    pid = try spawn(
-      [program] + arguments, environment: environment, files: [input?.fileDescriptor, stdout[1], stderr[1]])
-    lifetime = Lifetime(pid)
+    let files = [input?.fileDescriptor, stdout[1], stderr[1]]
+    lifetime = try Lifetime { try spawn([program] + arguments, environment: environment, files: files) }
+    pid = lifetime.pid
   }
 
   deinit { lifetime.send(SIGKILL) }
@@ -78,31 +78,47 @@ public final class ChildProcess: Sendable {
 
 /// From the start of a process to its end. The pid is signalled only while nobody else can have it.
 private final class Lifetime: Sendable {
-  private let pid: pid_t
-  private let running = Mutex(true)
+  let pid: pid_t
   let exit: Task<Int32, Never>
+  private let state = State()
 
-  init(_ pid: pid_t) {
-    self.pid = pid
+  private final class State: Sendable {
+    let pid = Mutex<Result<pid_t, any Error>?>(nil)
+    let hasPid = DispatchSemaphore(value: 0)
+    let isRunning = Mutex(true)
+  }
+
+  /// - Parameter spawn: starts it.
+  init(_ spawn: @escaping @Sendable () throws -> pid_t) throws {
     let (ended, continuation) = AsyncStream.makeStream(of: Int32.self)
     exit = Task { await ended.first { _ in true } ?? -1 }
-    Thread.detachNewThread { [self] in
-      // It stays a zombie until nobody is about to signal it.
-      var info = siginfo_t()
-      while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
-      let code = running.withLock {
-        $0 = false
-        return reap(pid)
-      }
-      continuation.yield(code)
+    // The thread that starts it stays until its end: to one that asks to die with its parent (PR_SET_PDEATHSIG, prctl(2))
+    // the parent is that thread.
+    Thread.detachNewThread { [state] in
+      let outcome = Result { try spawn() }
+      state.pid.withLock { $0 = outcome }
+      state.hasPid.signal()
+      if let pid = try? outcome.get() { continuation.yield(Self.wait(for: pid, state)) }
       continuation.finish()
+    }
+    state.hasPid.wait()
+    pid = try state.pid.withLock { $0 }?.get() ?? -1
+  }
+
+  /// Its exit code, when it has ended. It stays a zombie until nobody is about to signal it.
+  private static func wait(for pid: pid_t, _ state: State) -> Int32 {
+    var info = siginfo_t()
+    while waitid(P_PID, id_t(pid), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR {}
+    return state.isRunning.withLock {
+      $0 = false
+      return reap(pid)
     }
   }
 
-  var isRunning: Bool { running.withLock { $0 } }
+  var isRunning: Bool { state.isRunning.withLock { $0 } }
 
   func send(_ signal: Int32) {
-    running.withLock { isRunning in
+    state.isRunning.withLock { isRunning in
       if isRunning { kill(pid, signal) }
     }
   }

@@ -95,6 +95,27 @@ final class RawConnection: Sendable {
     return body
   }
 
+  /// All responses that are still to come, read without a pause until the broker hangs up: it waits only so long for who
+  /// does not read.
+  func readToEnd() async throws -> [Response] {
+    let end: Int = await run(on: reading) { [self] in
+      received.withLock { received in
+        var got = 1
+        while got > 0 {
+          received.writeWithUnsafeMutableBytes(minimumWritableBytes: 1 << 16) {
+            got = recv(descriptor, $0.baseAddress, $0.count, 0)
+            return max(got, 0)
+          }
+        }
+        return got
+      }
+    }
+    guard end == 0 else { throw Failure(description: "not hung up within a minute") }
+    var responses: [Response] = []
+    while let response = try await read() { responses.append(response) }
+    return responses
+  }
+
   /// Says hello and expects to be welcome.
   func greet(_ hello: Hello = Hello(client: "raw")) async throws {
     try await write(Request(id: 1, operation: .hello(hello)))

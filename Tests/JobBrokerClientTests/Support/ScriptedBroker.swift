@@ -122,22 +122,27 @@ final class ScriptedBroker: Sendable {
 
 /// A broker and a client that is connected to it.
 func connected(
-  reconnects: Bool = true, requestTimeout: Duration? = nil, maxInFlight: Int = Limits.inFlight
+  reconnects: Bool = true, requestTimeout: Duration? = nil, lastPatience: Duration = .seconds(600),
+  maxInFlight: Int = Limits.inFlight
 ) async throws -> (ScriptedBroker, ScriptedBroker.Connection, JobBrokerClient) {
   let broker = try await ScriptedBroker()
   async let client = JobBrokerClient.connect(
-    configuration(broker.path, reconnects: reconnects, requestTimeout: requestTimeout))
+    configuration(
+      broker.path, reconnects: reconnects, requestTimeout: requestTimeout, lastPatience: lastPatience))
   let connection = try await broker.welcome(maxInFlight: maxInFlight)
   return (broker, connection, try await client)
 }
 
-/// A configuration that tries again at once.
+/// A configuration that tries again at once, and waits for the broker's last word however slow this machine is.
 func configuration(
-  _ path: String, reconnects: Bool = true, requestTimeout: Duration? = nil
+  _ path: String, reconnects: Bool = true, requestTimeout: Duration? = nil,
+  lastPatience: Duration = .seconds(600)
 ) -> JobBrokerClient.Configuration {
-  JobBrokerClient.Configuration(
+  var configuration = JobBrokerClient.Configuration(
     socketPath: path, clientName: "tests/1", workerName: "tester", reconnects: reconnects,
     backoff: Backoff(initial: .milliseconds(1), maximum: .milliseconds(2)), requestTimeout: requestTimeout)
+  configuration.lastPatience = lastPatience
+  return configuration
 }
 
 /// A job as a broker would send it.
