@@ -42,6 +42,7 @@ struct BrokerProcess: Sendable {
     configuration.workerName = name
     configuration.isReadOnly = readOnly
     configuration.reconnects = reconnects
+    configuration.requestTimeout = .seconds(600)  // This machine may be slow.
     return try await JobBrokerClient.connect(configuration)
   }
 

@@ -42,15 +42,17 @@ final class RawConnection: Sendable {
 
   /// Writes all of it. The peer may have hung up: then what was not taken is dropped.
   func write(_ bytes: [UInt8]) async {
-    await run(on: writing) { [descriptor] in
-      var sent = 0
-      while sent < bytes.count {
-        let count = bytes.withUnsafeBytes {
-          Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
-        }
-        if count <= 0 { return }
-        sent += count
+    await run(on: writing) { [self] in send(bytes) }
+  }
+
+  private func send(_ bytes: [UInt8]) {
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
       }
+      if count <= 0 { return }
+      sent += count
     }
   }
 
@@ -98,19 +100,10 @@ final class RawConnection: Sendable {
   /// All responses that are still to come, read without a pause until the broker hangs up: it waits only so long for who
   /// does not read.
   func readToEnd() async throws -> [Response] {
-    let end: Int = await run(on: reading) { [self] in
-      received.withLock { received in
-        var got = 1
-        while got > 0 {
-          received.writeWithUnsafeMutableBytes(minimumWritableBytes: 1 << 16) {
-            got = recv(descriptor, $0.baseAddress, $0.count, 0)
-            return max(got, 0)
-          }
-        }
-        return got
-      }
+    let all: Result<[UInt8]?, Failure> = await run(on: reading) { [self] in
+      Result { () throws(Failure) in try receive(.max) }
     }
-    guard end == 0 else { throw Failure(description: "not hung up within a minute") }
+    _ = try all.get()
     var responses: [Response] = []
     while let response = try await read() { responses.append(response) }
     return responses
@@ -131,28 +124,52 @@ final class RawConnection: Sendable {
     throw Failure(description: "the broker hung up")
   }
 
-  /// The next bytes; nil when the broker has hung up before there were so many. It takes whatever has come, so that
-  /// a flood of small answers does not wait for a thread with each.
+  /// Pings again and again, without a wait for the threads that the tests share, until `isOver`: how often it was
+  /// answered.
+  func ping(until isOver: @escaping @Sendable () -> Bool) async throws -> Int {
+    let ping = try RawConnection.frames(of: [Request(id: 2, operation: .ping)])
+    let count: Result<Int, Failure> = await run(on: reading) { [self] in
+      Result { () throws(Failure) in
+        var count = 0
+        while !isOver() {
+          send(ping)
+          guard let prefix = try receive(4) else { return count }
+          _ = try receive(prefix.reduce(0) { $0 << 8 | Int($1) })
+          count += 1
+        }
+        return count
+      }
+    }
+    return try count.get()
+  }
+
+  /// The next bytes; nil when the broker has hung up before there were so many.
   private func readExactly(_ count: Int) async throws -> [UInt8]? {
     if let bytes = received.withLock({ $0.readBytes(length: count) }) { return bytes }
     let result: Result<[UInt8]?, Failure> = await run(on: reading) { [self] in
-      received.withLock { received in
-        while received.readableBytes < count {
-          var got = 0
-          received.writeWithUnsafeMutableBytes(minimumWritableBytes: 1 << 16) {
-            got = recv(descriptor, $0.baseAddress, $0.count, 0)
-            return max(got, 0)
-          }
-          if got < 0 && errno == EAGAIN { return .failure(Failure(description: "no answer within a minute")) }
-          if got <= 0 { return .success(nil) }
-        }
-        let bytes = received.readBytes(length: count)
-        // Thousands of connections must not each keep a buffer.
-        received = ByteBuffer(buffer: received)
-        return .success(bytes)
-      }
+      Result { () throws(Failure) in try receive(count) }
     }
     return try result.get()
+  }
+
+  /// The same, on the calling thread. It takes whatever has come, so that a flood of small answers does not wait for a
+  /// thread with each.
+  private func receive(_ count: Int) throws(Failure) -> [UInt8]? {
+    try received.withLock { received throws(Failure) in
+      while received.readableBytes < count {
+        var got = 0
+        received.writeWithUnsafeMutableBytes(minimumWritableBytes: 1 << 16) {
+          got = recv(descriptor, $0.baseAddress, $0.count, 0)
+          return max(got, 0)
+        }
+        if got < 0 && errno == EAGAIN { throw Failure(description: "no answer within a minute") }
+        if got <= 0 { return nil }
+      }
+      let bytes = received.readBytes(length: count)
+      // Thousands of connections must not each keep a buffer.
+      received = ByteBuffer(buffer: received)
+      return bytes
+    }
   }
 
   /// Runs what blocks beside the threads that the tests share.
