@@ -108,7 +108,9 @@ struct WatchTable {
 
   private mutating func keep(_ event: JobEvent, of id: JobID, for key: RequestKey) {
     guard watches[key]?.needsResync == false else { return }
-    let earlier = watches[key]?.backlog.updateValue(event, forKey: id)
+    let earlier = watches[key]?.backlog[id]
+    let event = event.instead(of: earlier)
+    watches[key]?.backlog[id] = event
     let grown = event.size - (earlier?.size ?? 0)
     watches[key]?.size += grown
     size += grown
@@ -122,6 +124,17 @@ struct WatchTable {
     size -= watches[key]?.size ?? 0
     watches[key]?.size = 0
     watches[key]?.backlog = [:]
+  }
+}
+
+extension JobEvent {
+  /// What is told when an earlier event of the job is not: that of a report has no result, and leaves it as it was.
+  fileprivate func instead(of earlier: JobEvent?) -> JobEvent {
+    guard case .changed(var job) = self, job.status == .processing, job.result == nil,
+      case .changed(let before)? = earlier, before.attempt == job.attempt
+    else { return self }
+    job.result = before.result
+    return .changed(job)
   }
 }
 

@@ -99,9 +99,7 @@ final class GroupCommit {
     if isSyncing && needsDisk { return }
     isExecuting = true
     lingering?.cancel()
-    let batch = Array(waiting.prefix(Self.largest))
-    waiting.removeFirst(batch.count)
-    needsDisk = waiting.contains { !$0.isVolatile }
+    let batch = takeBatch()
     let start = eventLoop.now
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
@@ -114,6 +112,18 @@ final class GroupCommit {
       }
       eventLoop.execute { bound.value.didExecute(batch, outcome, in: eventLoop.now - start) }
     }
+  }
+
+  /// Takes the commands of the next transaction: all that wait, as a rule.
+  private func takeBatch() -> [Submission] {
+    var batch: [Submission] = []
+    swap(&batch, &waiting)
+    if batch.count > Self.largest {
+      waiting = Array(batch[Self.largest...])
+      batch.removeSubrange(Self.largest...)
+    }
+    needsDisk = waiting.contains { !$0.isVolatile }
+    return batch
   }
 
   private func didExecute(

@@ -132,6 +132,9 @@ extension JobBrokerClient {
   /// While the broker drains or is away, the claim waits for its return (unless `reconnects` is off). A caller who
   /// is cancelled loses nothing: the claim is withdrawn, and a job that still comes is given back at once.
   ///
+  /// Of a client's claims that wait, 112 do so at the broker at a time. More wait in line, which counts as part of their
+  /// time; one that gets no further ends with UNAVAILABLE.
+  ///
   /// - Returns: the jobs now held; none when the time ran out.
   public nonisolated(nonsending) func claim(
     _ request: ClaimRequest = ClaimRequest()

@@ -5,7 +5,7 @@ import NIOCore
 public enum WatchEvent: Sendable, Equatable {
   /// The state from which the changes that follow count. `truncated`: more unfinished jobs than a snapshot holds.
   case snapshot([Job], truncated: Bool)
-  /// The job as it is now, without its metadata.
+  /// The job as it is now, without its metadata; when its holder only reported, without its result, too.
   case changed(Job)
   /// The job was deleted.
   case deleted(JobID)

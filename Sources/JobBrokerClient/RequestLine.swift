@@ -25,7 +25,7 @@ struct RequestLine {
     if isFirst { queued.prepend(id) } else { queued.append(id) }
   }
 
-  /// Takes a place for a request that is not in line, if it need not stand there; `isFirst`: for others.
+  /// Takes a place for a request that is not in line, if it need not stand there; `isFirst`: though others do.
   mutating func takePlace(mayWait: Bool, isFirst: Bool) -> Bool {
     guard inFlight < places, isFirst || queued.isEmpty else { return false }
     if mayWait {

@@ -19,6 +19,7 @@ struct SharingTests {
     var changes = StoreChanges()
     changes.jobs = jobs
     changes.hasMore = hasMore
+    changes.isComplete = recovery == nil
     changes.recovery = recovery
     return .changes(changes)
   }

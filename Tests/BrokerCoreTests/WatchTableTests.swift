@@ -66,6 +66,24 @@ struct WatchTableTests {
     #expect(told(.number(1, type: "ingest")) == [one])
   }
 
+  @Test("that lag behind learn of a result though a report came after it, and not of one of another attempt")
+  mutating func resultBeforeReport() {
+    follow(two)
+    var job = Job.number(1, attempt: 1, status: .processing)
+    job.result = "{}"
+    _ = told(job)
+    var reported = Job.number(1, attempt: 1, status: .processing)
+    reported.progress = 40
+    _ = told(reported)
+    var shown = reported
+    shown.result = "{}"
+    #expect(drained() == [.changed(shown)])
+    _ = told(job)
+    let next = Job.number(1, attempt: 2, status: .processing)
+    _ = told(next)
+    #expect(drained() == [.changed(next)])
+  }
+
   @Test("end with their connection")
   mutating func connectionEnds() {
     follow(one)

@@ -3,7 +3,7 @@ import JobStore
 
 /// What comes into the queue and what is taken from it.
 extension CommandPlanner {
-  /// Texts of the jobs in one reply to a claim, in bytes: with a job that exceeds it by itself still within a frame.
+  /// Texts of the jobs that one claim reads, in bytes: with a job that exceeds it by itself its reply still fits a frame.
   private static let claimedPayload = Limits.frame / 2
 
   // MARK: Creating

@@ -2,7 +2,7 @@ import JobModel
 import JobStore
 
 extension CommandRunner {
-  /// Texts of the jobs in one reply to a claim, in bytes: with a job that exceeds it by itself still within a frame.
+  /// Texts of the jobs that one claim reads, in bytes: with a job that exceeds it by itself its reply still fits a frame.
   private static let claimedPayload = Limits.frame / 2
   /// A claim of more types than this looks first which of them have jobs.
   private static let fewTypes = 8

@@ -204,6 +204,18 @@ def test_whoever_connects_hears_why_it_failed(folder: str) -> None:
     asyncio.run(main())
 
 
+def test_a_client_closed_before_it_has_begun_to_connect_says_so(folder: str) -> None:
+    async def main() -> None:
+        client = AsyncClient(f"{folder}/nobody")
+        connecting = asyncio.create_task(client.connect())
+        await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(Unavailable):
+            await connecting
+
+    asyncio.run(main())
+
+
 async def use_on_another_loop(client: AsyncClient) -> None:
     assert client.is_closed
     with pytest.raises(Unavailable, match="not connected"):

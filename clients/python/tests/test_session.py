@@ -97,6 +97,15 @@ def test_a_claim_that_a_draining_broker_refuses_is_tried_again() -> None:
     assert claim.result()[0].attempt == 1
 
 
+def test_a_claim_that_is_given_up_while_it_rests_is_not_tried_again() -> None:
+    bench = Bench().connect()
+    call = bench.submit(calls.claim([], 1, 60, 30))
+    bench.reply(bench.sent()[0], error=pb.Error(code=pb.UNAVAILABLE, message="draining"))
+    bench.session.abandon(call, "the caller has gone")
+    bench.sleep_until_timer()
+    assert bench.sent() == []
+
+
 def test_a_call_that_took_too_long_is_given_up_and_its_late_reply_ignored() -> None:
     bench = Bench().connect(max_in_flight=1)
     call, retry = bench.submit(calls.ping()), calls.retry(new_job_id())

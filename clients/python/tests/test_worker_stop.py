@@ -70,10 +70,7 @@ def test_a_stopped_worker_gives_back_each_job_that_comes_while_its_claim_is_with
         connection.close()
 
 
-def test_the_grace_period_begins_at_the_stop_not_when_the_broker_answers(
-    folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "_LAST_WORD", 600)
+def test_the_grace_period_begins_at_the_stop_not_when_the_broker_answers(folder: str) -> None:
     with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
         worker, told = Worker(broker.socket_path, concurrency=2, grace=0.05), threading.Event()
 

@@ -164,7 +164,7 @@ export interface WatchSelection {
  *
  * - `snapshot`: the state from which the changes that follow count; `truncated`: there are more unfinished jobs than a
  *   snapshot holds;
- * - `changed`: the job as it is now, without its metadata;
+ * - `changed`: the job as it is now, without its metadata; when its holder only reported, without its result, too;
  * - `deleted`: the job was deleted;
  * - `interrupted`: changes were missed, for the connection was lost or the reader too slow: a new snapshot follows.
  */

@@ -104,7 +104,8 @@ typedef enum jobbroker_event {
   JOBBROKER_EVENT_NONE = 0,
   /* Jobs as they are now: when the watch begins, and after an interruption. Large ones come in parts. */
   JOBBROKER_EVENT_SNAPSHOT,
-  /* A job changed. It is the reply's only job, without its metadata. */
+  /* A job changed. It is the reply's only job, without its metadata; when its holder only reported, without its result,
+   * too. */
   JOBBROKER_EVENT_CHANGED,
   /* A job is gone: jobbroker_reply_deleted. */
   JOBBROKER_EVENT_DELETED,

@@ -64,6 +64,9 @@ class AsyncSession:
         done: asyncio.Future[None] = self.loop.create_future()
         call.on_done = lambda _: None if done.done() else done.set_result(None)
         self.do(start or (lambda: self.session.submit(call)))
+        # It may have ended before there was anybody to tell.
+        if call.is_done and not done.done():
+            done.set_result(None)
         patience = None
         if call.deadline is not None:
             patience = self.loop.call_at(call.deadline, self._expire, call)

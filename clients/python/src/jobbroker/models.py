@@ -199,7 +199,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Changed:
-    """A job as it is now, without its metadata."""
+    """A job as it is now, without its metadata; when its holder only reported, without its result, too."""
 
     job: Job
 

@@ -260,7 +260,7 @@ class Session:
         self._pending.park(call)
 
         def unpark() -> None:
-            if call.stage is Stage.PARKED:
+            if call.stage is Stage.PARKED and not call.is_done:
                 self._pending.add(call)
                 self.send_line()
 
