@@ -175,6 +175,27 @@ import TrustSupport
     }
   }
 
+  @Test func jobsThatWereThereAreToldWithoutWhatIsLargeOfThem() async throws {
+    try await measure("creates of 1,000 jobs with the unique key of a large one") { broker, healthy in
+      let holder = NewJob(type: "large", metadata: Self.large, uniqueKey: "one")
+      _ = try await healthy.create(holder)
+      _ = try await healthy.update(holder.id, JobUpdate(result: Self.large))
+      let others = (0..<1_000).map { _ in NewJob(type: "large", uniqueKey: "one") }
+      let requests = try RawConnection.frames(of: (2..<7).map { Request(id: $0, operation: .create(others)) })
+      let connections = try await greeted(2 * max(1, Self.scale / 4), by: broker, sending: requests)
+      for connection in connections {
+        for _ in 0..<5 {
+          guard case .created(let entries)? = try await connection.read()?.reply else {
+            Issue.record("not answered")
+            continue
+          }
+          #expect(entries.allSatisfy { $0.job.id == holder.id && !$0.created })
+        }
+      }
+      return ("5 for each of \(connections.count) connections", connections)
+    }
+  }
+
   /// Claims of 15 MB that wait, just under what one connection may have under way.
   private static func waitingClaims() throws -> [UInt8] {
     let names = (0..<1_000).map { String(repeating: "w", count: Limits.name - 6) + "\(100_000 + $0)" }
