@@ -41,21 +41,13 @@ struct RequestLine {
   /// - Parameter mayWait: whether a request is a claim that may wait; nil: it is not to be sent any more.
   mutating func next(_ mayWait: (UInt64) -> Bool?) -> UInt64? {
     while inFlight < places {
-      if hasPlaceToWait, let id = aside.popFirst() {
-        guard mayWait(id) != nil else { continue }
-        waiting += 1
-        inFlight += 1
-        return id
-      }
-      guard let id = queued.popFirst() else { return nil }
+      guard let id = (hasPlaceToWait ? aside.popFirst() : nil) ?? queued.popFirst() else { return nil }
       guard let waits = mayWait(id) else { continue }
-      if waits {
-        guard hasPlaceToWait else {
-          aside.append(id)
-          continue
-        }
-        waiting += 1
+      if waits, !hasPlaceToWait {
+        aside.append(id)
+        continue
       }
+      if waits { waiting += 1 }
       inFlight += 1
       return id
     }
