@@ -18,7 +18,11 @@ extension Job {
       finishedAt: row.optionalTime(22), sequence: row.integer(0))
   }
 
-  /// The bytes of its texts that have no small limit: of what a claim reads only so much at once is held.
+  /// Bytes of the texts of the jobs that one claim reads: with a job that exceeds it by itself its reply still fits a
+  /// frame.
+  public static let claimedAtOnce = Limits.frame / 2
+
+  /// The bytes of its texts that have no small limit, which count against `claimedAtOnce`.
   public var claimedSize: Int { [metadata, result, error, stage].reduce(0) { $0 + ($1?.utf8.count ?? 0) } }
 }
 

@@ -3,9 +3,6 @@ import JobStore
 
 /// What comes into the queue and what is taken from it.
 extension CommandPlanner {
-  /// Texts of the jobs that one claim reads, in bytes: with a job that exceeds it by itself its reply still fits a frame.
-  private static let claimedPayload = Limits.frame / 2
-
   // MARK: Creating
 
   private struct CreateSteps: Sendable {
@@ -102,7 +99,7 @@ extension CommandPlanner {
     } else {
       let wanted: [SQLValue] = [
         types.isEmpty ? .null : .text(JSONWriter.array(types)), .integer(maxJobs),
-        .integer(Self.claimedPayload),
+        .integer(Job.claimedAtOnce),
       ]
       chosen = transaction.change(
         LibSQLStatement.chooseClaimable, transaction.values(wanted, command: command))

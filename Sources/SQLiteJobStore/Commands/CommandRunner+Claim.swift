@@ -2,8 +2,6 @@ import JobModel
 import JobStore
 
 extension CommandRunner {
-  /// Texts of the jobs that one claim reads, in bytes: with a job that exceeds it by itself its reply still fits a frame.
-  private static let claimedPayload = Limits.frame / 2
   /// A claim of more types than this looks first which of them have jobs.
   private static let fewTypes = 8
 
@@ -20,7 +18,7 @@ extension CommandRunner {
         continue
       }
       payload += job.claimedSize
-      if !jobs.isEmpty, payload > Self.claimedPayload { break }
+      if !jobs.isEmpty, payload > Job.claimedAtOnce { break }
       let values: [SQLValue] = [
         .integer(job.sequence), .time(now), .integer(lease.milliseconds), .time(now + lease),
         .text(worker.name), .integer(Int64(worker.pid)), .integer(Int64(worker.uid)),
