@@ -74,6 +74,7 @@ struct PrivateBroker {
   }
 
   private func temporaryDirectory() throws -> String {
+    // In the place of the six letters mkdtemp(3) puts others.
     var template = "\(directory)/jobctl-bench-XXXXXX".utf8CString
     let path = template.withUnsafeMutableBufferPointer { name in
       name.baseAddress.flatMap { mkdtemp($0) }.map { String(cString: $0) }
