@@ -106,7 +106,8 @@ public actor SQLiteJobStore: JobStore {
     // A checkpoint that made room has failed.
     if let failure { return commands.map { _ in .failure(failure) } }
     // Nobody else runs on this actor, so the writer stays what it was just seen to be.
-    let results = try writer!.run(commands, room: room, at: clock())
+    let results = try writer!.run(
+      commands, claimableTypes: index.claimableTypes, room: room, at: clock())
     for change in writer!.changes { index.apply(change) }
     if writer!.checkpointer.noteCommit() { committed += 1 }
     moveLog()

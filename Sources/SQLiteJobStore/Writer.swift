@@ -24,11 +24,13 @@ struct Writer {
 
   /// Runs the commands and commits. What it throws has undone them all, as far as SQLite knows.
   ///
-  /// - Parameter room: what there is room for on the disk; other commands are refused.
+  /// - Parameters:
+  ///   - claimableTypes: as `QueueIndex` has them.
+  ///   - room: what there is room for on the disk; other commands are refused.
   mutating func run(
-    _ commands: [JobCommand], room: DiskRoom, at now: Timestamp
+    _ commands: [JobCommand], claimableTypes: Set<TypeName>, room: DiskRoom, at now: Timestamp
   ) throws(SQLiteError) -> [Result<JobReply, JobError>] {
-    runner.changes.removeAll(keepingCapacity: true)
+    runner.begin(claimableTypes: claimableTypes)
     try connection.beginTransaction()
     do throws(SQLiteError) {
       var results: [Result<JobReply, JobError>] = []

@@ -66,18 +66,6 @@ extension JobStatement {
     FROM latest CROSS JOIN job_attempts USING (seq, attempt)
     """
 
-  /// The types that have a claimable job: one step in the index each.
-  static let claimableTypesSQL = """
-    WITH RECURSIVE claimable (type) AS (
-      SELECT min(type) FROM \(claimableJobs) WHERE \(claimable)
-      UNION ALL
-      SELECT (
-        SELECT min(j.type) FROM jobs AS j INDEXED BY jobs_claimable
-        WHERE j.status = 'pending' AND j.not_before IS NULL AND j.type > claimable.type)
-      FROM claimable WHERE claimable.type IS NOT NULL)
-    SELECT type FROM claimable WHERE type IS NOT NULL
-    """
-
   static func nextOfTypeSQL(_ columns: String) -> String {
     """
     SELECT \(columns) FROM \(claimableJobs)

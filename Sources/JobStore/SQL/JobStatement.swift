@@ -31,7 +31,6 @@ public enum JobStatement: Int, Sendable, CaseIterable {
   case report
 
   // Claims.
-  case claimableTypes
   case nextOfType
   case nextKeyOfType
   case claim
@@ -89,7 +88,6 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .cancel: Self.cancelSQL
     case .retry: Self.retrySQL
     case .report: Self.reportSQL
-    case .claimableTypes: Self.claimableTypesSQL
     case .nextOfType: Self.nextOfTypeSQL(JobColumns.whole)
     case .nextKeyOfType: Self.nextOfTypeSQL("priority, seq")
     case .claim: Self.claimSQL

@@ -2,9 +2,6 @@ import JobModel
 import JobStore
 
 extension CommandRunner {
-  /// A claim of more types than this looks first which of them have jobs.
-  private static let fewTypes = 8
-
   /// `JobCommand.claim`: the best job among the first of each type, again and again.
   mutating func claim(
     types: [String], maxJobs: Int, lease: Duration, worker: WorkerIdentity, at now: Timestamp
@@ -14,7 +11,7 @@ extension CommandRunner {
     var payload = 0
     while let best = heads.indices.min(by: { heads[$0].key < heads[$1].key }) {
       guard var job = try next(of: heads[best].type) else {
-        heads.remove(at: best)
+        record(.exhausted(TypeName(heads.remove(at: best).type)))
         continue
       }
       payload += job.claimedSize
@@ -30,7 +27,7 @@ extension CommandRunner {
       job.leaseExpiresAt = now + lease
       job.startedAt = now
       job.updatedAt = now
-      changes.append(.moved(QueueEntry(job)))
+      record(.moved(QueueEntry(job)))
       jobs.append(job)
       if jobs.count == maxJobs { break }
       if heads.count == 1 { continue }
@@ -57,17 +54,21 @@ extension CommandRunner {
     if types.count == 1 { return [(types[0], .last)] }
     var heads: [(type: String, key: QueueKey)] = []
     for type in types {
-      if let key = try nextKey(of: type) { heads.append((type, key)) }
+      if let key = try nextKey(of: type) {
+        heads.append((type, key))
+      } else {
+        record(.exhausted(TypeName(type)))
+      }
     }
     return heads
   }
 
   /// The types to look at, each once.
-  private mutating func candidates(_ wanted: [String]) throws(SQLiteError) -> [String] {
-    if wanted.count == 1 { return wanted }
-    let distinct = Set(wanted.map { TypeName($0) })
-    if !wanted.isEmpty, distinct.count <= Self.fewTypes { return distinct.map(\.text) }
-    let present = try statements(.claimableTypes).all { $0.text(0) }
-    return wanted.isEmpty ? present : present.filter { distinct.contains(TypeName($0)) }
+  private func candidates(_ wanted: [String]) -> [String] {
+    switch wanted.count {
+    case 0: claimableTypes.map(\.text)
+    case 1: wanted
+    default: claimableTypes.intersection(wanted.lazy.map { TypeName($0) }).map(\.text)
+    }
   }
 }

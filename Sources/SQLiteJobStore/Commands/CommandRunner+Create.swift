@@ -36,7 +36,7 @@ extension CommandRunner {
       id: new.id, type: new.type, maxRetries: new.maxRetries, maxLost: new.maxLost,
       priority: new.priority, notBefore: notBefore, uniqueKey: new.uniqueKey, attempt: attemptsBefore,
       createdAt: now, updatedAt: now, sequence: statements.connection.lastInsertedRow)
-    changes.append(.added(QueueEntry(job)))
+    record(.added(QueueEntry(job)))
     return .success(CreatedJob(job: job, created: true))
   }
 

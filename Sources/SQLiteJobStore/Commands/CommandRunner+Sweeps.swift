@@ -47,6 +47,7 @@ extension CommandRunner {
     let first: [SQLValue] = [.time(now), .integer(JobStatement.promotedAtOnce)]
     let due = try statements(.due).all(first) { (TypeName($0.text(0)), Int($0.integer(1))) }
     if !due.isEmpty { _ = try statements.run(SQLStep(.promote, first)) }
+    for (type, _) in due { record(.promoted(type)) }
     let next = try statements(.nextDue).first([]) { $0.optionalTime(0) }
     return .success(.promoted(Dictionary(uniqueKeysWithValues: due), nextDue: next))
   }
@@ -66,7 +67,7 @@ extension CommandRunner {
     }
     for job in jobs {
       _ = try statements.run(SQLStep(.deleteJob, [.id(job.id)]))
-      changes.append(.removed(QueueEntry(job)))
+      record(.removed(QueueEntry(job)))
     }
     return .success(.pruned(jobs))
   }

@@ -8,12 +8,26 @@ struct CommandRunner {
   let retryPolicy: RetryPolicy
   let random: @Sendable () -> Double
   /// What this transaction has changed so far.
-  var changes: [QueueChange] = []
+  private(set) var changes: [QueueChange] = []
+  /// As in `QueueIndex`, with what this transaction has changed.
+  private(set) var claimableTypes: Set<TypeName> = []
 
   init(statements: StatementCache, retryPolicy: RetryPolicy, random: @escaping @Sendable () -> Double) {
     self.statements = statements
     self.retryPolicy = retryPolicy
     self.random = random
+  }
+
+  /// A transaction begins: no job of another type is ready.
+  mutating func begin(claimableTypes: Set<TypeName>) {
+    changes.removeAll(keepingCapacity: true)
+    self.claimableTypes = claimableTypes
+  }
+
+  /// Notes what the transaction has changed.
+  mutating func record(_ change: QueueChange) {
+    changes.append(change)
+    change.update(&claimableTypes)
   }
 
   /// Runs one command.
@@ -59,10 +73,10 @@ struct CommandRunner {
       return try reap(before: cutoff, type: type, sparing: sparing, limit: limit, at: now)
     case .promote: return try promote(at: now)
     case .pause(let type):
-      if try statements.run(SQLStep(.pause, [.text(type)])) { changes.append(.paused(TypeName(type))) }
+      if try statements.run(SQLStep(.pause, [.text(type)])) { record(.paused(TypeName(type))) }
       return .success(.done)
     case .resume(let type):
-      if try statements.run(SQLStep(.resume, [.text(type)])) { changes.append(.resumed(TypeName(type))) }
+      if try statements.run(SQLStep(.resume, [.text(type)])) { record(.resumed(TypeName(type))) }
       return .success(.done)
     case .prune(let cutoff, let status, let type, let limit):
       return try prune(before: cutoff, status: status, type: type, limit: limit)
@@ -112,7 +126,7 @@ extension CommandRunner {
     if try statements.run(transition.change) {
       if let amendment = transition.amendment { _ = try statements.run(amendment) }
       let job = try job(transition.id)
-      if let job { changes.append(.moved(QueueEntry(job))) }
+      if let job { record(.moved(QueueEntry(job))) }
       return transition.judge(changed: true, job: job, cause: nil)
     }
     let values: [SQLValue] = [.id(transition.id), .integer(transition.attempt)]
@@ -140,14 +154,14 @@ extension CommandRunner {
       return .failure(JobError(.alreadyExists, message, job: holder))
     }
     let after = try job(id)
-    if let before, let after { changes.append(.revived(QueueEntry(after), from: before.status)) }
+    if let before, let after { record(.revived(QueueEntry(after), from: before.status)) }
     return transition.judge(changed: true, job: after, cause: nil)
   }
 
   private mutating func delete(_ id: JobID) throws(SQLiteError) -> Result<JobReply, JobError> {
     guard let job = try job(id) else { return .failure(.notFound(id)) }
     _ = try statements.run(SQLStep(.deleteJob, [.id(id)]))
-    changes.append(.removed(QueueEntry(job)))
+    record(.removed(QueueEntry(job)))
     return .success(.deleted(job.outline))
   }
 }

@@ -49,6 +49,9 @@ struct QueueIndex: Sendable {
   private var types: [TypeName: OfType] = [:]
   private var pending = RankedSet<QueueKey>()
   private var pausedTypes: Set<TypeName> = []
+  /// Types that a claim of any type looks at: all that have a job it may take, and some whose jobs are delayed or
+  /// paused.
+  private(set) var claimableTypes: Set<TypeName> = []
 
   init() {}
 
@@ -90,6 +93,21 @@ enum QueueChange {
   case paused(TypeName)
   /// Claims of a type are allowed again.
   case resumed(TypeName)
+  /// Jobs of a type that were delayed may be claimed.
+  case promoted(TypeName)
+  /// No job of a type may be claimed.
+  case exhausted(TypeName)
+
+  /// What it does to a set of types that has all of which a job may be claimed.
+  func update(_ claimableTypes: inout Set<TypeName>) {
+    switch self {
+    case .added(let job), .moved(let job), .revived(let job, from: _):
+      if job.status == .pending { claimableTypes.insert(job.type) }
+    case .resumed(let type), .promoted(let type): claimableTypes.insert(type)
+    case .exhausted(let type): claimableTypes.remove(type)
+    case .removed, .paused: break
+    }
+  }
 }
 
 /// What the index has to know of a job.
@@ -108,6 +126,8 @@ struct QueueEntry {
 extension QueueIndex {
   /// Applies a change of a transaction that is committed.
   mutating func apply(_ change: QueueChange) {
+    // The last: a job that goes and comes back may have been the only one of its type.
+    defer { change.update(&claimableTypes) }
     switch change {
     case .added(let job): enter(job)
     case .moved(let job):
@@ -125,6 +145,7 @@ extension QueueIndex {
       if types[job.type]?.isEmpty == true { types[job.type] = nil }
     case .paused(let type): pausedTypes.insert(type)
     case .resumed(let type): pausedTypes.remove(type)
+    case .promoted, .exhausted: break
     }
   }
 
@@ -132,6 +153,7 @@ extension QueueIndex {
   private mutating func leave(_ job: QueueEntry) {
     if pending.remove(job.key) {
       types[job.type]?.pending.remove(job.key)
+      if types[job.type]?.pending.count == 0 { claimableTypes.remove(job.type) }
     } else {
       types[job.type]?.processing -= 1
     }
@@ -160,6 +182,7 @@ extension QueueIndex {
       let sorted = keys.sorted()
       all += sorted
       types[type, default: OfType()].pending = RankedSet(sorted: sorted)
+      claimableTypes.insert(type)
     }
     if contents.pending.count > 1 { all.sort() }
     pending = RankedSet(sorted: all)
