@@ -7,8 +7,8 @@ import NIOCore
 ///
 /// With a store on this host nothing is delayed on purpose. An idle store runs a command at the end of the loop's
 /// present turn. While the disk is busy, commands that need it gather, for they could not be answered before it is
-/// free. Commands that do not need it (claims, reports) are run at once, unless others have gathered: then load is high,
-/// and one larger transaction does more for everybody than two.
+/// free; when there are some, they are run meanwhile, so that the disk and this thread are busy at the same time.
+/// Commands that do not need it (claims, reports) are run at once, unless others have gathered.
 ///
 /// With a remote store those who were just answered are given a moment to ask again, before the next transaction goes
 /// without them and makes them wait for two. It ends as soon as they have.
@@ -42,6 +42,8 @@ final class GroupCommit {
   /// With how many commands the next transaction need not wait for more.
   private var enough = 0
   private var lingering: Scheduled<Void>?
+  /// As many commands are worth a transaction of their own while the disk is busy. Fewer cost more than they gain.
+  private static let worthwhile = 4
   /// Commands of one transaction at most: their results are held together, and each may have a job's.
   private static let largest = 512
   /// After one that took so long of the loop's own time, the sockets have their turn before the next.
@@ -83,9 +85,12 @@ final class GroupCommit {
     schedule()
   }
 
+  /// Whether what waits is to wait for the disk.
+  private var gathers: Bool { isSyncing && needsDisk && waiting.count < Self.worthwhile }
+
   /// Runs `executeNext` after the other events of this turn of the loop, so that all they bring shares a transaction.
   private func schedule() {
-    if isScheduled || isExecuting || isYielding || isSyncing && needsDisk { return }
+    if isScheduled || isExecuting || isYielding || gathers { return }
     if waiting.count < min(enough, Self.largest) { return }
     isScheduled = true
     eventLoop.assumeIsolated().execute { [self] in
@@ -95,8 +100,7 @@ final class GroupCommit {
   }
 
   private func executeNext() {
-    guard !isExecuting, !waiting.isEmpty, !hasFailed else { return }
-    if isSyncing && needsDisk { return }
+    guard !isExecuting, !waiting.isEmpty, !hasFailed, !gathers else { return }
     isExecuting = true
     lingering?.cancel()
     let batch = takeBatch()

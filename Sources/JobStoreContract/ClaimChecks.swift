@@ -128,6 +128,30 @@ extension ContractCheck {
       try store.equal(job.notBefore, nil, "not before")
       try store.equal(try await store.claim().map(\.id), [job.id], "the claim")
     },
+    ContractCheck("claim: of any type, finds a job however it became ready again") { store in
+      let ways: [(String, (Job) -> JobCommand)] = [
+        ("released", { .release($0.id, attempt: 1, delay: .zero, reason: nil) }),
+        ("lost", { .lose($0.claim) }),
+        ("put back", { .update($0.id, attempt: nil, JobUpdate(status: .pending)) }),
+        ("failed", { .fail($0.id, attempt: 1, error: "e", retryable: true) }),
+        ("retried", { .retry($0.id) }),
+      ]
+      for (way, command) in ways {
+        // Of a type of its own, so that nothing else says that there is one.
+        let job = try await store.held(way)
+        if way == "retried" { _ = try await store.change(.cancel(job.id)) }
+        try store.equal(try await store.claim(), [], "what there is before a job is \(way)")
+        _ = try await store.change(command(job))
+        if way == "failed" {
+          try store.equal(try await store.claim(), [], "what there is before its moment")
+          store.clock.advance(.seconds(3600))
+          _ = try await store.store.commit(.promote)
+        }
+        let again = try await store.claimOne()
+        try store.equal(again.id, job.id, "the job that was \(way)")
+        _ = try await store.change(.complete(job.id, attempt: again.attempt, result: nil))
+      }
+    },
     ContractCheck("claim: a paused type is passed over until it is resumed") { store in
       let paused = try await store.create("ingest")
       let other = try await store.create("save")

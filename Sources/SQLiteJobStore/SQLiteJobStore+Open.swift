@@ -15,9 +15,8 @@ struct OpenOptions: Sendable {
   var vfs: String?
   /// Frames (pages) in the log that make a checkpoint worth it.
   var checkpointFrames: Int32 = 2000
-  /// A disk whose syncs usually take less is waited for where the store runs. To wake another thread and be woken
-  /// costs a good part of that, and the next transaction about as much.
-  var quickSync: Duration = .milliseconds(1)
+  /// As in `LogSync`.
+  var waitsElsewhere: Bool?
 }
 
 extension SQLiteJobStore {

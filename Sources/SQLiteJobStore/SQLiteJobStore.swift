@@ -32,6 +32,10 @@ public actor SQLiteJobStore: JobStore {
   private var committed = 0
   /// How many of them are known to be durable.
   private var durable = 0
+  /// How many commands were run since the last sync began.
+  private var unsynced = 0
+  /// With as many for one sync there are clients enough for others to ask for something while it lasts.
+  private static let manyCommands = 4
   /// Why nothing may be called durable any more. A failed write counts for syncs and a failed sync for writes: the
   /// kernel reports it once, and the other would be told that all is well.
   private var failure: JobError?
@@ -49,7 +53,7 @@ public actor SQLiteJobStore: JobStore {
     logger = options.logger
     self.thread = thread
     self.reader = reader
-    logSync = LogSync(log: opened.log, quick: options.quickSync)
+    logSync = LogSync(log: opened.log, waitsElsewhere: options.waitsElsewhere)
     index = opened.index
     reserve = opened.reserve
     writer = opened.writer
@@ -109,6 +113,7 @@ public actor SQLiteJobStore: JobStore {
     let results = try writer!.run(
       commands, claimableTypes: index.claimableTypes, room: room, at: clock())
     for change in writer!.changes { index.apply(change) }
+    unsynced += commands.count
     if writer!.checkpointer.noteCommit() { committed += 1 }
     moveLog()
     return results
@@ -193,7 +198,9 @@ public actor SQLiteJobStore: JobStore {
     if let failure { throw failure }
     let target = committed
     guard durability == .full, durable < target else { return }
-    let code = await logSync.sync()
+    let isBusy = unsynced >= Self.manyCommands
+    unsynced = 0
+    let code = await logSync.sync(isBusy: isBusy)
     if code != SQLITE_OK, failure == nil {
       failure = JobError(.unknownOutcome, "The write-ahead log could not be synced (SQLite \(code)).")
     }

@@ -77,6 +77,19 @@ import Testing
     try await bench.end()
   }
 
+  /// The disk and the store work at the same time, but not for a command or two.
+  @Test func whileTheDiskIsBusySomeCommandsGatherAndThenAreRun() async throws {
+    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    try await bench.append(3)
+    try await bench.append(1)
+    // Had the three not waited, they would be one transaction; and the sync is not over.
+    #expect(await bench.transaction() == 4)
+    try await bench.end()
+  }
+
   /// The commit of a store on this host may be seen before the loop hears of it, and before it is durable.
   @Test(arguments: [false, true]) func aReadWaitsForATransactionThatItMayHaveSeen(isRemote: Bool) async throws
   {
@@ -101,14 +114,18 @@ private struct Bench {
   private let commits: NIOLoopBound<GroupCommit>
   private let answered: AsyncStream<Void>
 
-  init(isRemote: Bool) async throws {
-    let store = HeldStore(isRemote: isRemote)
+  /// - Parameter holdsSyncs: whether no sync ends before all does.
+  init(isRemote: Bool, holdsSyncs: Bool = false) async throws {
+    let store = HeldStore(isRemote: isRemote, holdsSyncs: holdsSyncs)
     let (answered, answer) = AsyncStream<Void>.makeStream()
     self.store = store
     self.answered = answered
     commits = try await loop.executeInContext { [loop] in
       let commits = GroupCommit(store: store, eventLoop: loop)
-      commits.report(to: .init(executed: { _, _ in }, durable: { _ in answer.yield() }, failed: { _ in }))
+      commits.report(
+        to: .init(
+          executed: { _, _ in if holdsSyncs { answer.yield() } },
+          durable: { _ in if !holdsSyncs { answer.yield() } }, failed: { _ in }))
       return NIOLoopBound(commits, eventLoop: loop)
     }
   }
@@ -144,6 +161,7 @@ private struct Bench {
 
   /// Ends what is under way.
   func end() async throws {
+    store.endSyncs()
     try await answer(after: .zero)
     await loop.shutdownGracefully()
   }
@@ -157,9 +175,13 @@ private final class HeldStore: JobStore {
   private let begun: AsyncStream<Int>
   private let begin: AsyncStream<Int>.Continuation
   private let held = Mutex<CheckedContinuation<Void, Never>?>(nil)
+  private let syncs: AsyncStream<Void>
+  private let endOfSyncs: AsyncStream<Void>.Continuation
 
-  init(isRemote: Bool) {
+  init(isRemote: Bool, holdsSyncs: Bool) {
     self.isRemote = isRemote
+    (syncs, endOfSyncs) = AsyncStream.makeStream()
+    if !holdsSyncs { endOfSyncs.finish() }
     (begun, begin) = AsyncStream.makeStream()
   }
 
@@ -183,7 +205,10 @@ private final class HeldStore: JobStore {
     return commands.map { _ in .success(.done) }
   }
 
-  func sync() {}
+  func endSyncs() { endOfSyncs.finish() }
+
+  func sync() async { for await _ in syncs {} }
+
   func get(_ id: JobID) -> Job? { nil }
   func list(_ filter: JobFilter) -> JobPage { JobPage(jobs: [], nextCursor: nil) }
   func position(_ id: JobID) -> QueuePosition { .none }

@@ -120,6 +120,6 @@ extension OpenOptions {
     OpenOptions(
       path: path, durability: durability, retryPolicy: .init(), clock: { clock.now }, random: { 0.5 },
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, vfs: vfs.name,
-      checkpointFrames: checkpointFrames, quickSync: waitsElsewhere ? .zero : .seconds(3600))
+      checkpointFrames: checkpointFrames, waitsElsewhere: waitsElsewhere)
   }
 }

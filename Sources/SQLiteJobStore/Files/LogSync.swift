@@ -11,25 +11,31 @@ import JobModel
 /// when the sync begins is durable when it ends; one that a checkpoint has moved on meanwhile is durable already.
 /// (https://sqlite.org/pragma.html#pragma_synchronous, https://sqlite.org/wal.html)
 ///
-/// A quick disk is waited for where the store runs, a slow one on a thread of its own, so that it holds up none but
-/// those who wait for it.
+/// A disk is waited for on a thread of its own, so that it holds up none but those who wait for it; a quick one, when
+/// there is little else to do, where the store runs: to wake another thread and be woken takes about as long.
 final class LogSync {
-  private let quick: Duration
+  /// What a sync of a quick disk usually takes at most.
+  private static let quick: Duration = .milliseconds(1)
+
+  private let waitsElsewhere: Bool?
   private var log: LogFile?
   private let waiter: DiskWaiter
   /// What a sync usually takes: an average that forgets.
   private var usual: Duration = .zero
 
-  /// - Parameter quick: what a sync of a quick disk takes at most.
-  init(log: LogFile, quick: Duration) {
-    self.quick = quick
+  /// - Parameter waitsElsewhere: whether the disk is waited for on the other thread; nil: as it is best.
+  init(log: LogFile, waitsElsewhere: Bool?) {
+    self.waitsElsewhere = waitsElsewhere
     self.log = log
     waiter = DiskWaiter(log: log)
   }
 
   /// Makes durable what is in the log; returns SQLite's result code.
-  func sync(isolation: isolated (any Actor)? = #isolation) async -> Int32 {
-    let outcome = usual < quick ? log?.sync() : await waiter.sync()
+  ///
+  /// - Parameter isBusy: whether there is likely to be work for the store's thread meanwhile.
+  func sync(isBusy: Bool, isolation: isolated (any Actor)? = #isolation) async -> Int32 {
+    let elsewhere = waitsElsewhere ?? (isBusy || usual >= Self.quick)
+    let outcome = elsewhere ? await waiter.sync() : log?.sync()
     guard let outcome else { return SQLITE_OK }
     usual = usual * 7 / 8 + outcome.duration / 8
     return outcome.code
@@ -42,7 +48,7 @@ final class LogSync {
   }
 }
 
-/// Waits for a slow disk, on a thread of its own.
+/// Waits for the disk, on a thread of its own.
 private actor DiskWaiter {
   private let thread = DedicatedThread()
   private var log: LogFile?
