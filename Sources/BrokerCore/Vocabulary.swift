@@ -77,7 +77,7 @@ enum Purpose: Sendable {
   /// A request about jobs that exist; answered with what came of it. A fenced one is the holder's own.
   case request(RequestKey, isFenced: Bool)
   case create(RequestKey)
-  case claim(WaitingClaim)
+  indirect case claim(WaitingClaim)
   case watch(RequestKey)
   case reap(Reap)
   case prune(RequestKey, soFar: Int)
@@ -121,7 +121,7 @@ public enum Answer: Sendable {
 /// What the core wants done.
 public enum Action: Sendable {
   /// Run the command in the next transaction, in the order of submission, and hand its result to `finish`.
-  case submit(Submission)
+  indirect case submit(Submission)
   /// Answer the query beside the stream of commands and hand the answer to `answer`.
   case query(RequestKey, Query)
   /// Send a response. When it can't be sent, tell `undelivered` of the claims it hands over. Tell `snapshotTold` when a

@@ -82,11 +82,11 @@ public enum JobReply: Sendable, Equatable {
   case claimed([Job])
   /// To a command about one job: the job as it is now. `changed` is false when it was so already: a repeated
   /// complete or fail, a cancel of a finished job.
-  case job(Job, changed: Bool)
+  indirect case job(Job, changed: Bool)
   /// To `report`: the claims that are no longer valid.
   case reported(stale: [ClaimToken])
   /// To `delete`: the job as it was.
-  case deleted(Job)
+  indirect case deleted(Job)
   /// To `reap`: the jobs it failed.
   case reaped([Job])
   /// To `promote`: how many became ready, by type, and when the next one is due.

@@ -1,16 +1,16 @@
 /// What the broker answers. Each operation has one kind of reply, or an error.
 public enum Reply: Sendable, Equatable {
   /// The operation was refused.
-  case error(JobError)
+  indirect case error(JobError)
   /// To hello.
-  case welcome(Welcome)
+  indirect case welcome(Welcome)
   /// To ping.
   case pong
   /// To create: one entry a job, in the order of the request.
   case created([CreatedJob])
   /// To get (the whole job), and to update, complete, fail, release, cancel and retry (without metadata and
   /// result).
-  case job(Job)
+  indirect case job(Job)
   /// To list.
   case jobs(JobPage)
   /// To claim: the jobs now held, perhaps none.
@@ -22,11 +22,11 @@ public enum Reply: Sendable, Equatable {
   /// To watch: the state when it began. `more`: another snapshot frame follows.
   case snapshot([Job], more: Bool, truncated: Bool)
   /// A change that a watch follows; carries the watch's id.
-  case event(JobEvent)
+  indirect case event(JobEvent)
   /// A notice, not a reply: a job held by this connection is no longer its.
-  case revoked(Revocation)
+  indirect case revoked(Revocation)
   /// To stats.
-  case stats(BrokerStats)
+  indirect case stats(BrokerStats)
   /// To workers.
   case workers(WorkerList)
   /// To unwatch, withdraw, delete, pause, resume and backup.
