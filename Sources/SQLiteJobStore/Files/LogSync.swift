@@ -20,6 +20,8 @@ final class LogSync {
   private let waitsElsewhere: Bool?
   private var log: LogFile?
   private let waiter: DiskWaiter
+  /// Whether the other thread waits for the disk, and what came of it is not known here.
+  private(set) var isUnderWay = false
   /// What a sync usually takes: an average that forgets.
   private var usual: Duration = .zero
 
@@ -35,10 +37,17 @@ final class LogSync {
   /// - Parameter isBusy: whether there is likely to be work for the store's thread meanwhile.
   func sync(isBusy: Bool, isolation: isolated (any Actor)? = #isolation) async -> Int32 {
     let elsewhere = waitsElsewhere ?? (isBusy || usual >= Self.quick)
+    isUnderWay = elsewhere
     let outcome = elsewhere ? await waiter.sync() : log?.sync()
+    isUnderWay = false
     guard let outcome else { return SQLITE_OK }
     usual = usual * 7 / 8 + outcome.duration / 8
     return outcome.code
+  }
+
+  /// Waits until no sync is under way.
+  func settle(isolation: isolated (any Actor)? = #isolation) async {
+    while isUnderWay { await waiter.settle() }
   }
 
   /// Lets go of the log, whose connection is about to close.
@@ -58,6 +67,9 @@ private actor DiskWaiter {
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   func sync() -> LogFile.SyncOutcome? { log?.sync() }
+
+  /// Returns after the syncs that were asked for before.
+  func settle() {}
 
   func close() { log = nil }
 }
