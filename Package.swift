@@ -56,7 +56,7 @@ let package = Package(
 
     // Stores, broker, client.
     .target(
-      name: "SQLiteJobStore", dependencies: ["JobModel", "JobStore", "CSQLite", "CLogBuffer", logging],
+      name: "SQLiteJobStore", dependencies: ["JobModel", "JobStore", "CSQLite", "CLogBuffer", collections, logging],
       swiftSettings: strict),
     .target(
       name: "LibSQLJobStore",

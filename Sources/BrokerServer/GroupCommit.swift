@@ -34,7 +34,8 @@ final class GroupCommit {
   private var isScheduled = false
   private var isExecuting = false
   private var isSyncing = false
-  private var hasFailed = false
+  /// Why nothing more is run.
+  private(set) var failure: JobError?
   private var synced = 0
   /// The last transaction's time, divided by this, is how long the next one waits for more commands at most.
   private static let lingerShare: Int64 = 4
@@ -42,7 +43,8 @@ final class GroupCommit {
   /// With how many commands the next transaction need not wait for more.
   private var enough = 0
   private var lingering: Scheduled<Void>?
-  /// As many commands are worth a transaction of their own while the disk is busy. Fewer cost more than they gain.
+  /// As many commands are worth a transaction of their own while the disk is busy, fewer cost more than they gain. A store
+  /// may wait for the disk itself until there are as many.
   private static let worthwhile = 4
   /// Commands of one transaction at most: their results are held together, and each may have a job's.
   private static let largest = 512
@@ -100,7 +102,7 @@ final class GroupCommit {
   }
 
   private func executeNext() {
-    guard !isExecuting, !waiting.isEmpty, !hasFailed, !gathers else { return }
+    guard !isExecuting, !waiting.isEmpty, failure == nil, !gathers else { return }
     isExecuting = true
     lingering?.cancel()
     let batch = takeBatch()
@@ -134,6 +136,10 @@ final class GroupCommit {
     _ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
   ) {
     isExecuting = false
+    if let failure {
+      delegate?.executed(batch, batch.map { _ in .failure(failure) })
+      return end(failure)
+    }
     if store.isRemote {
       linger(for: batch.count(where: \.isAsked) + waiting.count, after: time)
     } else if let afterSockets, time > Self.longTransaction {
@@ -176,7 +182,7 @@ final class GroupCommit {
 
   private func syncNext(isNeeded: Bool) {
     if isNeeded { wanted = commits }
-    guard !isSyncing, !hasFailed else { return }
+    guard !isSyncing, failure == nil else { return }
     guard wanted > synced else {
       // Nothing of it needs the disk, so it is as durable as it has to be.
       if synced < commits { didSync(commits) }
@@ -202,13 +208,19 @@ final class GroupCommit {
   private func didSync(_ target: Int) {
     synced = target
     delegate?.durable(target)
-    syncNext(isNeeded: false)
     if !waiting.isEmpty { schedule() }
+    // What is about to run on this host shares the next sync with what ran during this one.
+    if store.isRemote || !isScheduled || wanted <= synced { syncNext(isNeeded: false) }
   }
 
   private func fail(_ error: JobError) {
-    guard !hasFailed else { return }
-    hasFailed = true
+    guard failure == nil else { return }
+    failure = error
+    // Those whose commands are being run are to be told, too.
+    if !isExecuting { end(error) }
+  }
+
+  private func end(_ error: JobError) {
     let notRun = JobError(.unavailable, "The broker's store has failed; repeat the request when it is back.")
     // The end of one command may be what another was kept back for.
     while !waiting.isEmpty {

@@ -5,8 +5,8 @@ import Logging
 
 /// Jobs in a SQLite database on this machine, which it keeps for itself while it is open.
 ///
-/// This actor's thread writes, reads single jobs, makes commits durable and makes the checkpoints. Lists, backups and
-/// a slow disk have threads of their own, so that nobody else waits for them.
+/// This actor's thread writes, reads single jobs and makes the checkpoints. Lists, backups, and a disk that is slow or has
+/// much to do, have threads of their own, so that nobody else waits for them.
 public actor SQLiteJobStore: JobStore {
   /// How long a transaction waits for another process that writes.
   private static let patience: Duration = .seconds(5)
@@ -34,7 +34,8 @@ public actor SQLiteJobStore: JobStore {
   private var durable = 0
   /// How many commands were run since the last sync began.
   private var unsynced = 0
-  /// With as many for one sync there are clients enough for others to ask for something while it lasts.
+  /// With as many for one sync there are clients enough for others to ask for something while it lasts. A broker runs
+  /// as many during one.
   private static let manyCommands = 4
   /// Why nothing may be called durable any more. A failed write counts for syncs and a failed sync for writes: the
   /// kernel reports it once, and the other would be told that all is well.
@@ -76,8 +77,6 @@ public actor SQLiteJobStore: JobStore {
     let deadline = ContinuousClock.now + Self.patience
     while true {
       if let failure { throw failure }
-      // When it is not, the log may have to be moved first.
-      if logSync.isUnderWay, !isRoomPlenty(for: commands) { await logSync.settle() }
       do throws(SQLiteError) {
         return try attempt(commands)
       } catch {
@@ -113,7 +112,7 @@ public actor SQLiteJobStore: JobStore {
     if let failure { return commands.map { _ in .failure(failure) } }
     // Nobody else runs on this actor, so the writer stays what it was just seen to be.
     let results = try writer!.run(
-      commands, claimableTypes: index.claimableTypes, room: room, at: clock())
+      commands, candidateTypes: index.candidateTypes, room: room, at: clock())
     for change in writer!.changes { index.apply(change) }
     unsynced += commands.count
     if writer!.checkpointer.noteCommit() { committed += 1 }
@@ -121,10 +120,9 @@ public actor SQLiteJobStore: JobStore {
     return results
   }
 
-  /// Makes a checkpoint when it is time for one, or `now`; but none during a sync. Should that fail, pages of the log may
-  /// be gone, and a checkpoint would copy what is there instead: it does not look at the log's checksums.
+  /// Makes a checkpoint when it is time for one, or `now`.
   private func moveLog(now: Bool = false) {
-    guard failure == nil, !logSync.isUnderWay else { return }
+    guard failure == nil else { return }
     do throws(SQLiteError) {
       if now {
         try writer?.checkpointer.checkpoint()
@@ -143,34 +141,23 @@ public actor SQLiteJobStore: JobStore {
     }
   }
 
-  /// Whether there is so much room on the disk that it does not matter how much these commands need exactly.
-  private func isRoomPlenty(for commands: [JobCommand]) -> Bool {
-    let creates = commands.contains(where: \.isCreate)
-    if creates { reserve.restore() }
-    guard let writer, creates || !reserve.isHeld else { return true }
-    let (growth, pages) = Self.need(of: commands)
-    // The database may have to grow by all that is in the log.
-    return reserve.isHeld && reserve.free >= reserve.keptFree + writer.checkpointer.size + 2 * growth + pages
-  }
-
   /// What of these commands the disk has room for.
   private func room(for commands: [JobCommand]) throws(SQLiteError) -> DiskRoom {
-    var room = DiskRoom.forNewJobs
-    if !isRoomPlenty(for: commands) {
-      let (growth, pages) = Self.need(of: commands)
-      room = try diskRoom(for: growth, pages, logged: writer?.checkpointer.size ?? 0)
-      if room < .forNewJobs, try diskRoom(for: growth, pages, logged: 0) > room {
-        moveLog(now: true)
-        room = try diskRoom(for: growth, pages, logged: writer?.checkpointer.size ?? 0)
-      }
+    let creates = commands.contains(where: \.isCreate)
+    if creates { reserve.restore() }
+    guard let writer, creates || !reserve.isHeld else { return .forNewJobs }
+    let growth = commands.reduce(0) { $0 + $1.growth }
+    let pages = min(commands.count * Self.pagesOfCommand, Self.pagesOfTransaction)
+    // The database may have to grow by all that is in the log; how much it is exactly is asked only when it matters.
+    let isPlenty =
+      reserve.isHeld && reserve.free >= reserve.keptFree + writer.checkpointer.size + 2 * growth + pages
+    var room = isPlenty ? .forNewJobs : try diskRoom(for: growth, pages, logged: writer.checkpointer.size)
+    if room < .forNewJobs, try diskRoom(for: growth, pages, logged: 0) > room {
+      moveLog(now: true)
+      room = try diskRoom(for: growth, pages, logged: self.writer?.checkpointer.size ?? 0)
     }
-    if commands.contains(where: \.isCreate) { reserve.note(room) }
+    if creates { reserve.note(room) }
     return room
-  }
-
-  /// Bytes by which commands make the database larger, and of the pages that they change.
-  private static func need(of commands: [JobCommand]) -> (growth: Int, pages: Int) {
-    (commands.reduce(0) { $0 + $1.growth }, min(commands.count * pagesOfCommand, pagesOfTransaction))
   }
 
   /// What of these commands the disk has room for when it has none for new jobs: those are refused, and take none.
@@ -220,7 +207,6 @@ public actor SQLiteJobStore: JobStore {
     }
     if let failure { throw failure }
     durable = max(durable, target)
-    moveLog()
   }
 
   // MARK: Reads
@@ -276,7 +262,8 @@ public actor SQLiteJobStore: JobStore {
   public func close() async {
     await logSync.close()
     await reader.close()
-    // As in `moveLog`; a restart looks at the checksums.
+    // After a failed sync the kernel may have dropped pages of the log, and a checkpoint would copy what is there
+    // instead over good pages of the database: it does not look at the log's checksums. A restart does.
     if failure == nil { writer?.checkpointAtClose() }
     writer = nil
     lock = nil

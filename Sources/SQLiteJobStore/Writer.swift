@@ -1,3 +1,4 @@
+import HashTreeCollections
 import JobModel
 import JobStore
 import Logging
@@ -25,12 +26,12 @@ struct Writer {
   /// Runs the commands and commits. What it throws has undone them all, as far as SQLite knows.
   ///
   /// - Parameters:
-  ///   - claimableTypes: as `QueueIndex` has them.
+  ///   - candidateTypes: as `QueueIndex` has them.
   ///   - room: what there is room for on the disk; other commands are refused.
   mutating func run(
-    _ commands: [JobCommand], claimableTypes: Set<TypeName>, room: DiskRoom, at now: Timestamp
+    _ commands: [JobCommand], candidateTypes: TreeSet<TypeName>, room: DiskRoom, at now: Timestamp
   ) throws(SQLiteError) -> [Result<JobReply, JobError>] {
-    runner.begin(claimableTypes: claimableTypes)
+    runner.begin(candidateTypes: candidateTypes)
     try connection.beginTransaction()
     do throws(SQLiteError) {
       var results: [Result<JobReply, JobError>] = []

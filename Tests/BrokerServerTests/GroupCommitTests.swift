@@ -9,7 +9,7 @@ import Testing
 @testable import BrokerServer
 
 /// Which commands share a transaction.
-@Suite struct GroupCommitTests {
+@Suite(.timeLimit(.minutes(5))) struct GroupCommitTests {
   @Test func thoseWhoWereJustAnsweredShareTheNextTransactionOfARemoteStore() async throws {
     let bench = try await Bench(isRemote: true)
     try await bench.append(2)
@@ -90,6 +90,51 @@ import Testing
     try await bench.end()
   }
 
+  @Test func aTransactionIsDurableAfterASyncThatBeganBehindIt() async throws {
+    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    try await bench.append(4)
+    #expect(await bench.transaction() == 4)
+    try await bench.answer(after: .zero)
+    try await bench.endSync()
+    #expect(bench.told == ["executed 1", "executed 4", "durable 1"])
+    try await bench.endSync()
+    #expect(bench.told.last == "durable 2")
+    await bench.loop.shutdownGracefully()
+  }
+
+  @Test func whatWasKeptBackSharesTheNextSync() async throws {
+    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    try await bench.append(4)
+    #expect(await bench.transaction() == 4)
+    try await bench.answer(after: .zero)
+    try await bench.append(1)
+    try await bench.endSync()
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    try await bench.endSync()
+    #expect(bench.told == ["executed 1", "executed 4", "durable 1", "executed 1", "durable 3"])
+    await bench.loop.shutdownGracefully()
+  }
+
+  @Test func whoeverIsBeingServedWhenASyncFailsIsTold() async throws {
+    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    try await bench.append(4)
+    #expect(await bench.transaction() == 4)
+    try await bench.failSync()
+    try await bench.answer(after: .zero)
+    #expect(bench.told == ["executed 1", "refused 4", "failed"])
+    await bench.loop.shutdownGracefully()
+  }
+
   /// The commit of a store on this host may be seen before the loop hears of it, and before it is durable.
   @Test(arguments: [false, true]) func aReadWaitsForATransactionThatItMayHaveSeen(isRemote: Bool) async throws
   {
@@ -108,24 +153,27 @@ import Testing
 }
 
 /// A group commit on a loop whose clock stands still until it is told the time.
-private struct Bench {
+private final class Bench: Sendable {
   let loop = NIOAsyncTestingEventLoop()
   let store: HeldStore
   private let commits: NIOLoopBound<GroupCommit>
-  private let answered: AsyncStream<Void>
+  private let events = Events()
+  private let holdsSyncs: Bool
 
-  /// - Parameter holdsSyncs: whether no sync ends before all does.
+  /// - Parameter holdsSyncs: whether a sync ends when it is told to, not at once.
   init(isRemote: Bool, holdsSyncs: Bool = false) async throws {
     let store = HeldStore(isRemote: isRemote, holdsSyncs: holdsSyncs)
-    let (answered, answer) = AsyncStream<Void>.makeStream()
     self.store = store
-    self.answered = answered
-    commits = try await loop.executeInContext { [loop] in
+    self.holdsSyncs = holdsSyncs
+    commits = try await loop.executeInContext { [loop, events] in
       let commits = GroupCommit(store: store, eventLoop: loop)
       commits.report(
         to: .init(
-          executed: { _, _ in if holdsSyncs { answer.yield() } },
-          durable: { _ in if !holdsSyncs { answer.yield() } }, failed: { _ in }))
+          executed: { batch, results in
+            let succeeded = results.allSatisfy { if case .success = $0 { true } else { false } }
+            events.note("\(succeeded ? "executed" : "refused") \(batch.count)")
+          },
+          durable: { events.note("durable \($0)") }, failed: { _ in events.note("failed") }))
       return NIOLoopBound(commits, eventLoop: loop)
     }
   }
@@ -148,23 +196,53 @@ private struct Bench {
   /// Waits until a transaction is under way, and returns how many commands it has.
   func transaction() async -> Int { await store.next() }
 
+  /// What the delegate was told.
+  var told: [String] { events.all }
+
   /// Ends the transaction that is under way, and returns when that is known to all.
   func answer(after time: TimeAmount) async throws {
     await loop.advanceTime(by: time)
+    let known = told.count
     store.answer()
-    // The store's thread hands its results to the loop, which runs only when it is told to.
-    let runs = Task { while !Task.isCancelled { await loop.run() } }
-    for await _ in answered { break }
-    runs.cancel()
-    await runs.value
+    try await run { told.count > known && (holdsSyncs || told.last?.hasPrefix("durable") == true) }
+  }
+
+  /// Ends the sync that is under way, and returns when that is known to all.
+  func endSync() async throws {
+    let known = told.count
+    store.endSync(.success(()))
+    try await run { told[known...].contains { $0.hasPrefix("durable") } }
+  }
+
+  /// Has the sync that is under way fail, and returns when that is known.
+  func failSync() async throws {
+    store.endSync(.failure(JobError(.unknownOutcome, "lost")))
+    try await run { try await loop.executeInContext { [commits] in commits.value.failure != nil } }
+  }
+
+  /// Runs the loop, which runs only when it is told to, until something is so: the store's results come from other threads.
+  private func run(until isSo: () async throws -> Bool) async throws {
+    while try await !isSo() {
+      await loop.run()
+      await Task.yield()
+    }
   }
 
   /// Ends what is under way.
   func end() async throws {
-    store.endSyncs()
+    store.endSync(.success(()))
     try await answer(after: .zero)
     await loop.shutdownGracefully()
   }
+}
+
+/// What happened, in order.
+private final class Events: Sendable {
+  private let events = Mutex<[String]>([])
+
+  var all: [String] { events.withLock { $0 } }
+
+  func note(_ event: String) { events.withLock { $0.append(event) } }
 }
 
 /// A store that answers when it is told to.
@@ -175,13 +253,14 @@ private final class HeldStore: JobStore {
   private let begun: AsyncStream<Int>
   private let begin: AsyncStream<Int>.Continuation
   private let held = Mutex<CheckedContinuation<Void, Never>?>(nil)
-  private let syncs: AsyncStream<Void>
-  private let endOfSyncs: AsyncStream<Void>.Continuation
+  private let holdsSyncs: Bool
+  private let syncs: AsyncStream<Result<Void, JobError>>
+  private let ends: AsyncStream<Result<Void, JobError>>.Continuation
 
   init(isRemote: Bool, holdsSyncs: Bool) {
     self.isRemote = isRemote
-    (syncs, endOfSyncs) = AsyncStream.makeStream()
-    if !holdsSyncs { endOfSyncs.finish() }
+    self.holdsSyncs = holdsSyncs
+    (syncs, ends) = AsyncStream.makeStream()
     (begun, begin) = AsyncStream.makeStream()
   }
 
@@ -205,9 +284,12 @@ private final class HeldStore: JobStore {
     return commands.map { _ in .success(.done) }
   }
 
-  func endSyncs() { endOfSyncs.finish() }
+  func endSync(_ outcome: Result<Void, JobError>) { ends.yield(outcome) }
 
-  func sync() async { for await _ in syncs {} }
+  func sync() async throws(JobError) {
+    guard holdsSyncs else { return }
+    for await outcome in syncs { return try outcome.get() }
+  }
 
   func get(_ id: JobID) -> Job? { nil }
   func list(_ filter: JobFilter) -> JobPage { JobPage(jobs: [], nextCursor: nil) }

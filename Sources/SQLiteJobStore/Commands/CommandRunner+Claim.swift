@@ -11,7 +11,7 @@ extension CommandRunner {
     var payload = 0
     while let best = heads.indices.min(by: { heads[$0].key < heads[$1].key }) {
       guard var job = try next(of: heads[best].type) else {
-        record(.exhausted(TypeName(heads.remove(at: best).type)))
+        heads.remove(at: best)
         continue
       }
       payload += job.claimedSize
@@ -38,14 +38,22 @@ extension CommandRunner {
 
   /// The first claimable job of a type.
   private mutating func next(of type: String) throws(SQLiteError) -> Job? {
-    try statements(.nextOfType).first([.text(type)]) { Job(row: $0, whole: true) }
+    try first(.nextOfType, of: type) { Job(row: $0, whole: true) }
   }
 
   /// Its place in the queue.
   private mutating func nextKey(of type: String) throws(SQLiteError) -> QueueKey? {
-    try statements(.nextKeyOfType).first([.text(type)]) {
+    try first(.nextKeyOfType, of: type) {
       QueueKey(priority: Int32(clamping: $0.integer(0)), sequence: $0.integer(1))
     }
+  }
+
+  private mutating func first<T>(
+    _ statement: JobStatement, of type: String, _ decode: (Statement) -> T?
+  ) throws(SQLiteError) -> T? {
+    let first = try statements(statement).first([.text(type)], decode)
+    if first == nil { record(.exhausted(TypeName(type))) }
+    return first
   }
 
   /// The types and the places of their first jobs. One that has no other beside it needs no place; of the others, the
@@ -54,11 +62,7 @@ extension CommandRunner {
     if types.count == 1 { return [(types[0], .last)] }
     var heads: [(type: String, key: QueueKey)] = []
     for type in types {
-      if let key = try nextKey(of: type) {
-        heads.append((type, key))
-      } else {
-        record(.exhausted(TypeName(type)))
-      }
+      if let key = try nextKey(of: type) { heads.append((type, key)) }
     }
     return heads
   }
@@ -66,9 +70,9 @@ extension CommandRunner {
   /// The types to look at, each once.
   private func candidates(_ wanted: [String]) -> [String] {
     switch wanted.count {
-    case 0: claimableTypes.map(\.text)
+    case 0: candidateTypes.map(\.text)
     case 1: wanted
-    default: claimableTypes.intersection(wanted.lazy.map { TypeName($0) }).map(\.text)
+    default: candidateTypes.intersection(wanted.lazy.map { TypeName($0) }).map(\.text)
     }
   }
 }

@@ -1,3 +1,4 @@
+import HashTreeCollections
 import JobModel
 import JobStore
 
@@ -10,7 +11,7 @@ struct CommandRunner {
   /// What this transaction has changed so far.
   private(set) var changes: [QueueChange] = []
   /// As in `QueueIndex`, with what this transaction has changed.
-  private(set) var claimableTypes: Set<TypeName> = []
+  private(set) var candidateTypes: TreeSet<TypeName> = []
 
   init(statements: StatementCache, retryPolicy: RetryPolicy, random: @escaping @Sendable () -> Double) {
     self.statements = statements
@@ -18,16 +19,16 @@ struct CommandRunner {
     self.random = random
   }
 
-  /// A transaction begins: no job of another type is ready.
-  mutating func begin(claimableTypes: Set<TypeName>) {
+  /// A transaction begins.
+  mutating func begin(candidateTypes: TreeSet<TypeName>) {
     changes.removeAll(keepingCapacity: true)
-    self.claimableTypes = claimableTypes
+    self.candidateTypes = candidateTypes
   }
 
-  /// Notes what the transaction has changed.
+  /// Notes what the transaction has changed or found.
   mutating func record(_ change: QueueChange) {
     changes.append(change)
-    change.update(&claimableTypes)
+    change.apply(to: &candidateTypes)
   }
 
   /// Runs one command.

@@ -1,3 +1,4 @@
+import HashTreeCollections
 import JobModel
 
 /// A pending job's place in the order of claims: higher priorities first, then older sequences.
@@ -49,9 +50,9 @@ struct QueueIndex: Sendable {
   private var types: [TypeName: OfType] = [:]
   private var pending = RankedSet<QueueKey>()
   private var pausedTypes: Set<TypeName> = []
-  /// Types that a claim of any type looks at: all that have a job it may take, and some whose jobs are delayed or
-  /// paused.
-  private(set) var claimableTypes: Set<TypeName> = []
+  /// Types that a claim of any type looks at: all that have a job it may take, and some that have not, as when their
+  /// jobs are delayed or paused. A tree, because each transaction has a copy with what it has changed itself.
+  private(set) var candidateTypes: TreeSet<TypeName> = []
 
   init() {}
 
@@ -79,7 +80,7 @@ struct QueueIndex: Sendable {
   }
 }
 
-/// What a transaction changed, as the index must know it.
+/// What a transaction changed or found, as the index must know it. Whatever lets a job be claimed is one.
 enum QueueChange {
   /// There is a new job, pending.
   case added(QueueEntry)
@@ -98,13 +99,13 @@ enum QueueChange {
   /// No job of a type may be claimed.
   case exhausted(TypeName)
 
-  /// What it does to a set of types that has all of which a job may be claimed.
-  func update(_ claimableTypes: inout Set<TypeName>) {
+  /// Has every type of which a job may be claimed after it be among `candidateTypes`.
+  func apply(to candidateTypes: inout TreeSet<TypeName>) {
     switch self {
     case .added(let job), .moved(let job), .revived(let job, from: _):
-      if job.status == .pending { claimableTypes.insert(job.type) }
-    case .resumed(let type), .promoted(let type): claimableTypes.insert(type)
-    case .exhausted(let type): claimableTypes.remove(type)
+      if job.status == .pending { candidateTypes.insert(job.type) }
+    case .resumed(let type), .promoted(let type): candidateTypes.insert(type)
+    case .exhausted(let type): candidateTypes.remove(type)
     case .removed, .paused: break
     }
   }
@@ -126,8 +127,8 @@ struct QueueEntry {
 extension QueueIndex {
   /// Applies a change of a transaction that is committed.
   mutating func apply(_ change: QueueChange) {
-    // The last: a job that goes and comes back may have been the only one of its type.
-    defer { change.update(&claimableTypes) }
+    // At the end: a job that goes and comes back may have been the only one of its type.
+    defer { change.apply(to: &candidateTypes) }
     switch change {
     case .added(let job): enter(job)
     case .moved(let job):
@@ -153,7 +154,7 @@ extension QueueIndex {
   private mutating func leave(_ job: QueueEntry) {
     if pending.remove(job.key) {
       types[job.type]?.pending.remove(job.key)
-      if types[job.type]?.pending.count == 0 { claimableTypes.remove(job.type) }
+      if types[job.type]?.pending.count == 0 { candidateTypes.remove(job.type) }
     } else {
       types[job.type]?.processing -= 1
     }
@@ -182,7 +183,7 @@ extension QueueIndex {
       let sorted = keys.sorted()
       all += sorted
       types[type, default: OfType()].pending = RankedSet(sorted: sorted)
-      claimableTypes.insert(type)
+      candidateTypes.insert(type)
     }
     if contents.pending.count > 1 { all.sort() }
     pending = RankedSet(sorted: all)
