@@ -55,7 +55,7 @@ import TrustSupport
       var model = ModelStore(fault: fault)
       let jobs = (0..<3).map { number in
         NewJob(
-          id: JobID(high: UInt64(round), low: UInt64(number)), type: "round\(round)",
+          id: JobID(high: UInt64(round), low: UInt64(number)), type: "round\(round)\(number / 2)",
           priority: Int32(number % 2), maxRetries: 2, maxLost: 2, uniqueKey: number < 2 ? "\(round)" : nil)
       }
       var told: [String] = []
@@ -94,7 +94,8 @@ import TrustSupport
     case 0..<3: return .create([job])
     case 3: return .create(jobs)
     case 4..<8:
-      return .claim(types: [type], maxJobs: random.pick([1, 1, 2]), lease: .seconds(1), worker: worker)
+      let types = random.pick([[type], [type], [], jobs.map(\.type)])
+      return .claim(types: types, maxJobs: random.pick([1, 1, 2]), lease: .seconds(1), worker: worker)
     case 8..<10: return .lose(ClaimToken(id: job.id, attempt: attempt ?? 1))
     case 10:
       return .complete(job.id, attempt: attempt, result: random.pick([nil, #"{"a":1}"#, #"{"a":2}"#]))
