@@ -72,7 +72,7 @@ public struct Submission: Sendable {
   }
 }
 
-/// Why a command was submitted.
+/// Why a command was submitted. What is large is boxed: it is copied often.
 enum Purpose: Sendable {
   /// A request about jobs that exist; answered with what came of it. A fenced one is the holder's own.
   case request(RequestKey, isFenced: Bool)
@@ -118,7 +118,7 @@ public enum Answer: Sendable {
   case done
 }
 
-/// What the core wants done.
+/// What the core wants done. Submissions are boxed: all actions take as much room as the largest.
 public enum Action: Sendable {
   /// Run the command in the next transaction, in the order of submission, and hand its result to `finish`.
   indirect case submit(Submission)

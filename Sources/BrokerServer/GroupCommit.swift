@@ -3,7 +3,7 @@ import JobModel
 import JobStore
 import NIOCore
 
-/// Groups commands into transactions: all that arrive while one transaction is made durable share the next.
+/// Groups commands into transactions: those that arrive while one transaction is made durable share the next.
 ///
 /// With a store on this host nothing is delayed on purpose. An idle store runs a command at the end of the loop's
 /// present turn. While the disk is busy, commands that need it gather, for they could not be answered before it is

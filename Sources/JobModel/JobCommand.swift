@@ -74,7 +74,7 @@ public struct HolderReport: Sendable, Equatable {
   }
 }
 
-/// What a command came to.
+/// What a command came to. A single job is boxed: it is copied often.
 public enum JobReply: Sendable, Equatable {
   /// To `create`.
   case created([CreatedJob])

@@ -1,4 +1,4 @@
-/// What the broker answers. Each operation has one kind of reply, or an error.
+/// What the broker answers. Each operation has one kind of reply, or an error. Large ones are boxed: they are copied often.
 public enum Reply: Sendable, Equatable {
   /// The operation was refused.
   indirect case error(JobError)

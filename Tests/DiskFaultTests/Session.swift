@@ -112,7 +112,7 @@ final class Clock: Sendable {
 extension OpenOptions {
   /// As a broker would, but with nothing left to chance.
   ///
-  /// - Parameter waitsElsewhere: Whether the store's thread goes on during a sync, as with a slow disk.
+  /// - Parameter waitsElsewhere: Whether the store's thread goes on during a sync, as under load or with a slow disk.
   static func tested(
     _ path: String, vfs: FaultVFS, clock: Clock = Clock(), durability: Durability = .full,
     checkpointFrames: Int32 = 2000, waitsElsewhere: Bool = false
