@@ -1,6 +1,5 @@
 #include "log_buffer.h"
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +16,6 @@ enum {
 typedef struct {
   sqlite3_io_methods methods;
   const sqlite3_io_methods *real;
-  /// Held during a sync, and what came of the one that failed, if one did.
-  pthread_mutex_t syncing;
-  int failure;
   /// Where in the file the last write ended, whether it is gathered or not.
   sqlite3_int64 end;
   /// The page that comes next is the last of its transaction.
@@ -77,21 +73,10 @@ static int size_of_log(sqlite3_file *file, sqlite3_int64 *size) {
   return code == SQLITE_OK ? buffer_of(file)->real->xFileSize(file, size) : code;
 }
 
-// Another thread may ask for a sync, and finds nothing here that it is to make durable.
-static int sync_log(sqlite3_file *file, int flags) {
-  log_buffer *buffer = buffer_of(file);
-  pthread_mutex_lock(&buffer->syncing);
-  if (buffer->failure == SQLITE_OK) buffer->failure = buffer->real->xSync(file, flags);
-  int code = buffer->failure;
-  pthread_mutex_unlock(&buffer->syncing);
-  return code;
-}
-
 // What is left was rolled back.
 static int close_log(sqlite3_file *file) {
   log_buffer *buffer = buffer_of(file);
   file->pMethods = buffer->real;
-  pthread_mutex_destroy(&buffer->syncing);
   free(buffer);
   return file->pMethods->xClose(file);
 }
@@ -103,18 +88,15 @@ int log_buffer_install(sqlite3 *db) {
   if (!file || !file->pMethods) return SQLITE_MISUSE;
   log_buffer *buffer = calloc(1, sizeof *buffer);
   if (!buffer) return SQLITE_NOMEM;
-  if (pthread_mutex_init(&buffer->syncing, NULL) != 0) {
-    free(buffer);
-    return SQLITE_NOMEM;
-  }
   buffer->real = file->pMethods;
+  // Syncs, among others, go straight through. They may come from another thread, and find nothing here that they are to
+  // make durable.
   buffer->methods = *buffer->real;
   buffer->methods.xClose = close_log;
   buffer->methods.xRead = read_log;
   buffer->methods.xWrite = write_log;
   buffer->methods.xTruncate = truncate_log;
   buffer->methods.xFileSize = size_of_log;
-  buffer->methods.xSync = sync_log;
   file->pMethods = &buffer->methods;
   return SQLITE_OK;
 }

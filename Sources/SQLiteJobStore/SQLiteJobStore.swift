@@ -32,7 +32,7 @@ public actor SQLiteJobStore: JobStore {
   private var committed = 0
   /// How many of them are known to be durable.
   private var durable = 0
-  /// How many commands were run since the last sync began.
+  /// How many commands the transactions had that wrote since the last sync began.
   private var unsynced = 0
   /// With as many for one sync there are clients enough for others to ask for something while it lasts. A broker runs
   /// as many during one.
@@ -76,6 +76,8 @@ public actor SQLiteJobStore: JobStore {
   public func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
     let deadline = ContinuousClock.now + Self.patience
     while true {
+      // Where room is scarce the log may have to be moved first.
+      if logSync.isUnderWay, !isRoomPlenty(for: commands) { await logSync.settle() }
       if let failure { throw failure }
       do throws(SQLiteError) {
         return try attempt(commands)
@@ -114,15 +116,18 @@ public actor SQLiteJobStore: JobStore {
     let results = try writer!.run(
       commands, candidateTypes: index.candidateTypes, room: room, at: clock())
     for change in writer!.changes { index.apply(change) }
-    unsynced += commands.count
-    if writer!.checkpointer.noteCommit() { committed += 1 }
+    if writer!.checkpointer.noteCommit() {
+      committed += 1
+      unsynced += commands.count
+    }
     moveLog()
     return results
   }
 
-  /// Makes a checkpoint when it is time for one, or `now`.
+  /// Makes a checkpoint when it is time for one, or `now`; but none during a sync. Should that fail, pages of the log may
+  /// be gone, and a checkpoint would copy what is there instead: it does not look at the log's checksums.
   private func moveLog(now: Bool = false) {
-    guard failure == nil else { return }
+    guard failure == nil, !logSync.isUnderWay else { return }
     do throws(SQLiteError) {
       if now {
         try writer?.checkpointer.checkpoint()
@@ -141,23 +146,34 @@ public actor SQLiteJobStore: JobStore {
     }
   }
 
-  /// What of these commands the disk has room for.
-  private func room(for commands: [JobCommand]) throws(SQLiteError) -> DiskRoom {
+  /// Whether there is so much room on the disk that it does not matter how much these commands need exactly.
+  private func isRoomPlenty(for commands: [JobCommand]) -> Bool {
     let creates = commands.contains(where: \.isCreate)
     if creates { reserve.restore() }
-    guard let writer, creates || !reserve.isHeld else { return .forNewJobs }
-    let growth = commands.reduce(0) { $0 + $1.growth }
-    let pages = min(commands.count * Self.pagesOfCommand, Self.pagesOfTransaction)
-    // The database may have to grow by all that is in the log; how much it is exactly is asked only when it matters.
-    let isPlenty =
-      reserve.isHeld && reserve.free >= reserve.keptFree + writer.checkpointer.size + 2 * growth + pages
-    var room = isPlenty ? .forNewJobs : try diskRoom(for: growth, pages, logged: writer.checkpointer.size)
-    if room < .forNewJobs, try diskRoom(for: growth, pages, logged: 0) > room {
-      moveLog(now: true)
-      room = try diskRoom(for: growth, pages, logged: self.writer?.checkpointer.size ?? 0)
+    guard let writer, creates || !reserve.isHeld else { return true }
+    let (growth, pages) = Self.need(of: commands)
+    // The database may have to grow by all that is in the log.
+    return reserve.isHeld && reserve.free >= reserve.keptFree + writer.checkpointer.size + 2 * growth + pages
+  }
+
+  /// What of these commands the disk has room for.
+  private func room(for commands: [JobCommand]) throws(SQLiteError) -> DiskRoom {
+    var room = DiskRoom.forNewJobs
+    if !isRoomPlenty(for: commands) {
+      let (growth, pages) = Self.need(of: commands)
+      room = try diskRoom(for: growth, pages, logged: writer?.checkpointer.size ?? 0)
+      if room < .forNewJobs, try diskRoom(for: growth, pages, logged: 0) > room {
+        moveLog(now: true)
+        room = try diskRoom(for: growth, pages, logged: writer?.checkpointer.size ?? 0)
+      }
     }
-    if creates { reserve.note(room) }
+    if commands.contains(where: \.isCreate) { reserve.note(room) }
     return room
+  }
+
+  /// Bytes by which commands make the database larger, and of the pages that they change.
+  private static func need(of commands: [JobCommand]) -> (growth: Int, pages: Int) {
+    (commands.reduce(0) { $0 + $1.growth }, min(commands.count * pagesOfCommand, pagesOfTransaction))
   }
 
   /// What of these commands the disk has room for when it has none for new jobs: those are refused, and take none.
@@ -207,6 +223,7 @@ public actor SQLiteJobStore: JobStore {
     }
     if let failure { throw failure }
     durable = max(durable, target)
+    moveLog()
   }
 
   // MARK: Reads
@@ -262,8 +279,7 @@ public actor SQLiteJobStore: JobStore {
   public func close() async {
     await logSync.close()
     await reader.close()
-    // After a failed sync the kernel may have dropped pages of the log, and a checkpoint would copy what is there
-    // instead over good pages of the database: it does not look at the log's checksums. A restart does.
+    // As in `moveLog`; a restart looks at the checksums.
     if failure == nil { writer?.checkpointAtClose() }
     writer = nil
     lock = nil

@@ -67,7 +67,7 @@ static int file_sync(sqlite3_file *base, int flags) {
   int64_t before = (int64_t)vfs->count;
   int code = log_fault(vfs, FAULT_VFS_SYNC);
   if (code && file->file >= 0) log_drop_unsynced(vfs, file->file, file->real);
-  void (*hold)(void *) = vfs->hold;
+  void (*hold)(void *) = code ? NULL : vfs->hold;
   if (hold) vfs->hold = NULL;
   pthread_mutex_unlock(&vfs->mutex);
   if (hold) hold(vfs->hold_context);

@@ -1,34 +1,28 @@
 import CFaultVFS
-import CSQLite
+import JobModel
 import TestSupport
 import Testing
 
-@testable import SQLiteJobStore
-
-/// When the log may be moved into the database.
+/// When the log is moved into the database.
 @Suite struct CheckpointTests {
-  /// The system tells of a failed sync once. The sync that a checkpoint begins with must not be told that all is well, for
-  /// what it reads back of the log may not be what was written.
-  @Test func `no checkpoint copies from a log whose sync has failed`() throws {
+  /// Should the sync fail, what a checkpoint reads back of the log may not be what was written to it.
+  @Test func `a checkpoint waits for the sync that is under way`() async throws {
     let directory = TemporaryDirectory()
     let vfs = FaultVFS()
-    defer { withExtendedLifetime(vfs) {} }
-    let connection = try Connection(path: directory.database, vfs: vfs.name)
-    try connection.run("PRAGMA journal_mode = WAL; CREATE TABLE t (a)")
-    let log = try LogFile(connection)
-    try connection.gatherLogWrites()
-    try connection.run("PRAGMA wal_checkpoint; INSERT INTO t VALUES (1)")
-    let database = try #require(
-      vfs.log.first { $0.kind == FAULT_VFS_OPEN && String(cString: $0.name) == "jobs.db" })
-    func writes() -> Int { vfs.log.count { $0.kind == FAULT_VFS_WRITE && $0.file == database.file } }
+    let session = try await Session(
+      in: directory, on: vfs, clock: Clock(), checkpointFrames: 8, waitsElsewhere: true)
+    func writes() -> Int {
+      let database = vfs.log.first { $0.kind == FAULT_VFS_OPEN && String(cString: $0.name) == "jobs.db" }
+      return vfs.log.count { $0.kind == FAULT_VFS_WRITE && $0.file == database?.file }
+    }
+    let create = { JobCommand.create([NewJob(type: "ingest")]) }
+    _ = try await session.execute([create()])
     let before = writes()
-    #expect(before > 0)
-
-    vfs.begin(Fault(kind: FAULT_VFS_SYNC, code: SQLITE_IOERR | 4 << 8, isPersistent: false))
-    #expect(log.sync().code != SQLITE_OK)
-    #expect(log.sync().code != SQLITE_OK)
-    #expect(throws: SQLiteError.self) { try connection.run("PRAGMA wal_checkpoint") }
-    #expect(writes() == before)
-    #expect(vfs.failures == 1)
+    try await session.sync {
+      for _ in 0..<20 { _ = try await session.execute([create()]) }
+      #expect(writes() == before)
+    }
+    #expect(writes() > before)
+    await session.close()
   }
 }

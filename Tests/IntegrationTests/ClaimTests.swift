@@ -31,14 +31,15 @@ import Testing
       let new = (0..<100).map { _ in NewJob(type: "t", maxRetries: 9) }
       _ = try await client.create(new)
       let error = String(repeating: "x", count: Limits.error)
-      for job in try await client.claim(ClaimRequest(maxJobs: 100)) {
+      for job in try await client.claim(ClaimRequest(maxJobs: 100, lease: .seconds(3600))) {
         _ = try await client.fail(job.id, error: error, retryable: true, attempt: job.attempt)
       }
       let again = try await client.create(new)
       #expect(again.map(\.job.id) == new.map(\.id) && !again.contains(where: \.created))
       var claimed: [JobID] = []
       while claimed.count < 100 {
-        let jobs = try await client.claim(ClaimRequest(maxJobs: 100, wait: .seconds(60)))
+        let jobs = try await client.claim(
+          ClaimRequest(maxJobs: 100, wait: .seconds(60), lease: .seconds(3600)))
         #expect(jobs.allSatisfy { $0.attempt == 2 && $0.error == error })
         claimed += jobs.map(\.id)
       }

@@ -9,10 +9,6 @@
 /// write returns, before other connections are told of it (https://sqlite.org/walformat.html, the WAL-index), and before
 /// anybody can ask for it to be synced.
 ///
-/// It also has one sync of the log wait for another, and none succeed after one has failed: the system tells only once
-/// that it could not keep what was written, and may have dropped it. So a checkpoint, which begins with a sync
-/// (https://sqlite.org/wal.html), copies nothing from a log whose sync has failed on another thread.
-///
 /// @param db  A connection in WAL mode whose log is open; it stays so until the connection closes.
 /// @return SQLITE_OK, or an SQLite result code: then nothing is gathered.
 int log_buffer_install(sqlite3 *db);

@@ -20,6 +20,8 @@ final class LogSync {
   private let waitsElsewhere: Bool?
   private var log: LogFile?
   private let waiter: DiskWaiter
+  /// Whether the other thread waits for the disk, and what came of it is not known here.
+  private(set) var isUnderWay = false
   /// What a sync usually takes: an average that forgets.
   private var usual: Duration = .zero
 
@@ -35,10 +37,17 @@ final class LogSync {
   /// - Parameter isBusy: whether there is likely to be work for the store's thread meanwhile.
   func sync(isBusy: Bool, isolation: isolated (any Actor)? = #isolation) async -> Int32 {
     let elsewhere = waitsElsewhere ?? (isBusy || usual >= Self.quick)
+    isUnderWay = elsewhere
     let outcome = elsewhere ? await waiter.sync() : log?.sync()
+    isUnderWay = false
     guard let outcome else { return SQLITE_OK }
     usual = usual * 7 / 8 + outcome.duration / 8
     return outcome.code
+  }
+
+  /// Waits until no sync is under way.
+  func settle(isolation: isolated (any Actor)? = #isolation) async {
+    while isUnderWay { await waiter.settle() }
   }
 
   /// Lets go of the log, whose connection is about to close.
@@ -59,6 +68,9 @@ private actor DiskWaiter {
 
   func sync() -> LogFile.SyncOutcome? { log?.sync() }
 
+  /// Returns after the syncs that were asked for before.
+  func settle() {}
+
   func close() { log = nil }
 }
 
@@ -66,9 +78,9 @@ private actor DiskWaiter {
 ///
 /// It stays open from the moment the connection is in WAL mode until it closes, and `LogSync` lets go of it before
 /// that. Syncing it on one thread while the connection reads and writes it on another is what the pointer is sent
-/// for, and is sound: the VFS's xSync does one fdatasync on the descriptor, and `CLogBuffer` keeps its own state of
-/// syncs under a lock. (Only the first call does more, for the directory; it is made in `init`, before there is a second
-/// thread.) Hence `@unchecked Sendable`.
+/// for, and is sound: the VFS's xSync, to which `CLogBuffer` adds nothing, does one fdatasync on the descriptor. (Only
+/// the first call does more, for the directory; it is made in `init`, before there is a second thread.) Hence
+/// `@unchecked Sendable`.
 struct LogFile: @unchecked Sendable {
   private let file: UnsafeMutablePointer<sqlite3_file>
 
