@@ -80,9 +80,7 @@ import Testing
   /// The disk and the store work at the same time, but not for a command or two.
   @Test func whileTheDiskIsBusySomeCommandsGatherAndThenAreRun() async throws {
     let bench = try await Bench(isRemote: false, holdsSyncs: true)
-    try await bench.append(1)
-    #expect(await bench.transaction() == 1)
-    try await bench.answer(after: .zero)
+    try await bench.execute(1)
     try await bench.append(3)
     try await bench.append(1)
     // Had the three not waited, they would be one transaction; and the sync is not over.
@@ -92,12 +90,8 @@ import Testing
 
   @Test func aTransactionIsDurableAfterASyncThatBeganBehindIt() async throws {
     let bench = try await Bench(isRemote: false, holdsSyncs: true)
-    try await bench.append(1)
-    #expect(await bench.transaction() == 1)
-    try await bench.answer(after: .zero)
-    try await bench.append(4)
-    #expect(await bench.transaction() == 4)
-    try await bench.answer(after: .zero)
+    try await bench.execute(1)
+    try await bench.execute(4)
     try await bench.endSync()
     #expect(bench.told == ["executed 1", "executed 4", "durable 1"])
     try await bench.endSync()
@@ -107,12 +101,8 @@ import Testing
 
   @Test func whatWasKeptBackSharesTheNextSync() async throws {
     let bench = try await Bench(isRemote: false, holdsSyncs: true)
-    try await bench.append(1)
-    #expect(await bench.transaction() == 1)
-    try await bench.answer(after: .zero)
-    try await bench.append(4)
-    #expect(await bench.transaction() == 4)
-    try await bench.answer(after: .zero)
+    try await bench.execute(1)
+    try await bench.execute(4)
     try await bench.append(1)
     try await bench.endSync()
     #expect(await bench.transaction() == 1)
@@ -124,9 +114,7 @@ import Testing
 
   @Test func whoeverIsBeingServedWhenASyncFailsIsTold() async throws {
     let bench = try await Bench(isRemote: false, holdsSyncs: true)
-    try await bench.append(1)
-    #expect(await bench.transaction() == 1)
-    try await bench.answer(after: .zero)
+    try await bench.execute(1)
     try await bench.append(4)
     #expect(await bench.transaction() == 4)
     try await bench.failSync()
@@ -205,6 +193,13 @@ private final class Bench: Sendable {
     let known = told.count
     store.answer()
     try await run { told.count > known && (holdsSyncs || told.last?.hasPrefix("durable") == true) }
+  }
+
+  /// Runs a transaction of so many commands.
+  func execute(_ count: Int) async throws {
+    try await append(count)
+    #expect(await transaction() == count)
+    try await answer(after: .zero)
   }
 
   /// Ends the sync that is under way, and returns when that is known to all.
