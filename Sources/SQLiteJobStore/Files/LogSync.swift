@@ -20,8 +20,8 @@ final class LogSync {
   private let waitsElsewhere: Bool?
   private var log: LogFile?
   private let waiter: DiskWaiter
-  /// Whether the other thread waits for the disk, and what came of it is not known here.
-  private(set) var isUnderWay = false
+  /// How many syncs are the other thread's, as far as is known here.
+  private var underWay = 0
   /// What a sync usually takes: an average that forgets.
   private var usual: Duration = .zero
 
@@ -32,14 +32,18 @@ final class LogSync {
     waiter = DiskWaiter(log: log)
   }
 
+  /// Whether the other thread waits for the disk, and what came of it is not known here.
+  var isUnderWay: Bool { underWay > 0 }
+
   /// Makes durable what is in the log; returns SQLite's result code.
   ///
   /// - Parameter isBusy: whether there is likely to be work for the store's thread meanwhile.
   func sync(isBusy: Bool, isolation: isolated (any Actor)? = #isolation) async -> Int32 {
-    let elsewhere = waitsElsewhere ?? (isBusy || usual >= Self.quick)
-    isUnderWay = elsewhere
+    // Behind one that is under way: were it made here, a checkpoint could follow before that one is known to have failed.
+    let elsewhere = waitsElsewhere ?? (isUnderWay || isBusy || usual >= Self.quick)
+    if elsewhere { underWay += 1 }
     let outcome = elsewhere ? await waiter.sync() : log?.sync()
-    isUnderWay = false
+    if elsewhere { underWay -= 1 }
     guard let outcome else { return SQLITE_OK }
     usual = usual * 7 / 8 + outcome.duration / 8
     return outcome.code
