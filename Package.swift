@@ -56,7 +56,8 @@ let package = Package(
 
     // Stores, broker, client.
     .target(
-      name: "SQLiteJobStore", dependencies: ["JobModel", "JobStore", "CSQLite", "CLogBuffer", collections, logging],
+      name: "SQLiteJobStore",
+      dependencies: ["JobModel", "JobStore", "CSQLite", "CLogBuffer", collections, logging],
       swiftSettings: strict),
     .target(
       name: "LibSQLJobStore",
