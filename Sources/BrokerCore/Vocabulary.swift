@@ -63,11 +63,15 @@ public struct Submission: Sendable {
   public var isVolatile: Bool
   var purpose: Purpose
 
-  /// Whether a connection waits for its result, and may ask for the next thing when it has it.
-  public var isAsked: Bool {
+  /// Who waits for its result, and may ask for the next thing when it has it; nil: nobody.
+  public var asker: ConnectionID? {
     switch purpose {
-    case .request, .create, .claim, .watch, .reap, .prune, .pause, .resume: true
-    case .reports, .promotion, .poll, .end: false
+    case .request(let key, isFenced: _), .create(let key), .watch(let key), .prune(let key, soFar: _),
+      .pause(let key, type: _), .resume(let key, type: _):
+      key.connection
+    case .claim(let claim): claim.key.connection
+    case .reap(let reap): reap.key.connection
+    case .reports, .promotion, .poll, .end: nil
     }
   }
 }

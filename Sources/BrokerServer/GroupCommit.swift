@@ -5,8 +5,8 @@ import NIOCore
 
 /// Groups commands into transactions: those that arrive while one transaction is made durable share the next.
 ///
-/// With a store on this host nothing is delayed on purpose. An idle store runs a command at the end of the loop's
-/// present turn. While the disk is busy, commands that need it gather, for they could not be answered before it is
+/// With a store on this host no transaction is delayed on purpose, and a sync only for those who are about to share it
+/// (`SyncDelay`). An idle store runs a command at the end of the loop's present turn. While the disk is busy, commands that need it gather, for they could not be answered before it is
 /// free; when there are some, they are run meanwhile, so that the disk and this thread are busy at the same time.
 /// Commands that do not need it (claims, reports) are run at once, unless others have gathered.
 ///
@@ -43,8 +43,7 @@ final class GroupCommit {
   /// With how many commands the next transaction need not wait for more.
   private var enough = 0
   private var lingering: Scheduled<Void>?
-  /// As many commands are worth a transaction of their own while the disk is busy, fewer cost more than they gain. A store
-  /// may wait for the disk itself until there are as many.
+  /// As many commands are worth a transaction of their own while the disk is busy, fewer cost more than they gain.
   private static let worthwhile = 4
   /// Commands of one transaction at most: their results are held together, and each may have a job's.
   private static let largest = 512
@@ -141,7 +140,7 @@ final class GroupCommit {
       return end(failure)
     }
     if store.isRemote {
-      linger(for: batch.count(where: \.isAsked) + waiting.count, after: time)
+      linger(for: batch.count { $0.asker != nil } + waiting.count, after: time)
     } else if let afterSockets, time > Self.longTransaction {
       isYielding = true
       afterSockets { [self] in
@@ -154,6 +153,7 @@ final class GroupCommit {
       commits += 1
       commands += batch.count
       delegate?.executed(batch, results)
+      if !store.isRemote { noteAskers(batch) }
       syncNext(isNeeded: batch.contains { !$0.isVolatile })
     case .failure(let error) where error.code == .unknownOutcome:
       delegate?.executed(batch, batch.map { _ in .failure(error) })
@@ -179,6 +179,14 @@ final class GroupCommit {
 
   /// The last transaction that something waits on to be durable.
   private var wanted = 0
+  private var delay = SyncDelay()
+  private var delayed: Scheduled<Void>?
+
+  private func noteAskers(_ batch: [Submission]) {
+    for submission in batch where !submission.isVolatile {
+      if let asker = submission.asker { delay.add(asker) }
+    }
+  }
 
   private func syncNext(isNeeded: Bool) {
     if isNeeded { wanted = commits }
@@ -188,21 +196,37 @@ final class GroupCommit {
       if synced < commits { didSync(commits) }
       return
     }
+    if let end = delay.begin(at: eventLoop.now) {
+      if delayed != nil { return }
+      delayed = eventLoop.assumeIsolated().scheduleTask(deadline: end) { [self] in
+        delayed = nil
+        syncNext(isNeeded: false)
+      }
+    } else {
+      sync()
+    }
+  }
+
+  private func sync() {
+    delayed?.cancel()
+    delayed = nil
     isSyncing = true
+    let start = eventLoop.now
     let target = commits
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
     Task(executorPreference: store.executor) {
       let outcome: Result<Void, JobError>
       do throws(JobError) { outcome = .success(try await store.sync()) } catch { outcome = .failure(error) }
-      eventLoop.execute {
-        bound.value.isSyncing = false
-        switch outcome {
-        case .success: bound.value.didSync(target)
-        case .failure(let error): bound.value.fail(error)
-        }
-      }
+      eventLoop.execute { bound.value.didSync(target, outcome, in: eventLoop.now - start) }
     }
+  }
+
+  private func didSync(_ target: Int, _ outcome: Result<Void, JobError>, in time: TimeAmount) {
+    isSyncing = false
+    if case .failure(let error) = outcome { return fail(error) }
+    delay.ended(after: time, at: eventLoop.now)
+    didSync(target)
   }
 
   private func didSync(_ target: Int) {

@@ -112,6 +112,47 @@ import Testing
     await bench.loop.shutdownGracefully()
   }
 
+  /// Two clients that missed each other would go on to, each waiting for the other's sync.
+  @Test func clientsThatAskAgainAtOnceShareASync() async throws {
+    let bench = try await Bench.withTwoClients()
+    try await bench.execute(1, from: 1)
+    try await bench.execute(1, from: 2)
+    try await bench.endSync(after: .microseconds(100))
+    #expect(bench.told == ["executed 1", "executed 1", "durable 4"])
+    await bench.loop.shutdownGracefully()
+  }
+
+  @Test func aSyncIsPutOffOnlyForAMomentAndTheNextNotAtAll() async throws {
+    let bench = try await Bench.withTwoClients()
+    try await bench.execute(1, from: 1)
+    await bench.loop.advanceTime(by: .microseconds(400))
+    // Too late: this one waits until the sync is over.
+    try await bench.append(1, from: 2)
+    try await bench.endSync(after: .microseconds(100))
+    #expect(bench.told == ["executed 1", "durable 3"])
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    try await bench.append(1, from: 1)
+    try await bench.endSync(after: .microseconds(100))
+    #expect(bench.told == ["executed 1", "durable 3", "executed 1", "durable 4"])
+    await bench.loop.shutdownGracefully()
+  }
+
+  @Test func syncsAreHardlyEverPutOffForClientsThatWorkBetweenTheirRequests() {
+    var (delay, now, putOff) = (SyncDelay(), NIODeadline.uptimeNanoseconds(0), 0)
+    for round in 0..<1_000 {
+      delay.add(ConnectionID(UInt64(round % 2)))
+      if let end = delay.begin(at: now) {
+        putOff += 1
+        now = end
+        #expect(delay.begin(at: now) == nil)
+      }
+      now = now + .microseconds(100)
+      delay.ended(after: .microseconds(100), at: now)
+    }
+    #expect((5...25).contains(putOff))
+  }
+
   @Test func whoeverIsBeingServedWhenASyncFailsIsTold() async throws {
     let bench = try await Bench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)
@@ -166,9 +207,23 @@ private final class Bench: Sendable {
     }
   }
 
-  /// - Parameter purpose: what the commands are for; somebody's request unless said otherwise.
-  func append(_ count: Int, for purpose: Purpose? = nil) async throws {
-    let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(1), id: 1))
+  /// One on which two clients' commands have just been made durable, each by a sync of its own of 100 µs.
+  static func withTwoClients() async throws -> Bench {
+    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    for client: UInt64 in [1, 2] {
+      try await bench.execute(1, from: client)
+      try await bench.endSync(after: .microseconds(100))
+    }
+    #expect(bench.told == ["executed 1", "durable 1", "executed 1", "durable 2"])
+    bench.events.forget()
+    return bench
+  }
+
+  /// - Parameters:
+  ///   - client: whose they are.
+  ///   - purpose: what the commands are for; the client's request unless said otherwise.
+  func append(_ count: Int, from client: UInt64 = 1, for purpose: Purpose? = nil) async throws {
+    let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(client), id: 1))
     try await loop.executeInContext { [commits] in
       for _ in 0..<count {
         commits.value.append(Submission(command: .promote, isVolatile: false, purpose: purpose))
@@ -196,14 +251,15 @@ private final class Bench: Sendable {
   }
 
   /// Runs a transaction of so many commands.
-  func execute(_ count: Int) async throws {
-    try await append(count)
+  func execute(_ count: Int, from client: UInt64 = 1) async throws {
+    try await append(count, from: client)
     #expect(await transaction() == count)
     try await answer(after: .zero)
   }
 
   /// Ends the sync that is under way, and returns when that is known to all.
-  func endSync() async throws {
+  func endSync(after time: TimeAmount = .zero) async throws {
+    await loop.advanceTime(by: time)
     let known = told.count
     store.endSync(.success(()))
     try await run { told[known...].contains { $0.hasPrefix("durable") } }
@@ -238,6 +294,8 @@ private final class Events: Sendable {
   var all: [String] { events.withLock { $0 } }
 
   func note(_ event: String) { events.withLock { $0.append(event) } }
+
+  func forget() { events.withLock { $0 = [] } }
 }
 
 /// A store that answers when it is told to.
