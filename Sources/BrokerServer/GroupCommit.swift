@@ -6,9 +6,10 @@ import NIOCore
 /// Groups commands into transactions: those that arrive while one transaction is made durable share the next.
 ///
 /// With a store on this host no transaction is delayed on purpose, and a sync only for those who are about to share it
-/// (`SyncDelay`). An idle store runs a command at the end of the loop's present turn. While the disk is busy, commands that need it gather, for they could not be answered before it is
-/// free; when there are some, they are run meanwhile, so that the disk and this thread are busy at the same time.
-/// Commands that do not need it (claims, reports) are run at once, unless others have gathered.
+/// (`SyncDelay`). An idle store runs a command at the end of the loop's present turn. While the disk is busy, commands
+/// that need it gather, for they could not be answered before it is free; when there are some, they are run meanwhile,
+/// so that the disk and this thread are busy at the same time. Commands that do not need it (claims, reports) are run at
+/// once, unless others have gathered.
 ///
 /// With a remote store those who were just answered are given a moment to ask again, before the next transaction goes
 /// without them and makes them wait for two. It ends as soon as they have.
@@ -78,7 +79,10 @@ final class GroupCommit {
   }
 
   /// Sets who is told; nil when nobody is any more.
-  func report(to delegate: Delegate?) { self.delegate = delegate }
+  func report(to delegate: Delegate?) {
+    self.delegate = delegate
+    if delegate == nil { putOff?.cancel() }
+  }
 
   func append(_ submission: Submission) {
     waiting.append(submission)
@@ -153,6 +157,7 @@ final class GroupCommit {
       commits += 1
       commands += batch.count
       delegate?.executed(batch, results)
+      // A remote store's transaction is durable, and has waited for others itself.
       if !store.isRemote { noteAskers(batch) }
       syncNext(isNeeded: batch.contains { !$0.isVolatile })
     case .failure(let error) where error.code == .unknownOutcome:
@@ -180,7 +185,8 @@ final class GroupCommit {
   /// The last transaction that something waits on to be durable.
   private var wanted = 0
   private var delay = SyncDelay()
-  private var delayed: Scheduled<Void>?
+  /// The beginning of a sync that is put off.
+  private var putOff: Scheduled<Void>?
 
   private func noteAskers(_ batch: [Submission]) {
     for submission in batch where !submission.isVolatile {
@@ -196,20 +202,17 @@ final class GroupCommit {
       if synced < commits { didSync(commits) }
       return
     }
-    if let end = delay.begin(at: eventLoop.now) {
-      if delayed != nil { return }
-      delayed = eventLoop.assumeIsolated().scheduleTask(deadline: end) { [self] in
-        delayed = nil
-        syncNext(isNeeded: false)
-      }
-    } else {
-      sync()
+    guard let end = delay.begin(at: eventLoop.now) else { return sync() }
+    if putOff != nil { return }
+    putOff = eventLoop.assumeIsolated().scheduleTask(deadline: end) { [self] in
+      putOff = nil
+      syncNext(isNeeded: false)
     }
   }
 
   private func sync() {
-    delayed?.cancel()
-    delayed = nil
+    putOff?.cancel()
+    putOff = nil
     isSyncing = true
     let start = eventLoop.now
     let target = commits
@@ -218,11 +221,11 @@ final class GroupCommit {
     Task(executorPreference: store.executor) {
       let outcome: Result<Void, JobError>
       do throws(JobError) { outcome = .success(try await store.sync()) } catch { outcome = .failure(error) }
-      eventLoop.execute { bound.value.didSync(target, outcome, in: eventLoop.now - start) }
+      eventLoop.execute { bound.value.syncEnded(target, outcome, after: eventLoop.now - start) }
     }
   }
 
-  private func didSync(_ target: Int, _ outcome: Result<Void, JobError>, in time: TimeAmount) {
+  private func syncEnded(_ target: Int, _ outcome: Result<Void, JobError>, after time: TimeAmount) {
     isSyncing = false
     if case .failure(let error) = outcome { return fail(error) }
     delay.ended(after: time, at: eventLoop.now)

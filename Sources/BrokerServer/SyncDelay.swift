@@ -4,47 +4,53 @@ import NIOCore
 /// How long a sync is put off, so that all who ask again and again share it.
 ///
 /// A client that waits for each answer asks again as soon as it has one, some tenths of a millisecond after the others at
-/// most. A sync that began with the first of them would have the others wait for two. So the clients of the last two syncs
-/// are expected, for a moment; two, for those who missed each other would else go on to. Where they do not come in time,
-/// because they work between their requests, it is tried ever less often. (MySQL's binlog_group_commit_sync_delay and
-/// binlog_group_commit_sync_no_delay_count do the same, but have to be set.)
+/// most. A sync that began with the first of them would have the others wait for two, and two that missed each other
+/// would miss each other for ever. So the clients of the last two syncs are expected, for a moment. Where they do not
+/// come in time, because they work between their requests, it is tried ever less often. (MySQL's
+/// binlog_group_commit_sync_delay and binlog_group_commit_sync_no_delay_count do the same, but have to be set.)
 struct SyncDelay {
   /// A sync is put off by so many times what the last one took, at most: the others need to be told, to ask, and to have
   /// their commands run.
-  private static let share: Int64 = 4
+  private static let multiple: Int64 = 4
+  /// Whoever asks again at once is back by then, however slow the disk is.
   private static let longest: TimeAmount = .milliseconds(1)
-  private static let mostSkipped = 64
+  /// A sync that took less is not worth waiting for.
+  private static let quick: TimeAmount = .microseconds(50)
+  /// So few are put off for nothing that 99 % of requests do not notice.
+  private static let mostToSkip = 256
 
-  /// Whose commands wait for the next sync, the last one and the one before.
-  private var (next, last, before): (Set<ConnectionID>, Set<ConnectionID>, Set<ConnectionID>) = ([], [], [])
-  private var expected = 0
+  /// Whose commands wait for the next sync, and for whose it is put off: those of the last two.
+  private var (next, last, expected): (Set<ConnectionID>, Set<ConnectionID>, Set<ConnectionID>) = ([], [], [])
   private var end = NIODeadline.distantPast
   private var isPutOff = false
-  /// How many syncs to come are not put off, and how many were not after one was for nothing.
-  private var (skipped, penalty) = (0, 0)
+  /// How many of the syncs to come are not put off, and how many were not after the last that was.
+  private var (toSkip, penalty) = (0, 0)
 
-  /// A command was run that needs the disk.
+  /// A command of a client was run and waits for the next sync.
   mutating func add(_ asker: ConnectionID) { next.insert(asker) }
 
-  /// Until when the next sync is put off; nil: it begins now.
+  /// Until when the next sync is put off; nil: it is not, and counts as begun.
   mutating func begin(at now: NIODeadline) -> NIODeadline? {
-    if skipped == 0, next.count < expected, now < end {
+    // Nobody waits for what the broker does of its own accord.
+    if next.isEmpty { return nil }
+    let areAllHere = expected.isSubset(of: next)
+    if toSkip == 0, !areAllHere, now < end {
       isPutOff = true
       return end
     }
-    skipped = max(0, skipped - 1)
+    toSkip = max(0, toSkip - 1)
     if isPutOff {
-      penalty = next.count < expected ? min(max(1, 2 * penalty), Self.mostSkipped) : 0
-      skipped = penalty
+      penalty = areAllHere ? penalty / 2 : min(max(1, 2 * penalty), Self.mostToSkip)
+      toSkip = penalty
     }
     isPutOff = false
-    (before, last, next) = (last, next, [])
+    expected = last.union(next)
+    (last, next) = (next, [])
     return nil
   }
 
   /// The sync is over, after a time.
   mutating func ended(after time: TimeAmount, at now: NIODeadline) {
-    expected = last.union(before).count
-    end = now + min(.nanoseconds(Self.share * time.nanoseconds), Self.longest)
+    end = time < Self.quick ? now : now + min(.nanoseconds(Self.multiple * time.nanoseconds), Self.longest)
   }
 }
