@@ -16,6 +16,8 @@ struct SyncDelay {
   private static let longest: TimeAmount = .milliseconds(1)
   /// A sync that took less is not worth waiting for.
   private static let quick: TimeAmount = .microseconds(50)
+  /// So many share a sync well enough, and the others are better served while it lasts.
+  private static let enough = 16
   /// So few are put off for nothing that 99 % of requests do not notice.
   private static let mostToSkip = 256
 
@@ -33,14 +35,14 @@ struct SyncDelay {
   mutating func begin(at now: NIODeadline) -> NIODeadline? {
     // Nobody waits for what the broker does of its own accord.
     if next.isEmpty { return nil }
-    let areAllHere = expected.isSubset(of: next)
-    if toSkip == 0, !areAllHere, now < end {
+    let areEnough = next.count >= Self.enough || expected.isSubset(of: next)
+    if toSkip == 0, !areEnough, now < end {
       isPutOff = true
       return end
     }
     toSkip = max(0, toSkip - 1)
     if isPutOff {
-      penalty = areAllHere ? penalty / 2 : min(max(1, 2 * penalty), Self.mostToSkip)
+      penalty = areEnough ? penalty / 2 : min(max(1, 2 * penalty), Self.mostToSkip)
       toSkip = penalty
     }
     isPutOff = false

@@ -64,6 +64,14 @@ import Testing
     #expect(disk.waits == (wait == .zero ? [] : [wait]))
   }
 
+  @Test func sixteenClientsAreEnough() {
+    let disk = Disk()
+    disk.sync(of: Array(1...20))
+    #expect(!disk.sync(of: Array(1...16)))
+    #expect(disk.sync(of: Array(1...15), late: [20]))
+    #expect(disk.waits == [.zero])
+  }
+
   @Test func nobodyWaitsForWhatTheBrokerDoesOfItsOwnAccord() {
     let disk = Disk()
     disk.sync(of: [1, 2])
