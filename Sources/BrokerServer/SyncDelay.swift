@@ -18,7 +18,7 @@ struct SyncDelay {
   private static let quick: TimeAmount = .microseconds(50)
   /// So many share a sync well enough, and the others are better served while it lasts.
   private static let enough = 16
-  /// So few are put off for nothing that 99 % of requests do not notice.
+  /// Where nobody ever comes in time, one sync in so many is put off.
   private static let mostToSkip = 256
 
   /// Whose commands wait for the next sync, and for whose it is put off: those of the last two.
