@@ -81,7 +81,9 @@ final class GroupCommit {
   /// Sets who is told; nil when nobody is any more.
   func report(to delegate: Delegate?) {
     self.delegate = delegate
-    if delegate == nil { putOff?.cancel() }
+    if delegate != nil { return }
+    putOff?.cancel()
+    putOff = nil
   }
 
   func append(_ submission: Submission) {

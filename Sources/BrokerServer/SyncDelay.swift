@@ -18,10 +18,10 @@ struct SyncDelay {
   private static let quick: TimeAmount = .microseconds(50)
   /// So many share a sync well enough, and the others are better served while it lasts.
   private static let enough = 16
-  /// Where nobody ever comes in time, one sync in so many is put off.
+  /// Where nobody ever comes in time, so many syncs are not put off between two that are.
   private static let mostToSkip = 256
 
-  /// Whose commands wait for the next sync, and for whose it is put off: those of the last two.
+  /// Whose commands wait for the next sync, whose the last one had, and who is expected: those of the last two.
   private var (next, last, expected): (Set<ConnectionID>, Set<ConnectionID>, Set<ConnectionID>) = ([], [], [])
   private var end = NIODeadline.distantPast
   private var isPutOff = false
@@ -51,7 +51,7 @@ struct SyncDelay {
     return nil
   }
 
-  /// The sync is over, after a time.
+  /// The sync is over, so long after it was asked for.
   mutating func ended(after time: TimeAmount, at now: NIODeadline) {
     end = time < Self.quick ? now : now + min(.nanoseconds(Self.multiple * time.nanoseconds), Self.longest)
   }

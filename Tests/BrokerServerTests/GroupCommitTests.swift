@@ -116,6 +116,7 @@ import Testing
   @Test func clientsThatAskAgainAtOnceShareASync() async throws {
     let bench = try await Bench.withTwoClients()
     try await bench.execute(1, from: 1)
+    #expect(try await bench.visible == 4)
     try await bench.execute(1, from: 2)
     try await bench.endSync(after: .microseconds(100))
     #expect(bench.told == ["executed 1", "executed 1", "durable 5"])

@@ -27,6 +27,7 @@ import Testing
     #expect(disk.sync(of: [1]))
   }
 
+  /// Nine waits until 256 syncs pass between two, and then one in 257.
   @Test func clientsThatWorkBetweenTheirRequestsAreHardlyEverWaitedFor() {
     let disk = Disk()
     for round in 0..<10_000 { disk.sync(of: [UInt64(round % 2)]) }
