@@ -112,7 +112,7 @@ import Testing
     await bench.loop.shutdownGracefully()
   }
 
-  /// Two clients that missed each other would go on to, each waiting for the other's sync.
+  /// Two clients that missed each other would miss each other for ever, each waiting for the other's sync.
   @Test func clientsThatAskAgainAtOnceShareASync() async throws {
     let bench = try await Bench.withTwoClients()
     try await bench.execute(1, from: 1)
