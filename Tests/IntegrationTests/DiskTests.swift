@@ -42,7 +42,7 @@ import TestSupport
   }
 
   @Test(
-    .enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"),
+    .enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler),
     arguments: [BrokenDisk.Fault.sync, .write])
   func aFailedCommitHasAnUnknownOutcomeAndEndsTheBroker(fault: BrokenDisk.Fault) async throws {
     let directory = TemporaryDirectory()
@@ -75,7 +75,7 @@ import TestSupport
     #expect(await successor.process.stop() == 0)
   }
 
-  @Test(.enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"))
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
   func whoWaitsWhenTheStoreFailsIsTurnedAwayInWords() async throws {
     let directory = TemporaryDirectory()
     let disk = try await BrokenDisk(in: directory)
@@ -101,7 +101,7 @@ import TestSupport
     #expect(await broker.process.waitForExit() == 1)
   }
 
-  @Test(.enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"))
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
   func aSlowDiskHoldsUpOnlyThoseWhoWaitForIt() async throws {
     let directory = TemporaryDirectory()
     let disk = try await BrokenDisk(in: directory)
@@ -124,7 +124,7 @@ import TestSupport
   }
 
   @Test(
-    .enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"),
+    .enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler),
     arguments: [
       .watch(WatchSelection()), .watch(WatchSelection(types: ["t"])), .list(JobFilter()), .position(job.id),
       .get(job.id),
@@ -154,7 +154,7 @@ import TestSupport
     #expect(await broker.process.stop() == 0)
   }
 
-  @Test(.enabled(if: BrokenDisk.isAvailable, "the fault is a library that needs a C compiler"))
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
   func noEventFollowsTheEndOfItsWatch() async throws {
     let directory = TemporaryDirectory()
     let disk = try await BrokenDisk(in: directory)

@@ -62,6 +62,30 @@ import Testing
     await broker.process.stop()
   }
 
+  /// A descriptor that is closed twice may be somebody else's the second time.
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
+  func aBrokerThatIsRefusedTheDatabaseClosesNothingTwice() async throws {
+    let broker = try await BrokerProcess.start()
+    let library = try await PreloadedLibrary(
+      """
+      #define _GNU_SOURCE
+      #include <dlfcn.h>
+      #include <stdio.h>
+      int close(int fd) {
+        int result = ((int (*)(int))dlsym(RTLD_NEXT, "close"))(fd);
+        if (result != 0) dprintf(2, "%d was not open\\n", fd);
+        return result;
+      }
+      """, in: broker.directory)
+    let elsewhere = ["--socket", broker.directory.file("other.sock")]
+    let second = try BrokerProcess.spawn(in: broker.directory, elsewhere, environment: library.environment)
+    #expect(await second.waitForExit() == 1)
+    let errors = await second.allErrors()
+    #expect(errors.contains("jobs.db-lock is locked"))
+    #expect(!errors.contains("was not open"), "\(errors)")
+    await broker.process.stop()
+  }
+
   @Test func aShutdownLeavesAnotherFileAtItsPathAlone() async throws {
     let broker = try await BrokerProcess.start()
     try FileManager.default.removeItem(atPath: broker.socket)

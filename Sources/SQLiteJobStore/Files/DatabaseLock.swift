@@ -9,12 +9,10 @@ final class DatabaseLock: Sendable {
   /// - Throws: UNAVAILABLE when another process has the lock.
   init(path: String) throws(JobError) {
     descriptor = try PrivateFile.open(path)
+    // What is thrown from here on lets go of this object, and so closes the file.
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let isTaken = errno == EWOULDBLOCK
-      let error = JobError.system("Cannot lock \(path)")
-      close(descriptor)
-      throw isTaken
-        ? JobError(.unavailable, "Another broker has the database: \(path) is locked. Stop it first.") : error
+      guard errno == EWOULDBLOCK else { throw .system("Cannot lock \(path)") }
+      throw JobError(.unavailable, "Another broker has the database: \(path) is locked. Stop it first.")
     }
   }
 

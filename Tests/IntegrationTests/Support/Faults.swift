@@ -52,7 +52,7 @@ struct SmallDisk {
 }
 
 /// Makes a broker's write-ahead log fail as a broken disk would, from the moment a test says so. No real disk can be
-/// made to do that in a test, so a library that is loaded before the others stands between the broker and the system.
+/// made to do that in a test, so a library stands between the broker and the system.
 struct BrokenDisk {
   enum Fault: String {
     /// fdatasync(2) returns EIO.
@@ -66,21 +66,15 @@ struct BrokenDisk {
   }
 
   private let directory: TemporaryDirectory
-
-  /// Whether there is a C compiler to build the library with.
-  static let isAvailable = FileManager.default.isExecutableFile(atPath: "/usr/bin/cc")
+  private let library: PreloadedLibrary
 
   init(in directory: TemporaryDirectory) async throws {
     self.directory = directory
-    try Data(BrokenDisk.source.utf8).write(to: URL(fileURLWithPath: directory.file("faults.c")))
-    let run = try await Finished.running([
-      "/usr/bin/cc", "-shared", "-fPIC", "-o", directory.file("faults.so"), directory.file("faults.c"),
-    ])
-    if run.code != 0 { throw ChildProcess.Ended(description: run.errors) }
+    library = try await PreloadedLibrary(BrokenDisk.source, in: directory)
   }
 
   var environment: [String: String] {
-    ["LD_PRELOAD": directory.file("faults.so"), "FAULTS": directory.path]
+    library.environment.merging(["FAULTS": directory.path]) { $1 }
   }
 
   /// From now on it is broken.
