@@ -6,10 +6,10 @@ import NIOCore
 /// Groups commands into transactions: those that arrive while one transaction is made durable share the next.
 ///
 /// With a store on this host no transaction is delayed on purpose, and a sync only for those who are about to share it
-/// (`SyncDelay`). An idle store runs a command at the end of the loop's present turn. While the disk is busy, commands
-/// that need it gather, for they could not be answered before it is free; when there are some, they are run meanwhile,
-/// so that the disk and this thread are busy at the same time. Commands that do not need it (claims, reports) are run at
-/// once, unless others have gathered.
+/// (`SyncDelay`). An idle store runs a command at the end of the loop's present turn; where others are about to ask, of
+/// one of the next, which are short. While the disk is busy, commands that need it gather, for they could not be
+/// answered before it is free; when there are some, they are run meanwhile, so that the disk and this thread are busy at
+/// the same time. Commands that do not need it (claims, reports) are run at once, unless others have gathered.
 ///
 /// With a remote store those who were just answered are given a moment to ask again, before the next transaction goes
 /// without them and makes them wait for two. It ends as soon as they have.
@@ -100,10 +100,21 @@ final class GroupCommit {
     if isScheduled || isExecuting || isYielding || gathers { return }
     if waiting.count < min(enough, Self.largest) { return }
     isScheduled = true
-    eventLoop.assumeIsolated().execute { [self] in
-      isScheduled = false
-      executeNext()
+    eventLoop.assumeIsolated().execute { [self] in turnEnded(before: 0) }
+  }
+
+  /// Has the loop look at the sockets again while more clients are expected than have asked, as long as that brings
+  /// something: while some were sent their replies, others have read theirs and asked again, and a transaction costs
+  /// more than a look.
+  ///
+  /// - Parameter before: how many commands waited before the turn that ends.
+  private func turnEnded(before: Int) {
+    let count = waiting.count
+    if let afterSockets, count > before, count < min(delay.missing, Self.largest) {
+      return afterSockets { [self] in turnEnded(before: count) }
     }
+    isScheduled = false
+    executeNext()
   }
 
   private func executeNext() {

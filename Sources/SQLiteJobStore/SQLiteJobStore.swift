@@ -35,7 +35,7 @@ public actor SQLiteJobStore: JobStore {
   /// How many commands the transactions had that wrote since the last sync began.
   private var unsynced = 0
   /// With as many for one sync there are clients enough for others to ask for something while it lasts.
-  private static let manyCommands = 16
+  private static let manyCommands = 32
   /// Why nothing may be called durable any more. A failed write counts for syncs and a failed sync for writes: the
   /// kernel reports it once, and the other would be told that all is well.
   private var failure: JobError?

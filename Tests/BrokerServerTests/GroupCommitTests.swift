@@ -139,6 +139,35 @@ import Testing
     await bench.loop.shutdownGracefully()
   }
 
+  /// While one client is sent its reply, the other has read its own and asked again.
+  @Test func thoseWhoAskWhileTheLoopLooksAtTheSocketsShareTheTransaction() async throws {
+    let bench = try await Bench.withTwoClients(holdsLooks: true)
+    try await bench.append(1, from: 1)
+    try await bench.append(1, from: 2)
+    try await bench.look()
+    #expect(await bench.transaction() == 2)
+    await bench.loop.shutdownGracefully()
+  }
+
+  @Test func aLookThatBringsNothingIsTheLast() async throws {
+    let bench = try await Bench.withTwoClients(holdsLooks: true)
+    try await bench.append(1, from: 1)
+    try await bench.look()
+    #expect(await bench.transaction() == 1)
+    await bench.loop.shutdownGracefully()
+  }
+
+  @Test func thereIsNoLookForThoseWhoseCommandsWaitForTheSync() async throws {
+    let bench = try await Bench.withTwoClients(holdsLooks: true)
+    try await bench.append(1, from: 1)
+    try await bench.look()
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    try await bench.append(1, from: 2)
+    #expect(await bench.transaction() == 1)
+    await bench.loop.shutdownGracefully()
+  }
+
   @Test func whoeverIsBeingServedWhenASyncFailsIsTold() async throws {
     let bench = try await Bench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)
@@ -173,15 +202,22 @@ private final class Bench: Sendable {
   let store: HeldStore
   private let commits: NIOLoopBound<GroupCommit>
   private let events = Events()
+  private let looks: NIOLoopBoundBox<[() -> Void]>
   private let holdsSyncs: Bool
 
-  /// - Parameter holdsSyncs: whether a sync ends when it is told to, not at once.
-  init(isRemote: Bool, holdsSyncs: Bool = false) async throws {
+  /// - Parameters:
+  ///   - holdsSyncs: whether a sync ends when it is told to, not at once.
+  ///   - holdsLooks: whether a look at the sockets does.
+  init(isRemote: Bool, holdsSyncs: Bool = false, holdsLooks: Bool = false) async throws {
     let store = HeldStore(isRemote: isRemote, holdsSyncs: holdsSyncs)
     self.store = store
     self.holdsSyncs = holdsSyncs
-    commits = try await loop.executeInContext { [loop, events] in
-      let commits = GroupCommit(store: store, eventLoop: loop)
+    (commits, looks) = try await loop.executeInContext { [loop, events] in
+      let looks = NIOLoopBoundBox<[() -> Void]>([], eventLoop: loop)
+      let commits = GroupCommit(store: store, eventLoop: loop) { action in
+        looks.value.append(action)
+        if !holdsLooks { loop.assumeIsolated().execute { looks.value.removeFirst()() } }
+      }
       commits.report(
         to: .init(
           executed: { batch, results in
@@ -189,13 +225,13 @@ private final class Bench: Sendable {
             events.note("\(succeeded ? "executed" : "refused") \(batch.count)")
           },
           durable: { events.note("durable \($0)") }, failed: { _ in events.note("failed") }))
-      return NIOLoopBound(commits, eventLoop: loop)
+      return (NIOLoopBound(commits, eventLoop: loop), looks)
     }
   }
 
   /// One on which a sync of 100 µs has just made two clients' commands durable.
-  static func withTwoClients() async throws -> Bench {
-    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+  static func withTwoClients(holdsLooks: Bool = false) async throws -> Bench {
+    let bench = try await Bench(isRemote: false, holdsSyncs: true, holdsLooks: holdsLooks)
     try await bench.execute(1, from: 1)
     try await bench.endSync(after: .microseconds(100))
     try await bench.execute(1, from: 2)
@@ -215,6 +251,17 @@ private final class Bench: Sendable {
       for _ in 0..<count {
         commits.value.append(Submission(command: .promote, isVolatile: false, purpose: purpose))
       }
+    }
+    await loop.run()
+  }
+
+  /// The loop has looked at its sockets, as it was asked to.
+  func look() async throws {
+    try await loop.executeInContext { [looks] in
+      let due = looks.value
+      looks.value = []
+      #expect(!due.isEmpty)
+      for action in due { action() }
     }
     await loop.run()
   }
