@@ -1,8 +1,5 @@
 import JobModel
-import JobStore
 import NIOCore
-import NIOEmbedded
-import Synchronization
 import Testing
 
 @testable import BrokerCore
@@ -11,7 +8,7 @@ import Testing
 /// Which commands share a transaction.
 @Suite(.timeLimit(.minutes(5))) struct GroupCommitTests {
   @Test func thoseWhoWereJustAnsweredShareTheNextTransactionOfARemoteStore() async throws {
-    let bench = try await Bench(isRemote: true)
+    let bench = try await GroupCommitBench(isRemote: true)
     try await bench.append(2)
     #expect(await bench.transaction() == 2)
     try await bench.append(1)
@@ -24,7 +21,7 @@ import Testing
   }
 
   @Test func aRemoteStoreWaitsNoLongerThanAPartOfATransaction() async throws {
-    let bench = try await Bench(isRemote: true)
+    let bench = try await GroupCommitBench(isRemote: true)
     try await bench.append(2)
     #expect(await bench.transaction() == 2)
     try await bench.append(1)
@@ -42,7 +39,7 @@ import Testing
   }
 
   @Test func aRemoteStoreDoesNotWaitForWhatTheBrokerItselfAsked() async throws {
-    let bench = try await Bench(isRemote: true)
+    let bench = try await GroupCommitBench(isRemote: true)
     try await bench.append(1)
     #expect(await bench.transaction() == 1)
     try await bench.append(1)
@@ -59,7 +56,7 @@ import Testing
   }
 
   @Test(arguments: [false, true]) func aTransactionHasOnlySoManyCommands(isRemote: Bool) async throws {
-    let bench = try await Bench(isRemote: isRemote)
+    let bench = try await GroupCommitBench(isRemote: isRemote)
     try await bench.append(1_024)
     #expect(await bench.transaction() == 512)
     try await bench.answer(after: .milliseconds(1))
@@ -68,7 +65,7 @@ import Testing
   }
 
   @Test func aStoreOnThisHostWaitsForNobody() async throws {
-    let bench = try await Bench(isRemote: false)
+    let bench = try await GroupCommitBench(isRemote: false)
     try await bench.append(2)
     #expect(await bench.transaction() == 2)
     try await bench.append(1)
@@ -79,7 +76,7 @@ import Testing
 
   /// The disk and the store work at the same time, but not for a command or two.
   @Test func whileTheDiskIsBusySomeCommandsGatherAndThenAreRun() async throws {
-    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)
     try await bench.append(3)
     try await bench.append(1)
@@ -89,7 +86,7 @@ import Testing
   }
 
   @Test func aTransactionIsDurableAfterASyncThatBeganBehindIt() async throws {
-    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)
     try await bench.execute(4)
     try await bench.endSync()
@@ -100,7 +97,7 @@ import Testing
   }
 
   @Test func whatWasKeptBackSharesTheNextSync() async throws {
-    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)
     try await bench.execute(4)
     try await bench.append(1)
@@ -114,7 +111,7 @@ import Testing
 
   /// Two clients that missed each other would miss each other for ever, each waiting for the other's sync.
   @Test func clientsThatAskAgainAtOnceShareASync() async throws {
-    let bench = try await Bench.withTwoClients()
+    let bench = try await GroupCommitBench.withTwoClients()
     try await bench.execute(1, from: 1)
     #expect(try await bench.visible == 4)
     try await bench.execute(1, from: 2)
@@ -124,7 +121,7 @@ import Testing
   }
 
   @Test func aSyncIsPutOffOnlyForAMomentAndTheNextNotAtAll() async throws {
-    let bench = try await Bench.withTwoClients()
+    let bench = try await GroupCommitBench.withTwoClients()
     try await bench.execute(1, from: 1)
     await bench.loop.advanceTime(by: .microseconds(400))
     // Too late: this one waits until the sync is over.
@@ -139,9 +136,31 @@ import Testing
     await bench.loop.shutdownGracefully()
   }
 
+  @Test func aSyncThatIsPutOffDoesNotBeginAfterATransactionOfUnknownOutcome() async throws {
+    let bench = try await GroupCommitBench.withTwoClients()
+    try await bench.execute(1, from: 1)
+    try await bench.append(1, from: 2)
+    #expect(await bench.transaction() == 1)
+    try await bench.loseTransaction()
+    await bench.loop.advanceTime(by: .milliseconds(1))
+    #expect(bench.told == ["executed 1", "refused 1", "failed"])
+    #expect(bench.store.syncsBegun == 2)
+    await bench.loop.shutdownGracefully()
+  }
+
+  @Test func aSyncThatIsPutOffDoesNotBeginWhenNobodyIsToldAnyMore() async throws {
+    let bench = try await GroupCommitBench.withTwoClients()
+    try await bench.execute(1, from: 1)
+    try await bench.reportToNobody()
+    await bench.loop.advanceTime(by: .milliseconds(1))
+    #expect(bench.told == ["executed 1"])
+    #expect(bench.store.syncsBegun == 2)
+    await bench.loop.shutdownGracefully()
+  }
+
   /// While one client is sent its reply, the other has read its own and asked again.
   @Test func thoseWhoAskWhileTheLoopLooksAtTheSocketsShareTheTransaction() async throws {
-    let bench = try await Bench.withTwoClients(holdsLooks: true)
+    let bench = try await GroupCommitBench.withTwoClients(holdsLooks: true)
     try await bench.append(1, from: 1)
     try await bench.append(1, from: 2)
     try await bench.look()
@@ -150,7 +169,7 @@ import Testing
   }
 
   @Test func aLookThatBringsNothingIsTheLast() async throws {
-    let bench = try await Bench.withTwoClients(holdsLooks: true)
+    let bench = try await GroupCommitBench.withTwoClients(holdsLooks: true)
     try await bench.append(1, from: 1)
     try await bench.look()
     #expect(await bench.transaction() == 1)
@@ -158,7 +177,7 @@ import Testing
   }
 
   @Test func thereIsNoLookForThoseWhoseCommandsWaitForTheSync() async throws {
-    let bench = try await Bench.withTwoClients(holdsLooks: true)
+    let bench = try await GroupCommitBench.withTwoClients(holdsLooks: true)
     try await bench.append(1, from: 1)
     try await bench.look()
     #expect(await bench.transaction() == 1)
@@ -169,7 +188,7 @@ import Testing
   }
 
   @Test func whoeverIsBeingServedWhenASyncFailsIsTold() async throws {
-    let bench = try await Bench(isRemote: false, holdsSyncs: true)
+    let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)
     try await bench.append(4)
     #expect(await bench.transaction() == 4)
@@ -182,7 +201,7 @@ import Testing
   /// The commit of a store on this host may be seen before the loop hears of it, and before it is durable.
   @Test(arguments: [false, true]) func aReadWaitsForATransactionThatItMayHaveSeen(isRemote: Bool) async throws
   {
-    let bench = try await Bench(isRemote: isRemote)
+    let bench = try await GroupCommitBench(isRemote: isRemote)
     #expect(try await bench.visible == nil)
     try await bench.append(1)
     #expect(await bench.transaction() == 1)
@@ -194,195 +213,4 @@ import Testing
     #expect(try await bench.visible == (isRemote ? nil : 2))
     try await bench.end()
   }
-}
-
-/// A group commit on a loop whose clock stands still until it is told the time.
-private final class Bench: Sendable {
-  let loop = NIOAsyncTestingEventLoop()
-  let store: HeldStore
-  private let commits: NIOLoopBound<GroupCommit>
-  private let events = Events()
-  private let looks: NIOLoopBoundBox<[() -> Void]>
-  private let holdsSyncs: Bool
-
-  /// - Parameters:
-  ///   - holdsSyncs: whether a sync ends when it is told to, not at once.
-  ///   - holdsLooks: whether a look at the sockets does.
-  init(isRemote: Bool, holdsSyncs: Bool = false, holdsLooks: Bool = false) async throws {
-    let store = HeldStore(isRemote: isRemote, holdsSyncs: holdsSyncs)
-    self.store = store
-    self.holdsSyncs = holdsSyncs
-    (commits, looks) = try await loop.executeInContext { [loop, events] in
-      let looks = NIOLoopBoundBox<[() -> Void]>([], eventLoop: loop)
-      let commits = GroupCommit(store: store, eventLoop: loop) { action in
-        looks.value.append(action)
-        if !holdsLooks { loop.assumeIsolated().execute { looks.value.removeFirst()() } }
-      }
-      commits.report(
-        to: .init(
-          executed: { batch, results in
-            let succeeded = results.allSatisfy { if case .success = $0 { true } else { false } }
-            events.note("\(succeeded ? "executed" : "refused") \(batch.count)")
-          },
-          durable: { events.note("durable \($0)") }, failed: { _ in events.note("failed") }))
-      return (NIOLoopBound(commits, eventLoop: loop), looks)
-    }
-  }
-
-  /// One on which a sync of 100 µs has just made two clients' commands durable.
-  static func withTwoClients(holdsLooks: Bool = false) async throws -> Bench {
-    let bench = try await Bench(isRemote: false, holdsSyncs: true, holdsLooks: holdsLooks)
-    try await bench.execute(1, from: 1)
-    try await bench.endSync(after: .microseconds(100))
-    try await bench.execute(1, from: 2)
-    try await bench.execute(1, from: 1)
-    try await bench.endSync(after: .microseconds(100))
-    #expect(bench.told == ["executed 1", "durable 1", "executed 1", "executed 1", "durable 3"])
-    bench.events.forget()
-    return bench
-  }
-
-  /// - Parameters:
-  ///   - client: whose they are.
-  ///   - purpose: what the commands are for; the client's request unless said otherwise.
-  func append(_ count: Int, from client: UInt64 = 1, for purpose: Purpose? = nil) async throws {
-    let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(client), id: 1))
-    try await loop.executeInContext { [commits] in
-      for _ in 0..<count {
-        commits.value.append(Submission(command: .promote, isVolatile: false, purpose: purpose))
-      }
-    }
-    await loop.run()
-  }
-
-  /// The loop has looked at its sockets, as it was asked to.
-  func look() async throws {
-    try await loop.executeInContext { [looks] in
-      let due = looks.value
-      looks.value = []
-      #expect(!due.isEmpty)
-      for action in due { action() }
-    }
-    await loop.run()
-  }
-
-  var visible: Int? {
-    get async throws { try await loop.executeInContext { [commits] in commits.value.visible } }
-  }
-
-  /// Waits until a transaction is under way, and returns how many commands it has.
-  func transaction() async -> Int { await store.next() }
-
-  /// What the delegate was told.
-  var told: [String] { events.all }
-
-  /// Ends the transaction that is under way, and returns when that is known to all.
-  func answer(after time: TimeAmount) async throws {
-    await loop.advanceTime(by: time)
-    let known = told.count
-    store.answer()
-    try await run { told.count > known && (holdsSyncs || told.last?.hasPrefix("durable") == true) }
-  }
-
-  /// Runs a transaction of so many commands.
-  func execute(_ count: Int, from client: UInt64 = 1) async throws {
-    try await append(count, from: client)
-    #expect(await transaction() == count)
-    try await answer(after: .zero)
-  }
-
-  /// Ends the sync that is under way, and returns when that is known to all.
-  func endSync(after time: TimeAmount = .zero) async throws {
-    await loop.advanceTime(by: time)
-    let known = told.count
-    store.endSync(.success(()))
-    try await run { told[known...].contains { $0.hasPrefix("durable") } }
-  }
-
-  /// Has the sync that is under way fail, and returns when that is known.
-  func failSync() async throws {
-    store.endSync(.failure(JobError(.unknownOutcome, "lost")))
-    try await run { try await loop.executeInContext { [commits] in commits.value.failure != nil } }
-  }
-
-  /// Runs the loop, which runs only when it is told to, until something is so: the store's results come from other threads.
-  private func run(until isSo: () async throws -> Bool) async throws {
-    while try await !isSo() {
-      await loop.run()
-      await Task.yield()
-    }
-  }
-
-  /// Ends what is under way.
-  func end() async throws {
-    store.endSync(.success(()))
-    try await answer(after: .zero)
-    await loop.shutdownGracefully()
-  }
-}
-
-/// What happened, in order.
-private final class Events: Sendable {
-  private let events = Mutex<[String]>([])
-
-  var all: [String] { events.withLock { $0 } }
-
-  func note(_ event: String) { events.withLock { $0.append(event) } }
-
-  func forget() { events.withLock { $0 = [] } }
-}
-
-/// A store that answers when it is told to.
-private final class HeldStore: JobStore {
-  let isRemote: Bool
-  let name = "held"
-  let executor: (any TaskExecutor)? = nil
-  private let begun: AsyncStream<Int>
-  private let begin: AsyncStream<Int>.Continuation
-  private let held = Mutex<CheckedContinuation<Void, Never>?>(nil)
-  private let holdsSyncs: Bool
-  private let syncs: AsyncStream<Result<Void, JobError>>
-  private let ends: AsyncStream<Result<Void, JobError>>.Continuation
-
-  init(isRemote: Bool, holdsSyncs: Bool) {
-    self.isRemote = isRemote
-    self.holdsSyncs = holdsSyncs
-    (syncs, ends) = AsyncStream.makeStream()
-    (begun, begin) = AsyncStream.makeStream()
-  }
-
-  func next() async -> Int {
-    for await count in begun { return count }
-    return 0
-  }
-
-  func answer() {
-    held.withLock { held in
-      held?.resume()
-      held = nil
-    }
-  }
-
-  func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
-    await withCheckedContinuation { continuation in
-      held.withLock { $0 = continuation }
-      begin.yield(commands.count)
-    }
-    return commands.map { _ in .success(.done) }
-  }
-
-  func endSync(_ outcome: Result<Void, JobError>) { ends.yield(outcome) }
-
-  func sync() async throws(JobError) {
-    guard holdsSyncs else { return }
-    for await outcome in syncs { return try outcome.get() }
-  }
-
-  func get(_ id: JobID) -> Job? { nil }
-  func list(_ filter: JobFilter) -> JobPage { JobPage(jobs: [], nextCursor: nil) }
-  func position(_ id: JobID) -> QueuePosition { .none }
-  func stats() -> [TypeStats] { [] }
-  func recover() -> Recovery { Recovery(held: [], pausedTypes: [], nextDue: nil) }
-  func backup(to path: String) {}
-  func close() {}
 }
