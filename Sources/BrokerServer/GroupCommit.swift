@@ -44,7 +44,8 @@ final class GroupCommit {
   /// With how many commands the next transaction need not wait for more.
   private var enough = 0
   private var lingering: Scheduled<Void>?
-  /// As many commands are worth a transaction of their own while the disk is busy, fewer cost more than they gain.
+  /// As many commands are worth a transaction of their own while the disk is busy, or another look at the sockets; fewer
+  /// cost more than they gain.
   private static let worthwhile = 4
   /// Commands of one transaction at most: their results are held together, and each may have a job's.
   private static let largest = 512
@@ -100,21 +101,19 @@ final class GroupCommit {
     if isScheduled || isExecuting || isYielding || gathers { return }
     if waiting.count < min(enough, Self.largest) { return }
     isScheduled = true
-    eventLoop.assumeIsolated().execute { [self] in turnEnded(before: 0) }
+    eventLoop.assumeIsolated().execute { [self] in turnEnded(isLookWorthIt: true) }
   }
 
-  /// Has the loop look at the sockets again while more clients are expected than have asked, as long as that brings
-  /// something: while some were sent their replies, others have read theirs and asked again, and a transaction costs
-  /// more than a look.
-  ///
-  /// - Parameter before: how many commands waited before the turn that ends.
-  private func turnEnded(before: Int) {
+  /// Runs what waits; or, while more clients are expected than have asked, first has the loop look at the sockets again,
+  /// as long as that brings some: while others were sent their replies, they have read theirs and asked again, and a
+  /// transaction costs more than a look.
+  private func turnEnded(isLookWorthIt: Bool) {
     let count = waiting.count
-    if let afterSockets, count > before, count < min(delay.missing, Self.largest) {
-      return afterSockets { [self] in turnEnded(before: count) }
+    guard isLookWorthIt, let afterSockets, count < min(delay.missing, Self.largest) else {
+      isScheduled = false
+      return executeNext()
     }
-    isScheduled = false
-    executeNext()
+    afterSockets { [self] in turnEnded(isLookWorthIt: waiting.count - count >= Self.worthwhile) }
   }
 
   private func executeNext() {
