@@ -5,11 +5,11 @@ import NIOCore
 
 /// Groups commands into transactions: those that arrive while one transaction is made durable share the next.
 ///
-/// With a store on this host no transaction is delayed on purpose, and a sync only for those who are about to share it
-/// (`SyncDelay`). An idle store runs a command at the end of the loop's present turn; where others are about to ask, of
-/// one of the next, which are short. While the disk is busy, commands that need it gather, for they could not be
-/// answered before it is free; when there are some, they are run meanwhile, so that the disk and this thread are busy at
-/// the same time. Commands that do not need it (claims, reports) are run at once, unless others have gathered.
+/// With a store on this host an idle broker runs a command at the end of the loop's present turn. Only those who are
+/// about to ask are waited for: before a transaction as long as a look at the sockets takes, before a sync for a moment
+/// (`SyncDelay`). While the disk is busy, commands that need it gather, for they could not be answered before it is free;
+/// when there are some, they are run meanwhile, so that the disk and this thread are busy at the same time. Commands that
+/// do not need it (claims, reports) are run without waiting for it, unless others have gathered.
 ///
 /// With a remote store those who were just answered are given a moment to ask again, before the next transaction goes
 /// without them and makes them wait for two. It ends as soon as they have.
@@ -34,7 +34,7 @@ final class GroupCommit {
   private var needsDisk = false
   private var isScheduled = false
   private var isExecuting = false
-  private var isSyncing = false
+  private(set) var isSyncing = false
   /// Why nothing more is run.
   private(set) var failure: JobError?
   private var synced = 0
@@ -96,7 +96,7 @@ final class GroupCommit {
   /// Whether what waits is to wait for the disk.
   private var gathers: Bool { isSyncing && needsDisk && waiting.count < Self.worthwhile }
 
-  /// Runs `executeNext` after the other events of this turn of the loop, so that all they bring shares a transaction.
+  /// Runs the next transaction after the other events of this turn of the loop, so that all they bring shares it.
   private func schedule() {
     if isScheduled || isExecuting || isYielding || gathers { return }
     if waiting.count < min(enough, Self.largest) { return }
@@ -104,9 +104,9 @@ final class GroupCommit {
     eventLoop.assumeIsolated().execute { [self] in turnEnded(isLookWorthIt: true) }
   }
 
-  /// Runs what waits; or, while more clients are expected than have asked, first has the loop look at the sockets again,
-  /// as long as that brings some: while others were sent their replies, they have read theirs and asked again, and a
-  /// transaction costs more than a look.
+  /// Runs what waits, unless more is likely to come: then the loop has a look at the sockets first, and another as long
+  /// as that brings some. Clients that share a sync are sent their replies one by one, and the first of them have asked
+  /// again before the last has its own; a transaction for each such group would cost more than the looks.
   private func turnEnded(isLookWorthIt: Bool) {
     let count = waiting.count
     guard isLookWorthIt, let afterSockets, count < min(delay.missing, Self.largest) else {
@@ -218,7 +218,8 @@ final class GroupCommit {
     if putOff != nil { return }
     putOff = eventLoop.assumeIsolated().scheduleTask(deadline: end) { [self] in
       putOff = nil
-      syncNext(isNeeded: false)
+      // What is about to run shares the sync that follows it.
+      if !isScheduled { syncNext(isNeeded: false) }
     }
   }
 

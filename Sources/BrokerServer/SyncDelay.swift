@@ -28,8 +28,9 @@ struct SyncDelay {
   /// How many of the syncs to come are not put off, and how many were not after the last that was.
   private var (toSkip, penalty) = (0, 0)
 
-  /// How many of the clients that are expected have no command that waits for the next sync.
-  var missing: Int { expected.count - next.count }
+  /// About how many clients are likely to ask before the next sync, beside those whose commands wait for it; none where
+  /// those who are expected have not come lately.
+  var missing: Int { toSkip > 0 ? 0 : expected.count - next.count }
 
   /// A command of a client was run and waits for the next sync.
   mutating func add(_ asker: ConnectionID) { next.insert(asker) }

@@ -19,7 +19,7 @@ final class GroupCommitBench: Sendable {
 
   /// - Parameters:
   ///   - holdsSyncs: whether a sync ends when it is told to, not at once.
-  ///   - holdsLooks: whether a look at the sockets does.
+  ///   - holdsLooks: whether a look at the sockets ends when it is told to, not at once.
   init(isRemote: Bool, holdsSyncs: Bool = false, holdsLooks: Bool = false) async throws {
     let store = HeldStore(isRemote: isRemote, holdsSyncs: holdsSyncs)
     self.store = store
@@ -41,26 +41,32 @@ final class GroupCommitBench: Sendable {
     }
   }
 
-  /// One on which a sync of 100 µs has just made two clients' commands durable.
-  static func withTwoClients(holdsLooks: Bool = false) async throws -> GroupCommitBench {
+  /// One whose second sync, of 100 µs as the first, has just made commands of so many clients durable.
+  static func withClients(_ count: UInt64, holdsLooks: Bool = false) async throws -> GroupCommitBench {
     let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true, holdsLooks: holdsLooks)
-    try await bench.execute(1, from: 1)
+    try await bench.execute(1)
     try await bench.endSync(after: .microseconds(100))
-    try await bench.execute(1, from: 2)
-    try await bench.execute(1, from: 1)
+    try await bench.append(from: Array(1...count))
+    #expect(await bench.transaction() == count)
+    try await bench.answer(after: .zero)
     try await bench.endSync(after: .microseconds(100))
-    #expect(bench.told == ["executed 1", "durable 1", "executed 1", "executed 1", "durable 3"])
+    #expect(bench.told == ["executed 1", "durable 1", "executed \(count)", "durable 2"])
     bench.events.forget()
     return bench
   }
 
-  /// - Parameters:
-  ///   - client: whose they are.
-  ///   - purpose: what the commands are for; the client's request unless said otherwise.
+  /// Appends commands of one client within a turn of the loop.
+  ///
+  /// - Parameter purpose: what the commands are for; the client's request unless said otherwise.
   func append(_ count: Int, from client: UInt64 = 1, for purpose: Purpose? = nil) async throws {
-    let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(client), id: 1))
+    try await append(from: Array(repeating: client, count: count), for: purpose)
+  }
+
+  /// Appends a command of each of these clients within a turn of the loop.
+  func append(from clients: [UInt64], for purpose: Purpose? = nil) async throws {
     try await loop.executeInContext { [commits] in
-      for _ in 0..<count {
+      for client in clients {
+        let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(client), id: 1))
         commits.value.append(Submission(command: .promote, isVolatile: false, purpose: purpose))
       }
     }
@@ -76,6 +82,10 @@ final class GroupCommitBench: Sendable {
       for action in due { action() }
     }
     await loop.run()
+  }
+
+  var isSyncing: Bool {
+    get async throws { try await loop.executeInContext { [commits] in commits.value.isSyncing } }
   }
 
   var visible: Int? {
@@ -162,7 +172,6 @@ final class HeldStore: JobStore {
   private let begun: AsyncStream<Int>
   private let begin: AsyncStream<Int>.Continuation
   private let held = Mutex<CheckedContinuation<Result<Void, JobError>, Never>?>(nil)
-  private let begunSyncs = Mutex(0)
   private let holdsSyncs: Bool
   private let syncs: AsyncStream<Result<Void, JobError>>
   private let ends: AsyncStream<Result<Void, JobError>>.Continuation
@@ -197,10 +206,7 @@ final class HeldStore: JobStore {
 
   func endSync(_ outcome: Result<Void, JobError>) { ends.yield(outcome) }
 
-  var syncsBegun: Int { begunSyncs.withLock { $0 } }
-
   func sync() async throws(JobError) {
-    begunSyncs.withLock { $0 += 1 }
     guard holdsSyncs else { return }
     for await outcome in syncs { return try outcome.get() }
   }
