@@ -6,8 +6,9 @@ import NIOPosix
 /// Lets the loop look at its sockets before something goes on.
 ///
 /// A loop runs tasks until there are none, and only then looks what has arrived. A chain of long ones, such as the parts
-/// of a sweep, would keep every client waiting to its end. So the next of them is begun by a byte through a pipe,
-/// which arrives together with whatever else has.
+/// of a sweep, would keep every client waiting to its end; and a transaction would go without the commands that have
+/// arrived since the turn began. So what is to go on is begun by a byte through a pipe, which arrives together with
+/// whatever else has.
 ///
 /// Bound to its event loop.
 final class SocketTurn: ChannelInboundHandler {
