@@ -36,9 +36,26 @@ let package = Package(
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift.git", from: "0.2.0"),
   ],
   targets: [
-    // System libraries and generated code.
-    .systemLibrary(
-      name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    // SQLite, system libraries and generated code.
+    .target(
+      name: "CSQLite", exclude: ["README.md"],
+      cSettings: [
+        // Each connection is used by one thread at a time.
+        .define("SQLITE_THREADSAFE", to: "2"),
+        .define("HAVE_FDATASYNC"),
+        // What its authors recommend to whoever can do without (sqlite.org/compile.html).
+        .define("SQLITE_DQS", to: "0"),
+        .define("SQLITE_DEFAULT_MEMSTATUS", to: "0"),
+        .define("SQLITE_LIKE_DOESNT_MATCH_BLOBS"),
+        .define("SQLITE_OMIT_DECLTYPE"),
+        .define("SQLITE_OMIT_DEPRECATED"),
+        .define("SQLITE_OMIT_LOAD_EXTENSION"),
+        .define("SQLITE_OMIT_PROGRESS_CALLBACK"),
+        .define("SQLITE_OMIT_SHARED_CACHE"),
+        .define("SQLITE_USE_ALLOCA"),
+        // Fast in a build for debugging, too: it is not what is being debugged.
+        .unsafeFlags(["-O2", "-w"]),
+      ]),
     .systemLibrary(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
     .target(name: "CJobBrokerProto", dependencies: ["CProtobufC"]),

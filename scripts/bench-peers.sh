@@ -13,8 +13,9 @@ readonly policy=/usr/sbin/policy-rc.d
 
 say() { printf 'bench-peers: %s\n' "$*" >&2; }
 
-# Prints the packages of the peers whose programs are not there.
+# Prints the packages that are missing: SQLite's headers, for the original design, and the programs of the other peers.
 missing_packages() {
+  pkg-config --exists sqlite3 || echo libsqlite3-dev
   command -v beanstalkd >/dev/null || echo beanstalkd
   command -v redis-server >/dev/null || echo redis-server
   command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql

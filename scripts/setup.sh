@@ -7,7 +7,7 @@
 set -euo pipefail
 
 readonly needed_swift=6.2
-readonly build_packages=(ca-certificates git libprotobuf-c-dev libsqlite3-dev pkg-config)
+readonly build_packages=(ca-certificates git libprotobuf-c-dev pkg-config)
 readonly test_packages=(libfaketime protobuf-c-compiler python3 shellcheck)
 # What the broker's sandbox is put up with (scripts/confined.py) and judged by.
 readonly sandbox_packages=(bubblewrap python3 python3-seccomp systemd util-linux)

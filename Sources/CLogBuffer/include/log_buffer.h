@@ -1,6 +1,6 @@
 #pragma once
 
-#include <sqlite3.h>
+struct sqlite3;
 
 /// Gathers what a connection writes to its write-ahead log, so that a transaction is one write(2) instead of two for each
 /// of its pages (a frame's header, and the page): with a few pages, those cost as much as all else that SQLite does.
@@ -11,4 +11,4 @@
 ///
 /// @param db  A connection in WAL mode whose log is open; it stays so until the connection closes.
 /// @return SQLITE_OK, or an SQLite result code: then nothing is gathered.
-int log_buffer_install(sqlite3 *db);
+int log_buffer_install(struct sqlite3 *db);

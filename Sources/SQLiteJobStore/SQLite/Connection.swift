@@ -9,7 +9,6 @@ final class Connection {
 
   /// Opens a database file, through the named VFS or the system's own.
   init(path: String, readOnly: Bool = false, vfs: String? = nil) throws(SQLiteError) {
-    _ = Self.configuration
     var handle: OpaquePointer?
     let access = readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     let code = sqlite3_open_v2(path, &handle, access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs)
@@ -22,10 +21,6 @@ final class Connection {
   }
 
   deinit { sqlite3_close_v2(handle) }
-
-  /// Tells SQLite, once, not to count the memory it has: it would take a mutex at every allocation. The call is
-  /// refused, to no harm, when somebody else in the process has used SQLite before.
-  private static let configuration = csqlite_disable_memory_statistics()
 
   /// Runs statements that return nothing and have no parameters.
   func run(_ sql: String) throws(SQLiteError) {
