@@ -115,13 +115,11 @@ struct OpenedDatabase {
     }
   }
 
-  /// NORMAL: `LogSync` does what FULL would do more. Checkpoints are `Checkpointer`'s business. Debian's SQLite
-  /// overwrites what it deletes unless told otherwise, which costs every status change its index pages twice.
-  /// A page cache of 8 MiB: SQLite walks through all of it at nearly every commit (balancing a tree uses a page number
-  /// behind the end of the file, which the commit then looks for), and a queue touches few pages at a time.
+  /// NORMAL: `LogSync` does what FULL would do more. Checkpoints are `Checkpointer`'s business. The page cache stays at
+  /// SQLite's own 2 MB: a queue touches few pages at a time, and SQLite walks through all that are cached at nearly every
+  /// commit (balancing a tree uses a page number behind the end of the file, which the commit then looks for).
   private static let pragmas = [
     "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0",
-    "PRAGMA journal_size_limit = \(Checkpointer.longFile)",
-    "PRAGMA secure_delete = OFF", "PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -8192",
+    "PRAGMA journal_size_limit = \(Checkpointer.longFile)", "PRAGMA temp_store = MEMORY",
   ]
 }
