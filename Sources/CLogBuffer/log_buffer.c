@@ -74,12 +74,17 @@ static int size_of_log(sqlite3_file *file, sqlite3_int64 *size) {
   return code == SQLITE_OK ? buffer_of(file)->real->xFileSize(file, size) : code;
 }
 
-// What is left was rolled back.
 static int close_log(sqlite3_file *file) {
   log_buffer *buffer = buffer_of(file);
   file->pMethods = buffer->real;
   free(buffer);
   return file->pMethods->xClose(file);
+}
+
+void log_buffer_drop(sqlite3 *db) {
+  sqlite3_file *file = NULL;
+  int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+  if (code == SQLITE_OK && file && file->pMethods && file->pMethods->xWrite == write_log) buffer_of(file)->count = 0;
 }
 
 int log_buffer_install(sqlite3 *db) {

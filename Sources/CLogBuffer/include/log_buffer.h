@@ -12,3 +12,7 @@ struct sqlite3;
 /// @param db  A connection in WAL mode whose log is open; it stays so until the connection closes.
 /// @return SQLITE_OK, or an SQLite result code: then nothing is gathered.
 int log_buffer_install(struct sqlite3 *db);
+
+/// Forgets what a transaction that was rolled back has left: written later, it would overwrite what another process has
+/// committed since. To be called after each ROLLBACK; it does nothing to a connection whose writes are not gathered.
+void log_buffer_drop(struct sqlite3 *db);

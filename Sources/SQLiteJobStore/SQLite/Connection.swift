@@ -85,6 +85,7 @@ extension Connection {
   /// Undoes the transaction, if there still is one. It can't fail then: there is nothing to write.
   func rollBack() {
     if isInTransaction { try? run("ROLLBACK") }
+    log_buffer_drop(handle)
   }
 
   /// Runs `body` as one transaction.
