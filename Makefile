@@ -70,7 +70,7 @@ bench: release ## Measure lifecycles per second at 2, 16 and 64 clients
 	@scripts/bench.sh "$$(swift build --configuration release --show-bin-path)"
 
 .PHONY: bench-peers
-bench-peers: setup ## Measure side by side with beanstalkd, Redis, PostgreSQL and the original design
+bench-peers: ## Measure side by side with beanstalkd, Redis, PostgreSQL and the original design
 	@scripts/bench-peers.sh
 
 .PHONY: bench-libsql

@@ -43,8 +43,9 @@ let package = Package(
         // Each connection is used by one thread at a time.
         .define("SQLITE_THREADSAFE", to: "2"),
         .define("HAVE_FDATASYNC"),
+        // As before 3.42: a database is checked when it is opened, and must pass with the JSON that an older version took.
+        .define("SQLITE_JSON_MAX_DEPTH", to: "2000"),
         // What its authors recommend to whoever can do without (sqlite.org/compile.html).
-        .define("SQLITE_DQS", to: "0"),
         .define("SQLITE_DEFAULT_MEMSTATUS", to: "0"),
         .define("SQLITE_LIKE_DOESNT_MATCH_BLOBS"),
         .define("SQLITE_OMIT_DECLTYPE"),
@@ -53,8 +54,9 @@ let package = Package(
         .define("SQLITE_OMIT_PROGRESS_CALLBACK"),
         .define("SQLITE_OMIT_SHARED_CACHE"),
         .define("SQLITE_USE_ALLOCA"),
-        // Fast in a build for debugging, too: it is not what is being debugged.
-        .unsafeFlags(["-O2", "-w"]),
+        // Fast in a build for debugging, too: it is not what is being debugged. Hidden, or a library that is loaded later and
+        // wants the system's SQLite would be given this one.
+        .unsafeFlags(["-O2", "-w", "-fvisibility=hidden"]),
       ]),
     .systemLibrary(
       name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),

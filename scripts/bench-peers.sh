@@ -13,9 +13,8 @@ readonly policy=/usr/sbin/policy-rc.d
 
 say() { printf 'bench-peers: %s\n' "$*" >&2; }
 
-# Prints the packages that are missing: SQLite's headers, for the original design, and the programs of the other peers.
+# Prints the packages of the peers whose programs are not there.
 missing_packages() {
-  pkg-config --exists sqlite3 || echo libsqlite3-dev
   command -v beanstalkd >/dev/null || echo beanstalkd
   command -v redis-server >/dev/null || echo redis-server
   command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || echo postgresql
@@ -60,6 +59,7 @@ main() {
     fi
   fi
 
+  "$root/scripts/setup.sh" bench
   local build=(swift build --configuration release)
   "${build[@]}" --package-path "$root/Benchmarks" --scratch-path "$scratch" --product peers >&2
   local broker=()

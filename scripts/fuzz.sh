@@ -21,7 +21,8 @@ readonly seed=${FUZZ_SEED:-20261125}
 # Optimised, for debug builds are slow. What the compiler calls address and fuzzer is for its own code; -Xcc is for the C
 # targets, which bring no main.
 readonly build=(--package-path Fuzz --configuration release
-  -Xswiftc "-sanitize=fuzzer,address" -Xcc "-fsanitize=fuzzer-no-link,address")
+  -Xswiftc "-sanitize=fuzzer,address" -Xcc "-fsanitize=fuzzer-no-link,address"
+  -Xcc "-fsanitize-coverage-ignorelist=$PWD/Fuzz/coverage-ignore.txt")
 
 mkdir -p Fuzz/.build/crashes
 Fuzz/corpus.py Fuzz/.build/vectors

@@ -4,6 +4,7 @@
 #   scripts/setup.sh build   the system libraries (always included)
 #   scripts/setup.sh test    and what the tests, the lint and the check of generated code need
 #   scripts/setup.sh demo    and what the demo needs: sound files, sox, jq
+#   scripts/setup.sh bench   and what the generator of Benchmarks is built with
 set -euo pipefail
 
 readonly needed_swift=6.2
@@ -17,6 +18,8 @@ readonly clients_c_packages=(g++ gcc make python3 valgrind)
 readonly clients_python_packages=(protobuf-compiler python3 python3-venv)
 readonly clients_typescript_packages=(node-typescript nodejs)
 readonly demo_packages=(alsa-utils jq libsox-fmt-base sox)
+# For the original design, which opens the database itself.
+readonly bench_packages=(libsqlite3-dev)
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -78,7 +81,8 @@ main() {
       python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
       ;;
     demo) wanted+=("${demo_packages[@]}") ;;
-    *) die "usage: scripts/setup.sh build|test|demo" ;;
+    bench) wanted+=("${bench_packages[@]}") ;;
+    *) die "usage: scripts/setup.sh build|test|demo|bench" ;;
   esac
 
   if command -v dpkg-query >/dev/null; then

@@ -117,9 +117,11 @@ struct OpenedDatabase {
 
   /// NORMAL: `LogSync` does what FULL would do more. Checkpoints are `Checkpointer`'s business. The page cache stays at
   /// SQLite's own 2 MB: a queue touches few pages at a time, and SQLite walks through all that are cached at nearly every
-  /// commit (balancing a tree uses a page number behind the end of the file, which the commit then looks for).
+  /// commit (balancing a tree uses a page number behind the end of the file, which the commit then looks for). Only the
+  /// pages that a large transaction changes may take more, or they would go to the log several times.
   private static let pragmas = [
     "PRAGMA synchronous = NORMAL", "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA journal_size_limit = \(Checkpointer.longFile)", "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_spill = -8192",
   ]
 }

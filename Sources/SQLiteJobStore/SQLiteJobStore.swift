@@ -10,7 +10,8 @@ import Logging
 public actor SQLiteJobStore: JobStore {
   /// How long a transaction waits for another process that writes.
   private static let patience: Duration = .seconds(5)
-  /// Bytes of the pages that a command changes, and that a transaction changes: generous guesses.
+  /// Bytes of the pages that a command changes, and that a transaction changes: guesses. A transaction that needs more on a
+  /// disk that is nearly full fails, and is run again with the reserve.
   private static let (pagesOfCommand, pagesOfTransaction) = (24 << 10, 2 << 20)
 
   /// `sqlite:` and the path of the database.

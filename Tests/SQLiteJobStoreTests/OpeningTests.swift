@@ -31,6 +31,23 @@ import TestSupport
     #expect(try database.integer("PRAGMA user_version") == Int64(JobSchema.version))
   }
 
+  /// SQLite took as much before 3.42, and looks again at what a database holds when it is opened.
+  @Test func `metadata may be nested two thousand levels deep`() async throws {
+    func nested(_ levels: Int) -> String {
+      String(repeating: #"{"a":"#, count: levels) + "1" + String(repeating: "}", count: levels)
+    }
+    let first = try await SQLiteJobStore.open(path: path)
+    let job = try await first.create(NewJob(type: "ingest", metadata: nested(2000)))
+    let error = await #expect(throws: JobError.self) {
+      try await first.create(NewJob(type: "ingest", metadata: nested(2001)))
+    }
+    #expect(error?.code == .invalidArgument)
+    await first.close()
+    let second = try await SQLiteJobStore.open(path: path)
+    #expect(try await second.get(job.id)?.metadata == nested(2000))
+    await second.close()
+  }
+
   @Test func `a reopened store has everything`() async throws {
     let clock: @Sendable () -> Timestamp = { Timestamp(milliseconds: 1_700_000_000_000) }
     let worker = WorkerIdentity(name: "w", pid: 1, uid: 2)

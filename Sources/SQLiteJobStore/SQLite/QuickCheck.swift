@@ -12,8 +12,7 @@ enum QuickCheck {
     case cut
   }
 
-  /// SQLite's quick check, interrupted when it takes longer than `limit`. (A progress handler would not do: older
-  /// versions walk all pages of a table without asking it.)
+  /// SQLite's quick check, interrupted when it takes longer than `limit`. (`CSQLite` has no progress handler.)
   static func run(on connection: Connection, limit: Duration) throws(SQLiteError) -> Outcome {
     let interrupter = Interrupter(connection)
     let milliseconds = Int(limit.milliseconds)
