@@ -74,6 +74,7 @@ static int size_of_log(sqlite3_file *file, sqlite3_int64 *size) {
   return code == SQLITE_OK ? buffer_of(file)->real->xFileSize(file, size) : code;
 }
 
+// What is left was rolled back.
 static int close_log(sqlite3_file *file) {
   log_buffer *buffer = buffer_of(file);
   file->pMethods = buffer->real;
