@@ -42,6 +42,7 @@ let package = Package(
       cSettings: [
         // Each connection is used by one thread at a time.
         .define("SQLITE_THREADSAFE", to: "2"),
+        // Without, a sync is fsync(2), which also waits for the file's times.
         .define("HAVE_FDATASYNC"),
         // As before 3.42: a database is checked when it is opened, and must pass with the JSON that an older version took.
         .define("SQLITE_JSON_MAX_DEPTH", to: "2000"),

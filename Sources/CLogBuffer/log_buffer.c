@@ -82,17 +82,21 @@ static int close_log(sqlite3_file *file) {
   return file->pMethods->xClose(file);
 }
 
+static int find_log(sqlite3 *db, sqlite3_file **file) {
+  int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, file);
+  if (code != SQLITE_OK) return code;
+  return *file && (*file)->pMethods ? SQLITE_OK : SQLITE_MISUSE;
+}
+
 void log_buffer_drop(sqlite3 *db) {
   sqlite3_file *file = NULL;
-  int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
-  if (code == SQLITE_OK && file && file->pMethods && file->pMethods->xWrite == write_log) buffer_of(file)->count = 0;
+  if (find_log(db, &file) == SQLITE_OK && file->pMethods->xWrite == write_log) buffer_of(file)->count = 0;
 }
 
 int log_buffer_install(sqlite3 *db) {
   sqlite3_file *file = NULL;
-  int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file);
+  int code = find_log(db, &file);
   if (code != SQLITE_OK) return code;
-  if (!file || !file->pMethods) return SQLITE_MISUSE;
   log_buffer *buffer = calloc(1, sizeof *buffer);
   if (!buffer) return SQLITE_NOMEM;
   buffer->real = file->pMethods;
