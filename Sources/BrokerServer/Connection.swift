@@ -19,19 +19,27 @@ final class Connection: ChannelDuplexHandler {
   private var context: ChannelHandlerContext?
   private var reader = FrameReader()
   private var outbound: ByteBuffer
+  /// A buffer of so many bytes, which is enough for most responses, is kept for the next.
+  private static let keptCapacity = 1024
   /// Claims whose responses are in `outbound`.
   private var handingOver: [ClaimToken] = []
   /// What the events in `outbound` count.
   private var events = 0
   private var requests = RequestsUnderWay()
-  /// Bytes that the channel has not written yet. It keeps a buffer until all of it is written.
+  /// Whether the socket has taken all that was written.
+  private var hasRoom = true
+  /// Bytes that the channel keeps for it. It keeps a buffer until all of it is written.
   private var unwritten = 0
+  /// Whether it is being written to at this moment.
+  private var isWriting = false
   private var isFlushWanted = false
   /// Bytes of memory that the client makes the broker hold, as the broker was last told.
   private(set) var held = 0
   /// Whether that is not counted any more: the connection goes at once, or is gone.
   private var isLetGo = false
   private var hasPendingRead = false
+  /// Whether frames, or the rest of one, are to be looked for when requests were answered or there is room again.
+  private var isHeldUp = false
   private var isClosing = false
   private var hangUpTimer: Scheduled<Void>?
   private var hasRequested = false
@@ -86,31 +94,43 @@ final class Connection: ChannelDuplexHandler {
     if mayReceive { context.read() } else { hasPendingRead = true }
   }
 
+  /// The channel counts as writable as long as it keeps nothing; see `BrokerService`.
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    broker.roomChanged(context.channel.isWritable, of: self)
+    if !isWriting { noteRoom(context.channel.isWritable) }
+  }
+
+  private func noteRoom(_ isThere: Bool) {
+    if hasRoom == isThere { return }
+    hasRoom = isThere
+    broker.roomChanged(isThere, of: self)
+    if isThere { return resume() }
     // What is not read can't be late.
-    if context.channel.isWritable { resume() } else { deadline.stop() }
-    context.fireChannelWritabilityChanged()
+    deadline.stop()
+    isHeldUp = true
   }
 
   private var mayReceive: Bool {
-    requests.unanswered < Limits.inFlight && requests.unansweredSize < ServerConfiguration.maxUnanswered
-      && context?.channel.isWritable == true && !isClosing
+    hasRoom && context != nil && !isClosing
+      && requests.unanswered < Limits.inFlight && requests.unansweredSize < ServerConfiguration.maxUnanswered
   }
 
   private func receiveFrames() {
+    isHeldUp = true
     while mayReceive {
       let frame: ByteBuffer?
       do { frame = try reader.next() } catch {
         send(Response(id: 0, reply: .error(error)))
         return close()
       }
-      guard let frame else { break }
+      guard let frame else {
+        isHeldUp = false
+        break
+      }
       deadline.stop()
       hasRequested = true
       receive(frame)
     }
-    if !deadline.isRunning, reader.hasPartialFrame || !hasRequested, mayReceive { startDeadline() }
+    if !isHeldUp, !deadline.isRunning, reader.hasPartialFrame || !hasRequested { startDeadline() }
     countHeld()
   }
 
@@ -132,8 +152,7 @@ final class Connection: ChannelDuplexHandler {
 
   /// Goes on with what was left while too much was unanswered.
   private func resume() {
-    guard mayReceive else { return }
-    receiveFrames()
+    if isHeldUp, mayReceive { receiveFrames() }
     if hasPendingRead, mayReceive, let context {
       hasPendingRead = false
       context.read()
@@ -159,7 +178,7 @@ final class Connection: ChannelDuplexHandler {
       if !claims.isEmpty { broker.undelivered(claims) }
       return
     }
-    handingOver += claims
+    if !claims.isEmpty { handingOver += claims }
     if case .event(let event) = response.reply { events += event.size }
     switch response.reply {
     case .event, .revoked, .snapshot(_, more: true, _): break
@@ -184,29 +203,47 @@ final class Connection: ChannelDuplexHandler {
   /// Sends what has gathered, in one write.
   func flush() {
     isFlushWanted = false
-    if outbound.readableBytes > 0, let context {
-      let (bytes, claims) = (outbound, handingOver)
-      (outbound, handingOver) = (ByteBuffer(), [])
-      let size = bytes.storageCapacity
-      unwritten += size
-      let written = context.eventLoop.makePromise(of: Void.self)
-      written.futureResult.assumeIsolated().whenComplete { [self] result in
-        unwritten -= size
-        countHeld()
-        if case .failure = result, !claims.isEmpty { broker.undelivered(claims) }
-        broker.writeEnded()
-        if isClosing { wantFlush() }
-      }
-      broker.writeBegan()
-      context.writeAndFlush(wrapOutboundOut(bytes), promise: written)
-      countHeld()
-    }
+    if outbound.readableBytes > 0, let context { flush(in: context) }
     if events > 0 {
       let written = events
       events = 0
       broker.eventsWritten(written, to: self)
     }
     if !isClosing { resume() } else if !isFlushWanted { hangUp() }
+  }
+
+  private func flush(in context: ChannelHandlerContext) {
+    let claims = handingOver
+    var bytes = outbound
+    (outbound, handingOver) = (ByteBuffer(), [])
+    isWriting = true
+    context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    if !context.channel.isWritable {
+      waitForSocket(toTake: bytes.storageCapacity, handingOver: claims, context)
+    } else if bytes.storageCapacity <= Self.keptCapacity, outbound.readableBytes == 0 {
+      bytes.clear()
+      outbound = bytes
+    }
+    isWriting = false
+    noteRoom(context.channel.isWritable)
+    countHeld()
+  }
+
+  /// What was just written was not all taken, or not at all. An empty buffer behind it tells when it is.
+  private func waitForSocket(
+    toTake size: Int, handingOver claims: [ClaimToken], _ context: ChannelHandlerContext
+  ) {
+    unwritten += size
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { [self] result in
+      unwritten -= size
+      countHeld()
+      if case .failure = result, !claims.isEmpty { broker.undelivered(claims) }
+      broker.writeEnded()
+      if isClosing { wantFlush() }
+    }
+    broker.writeBegan()
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
   }
 
   /// Closes when everything is written; a peer that does not take it has as long as for a frame.
