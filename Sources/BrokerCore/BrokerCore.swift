@@ -241,7 +241,10 @@ public struct BrokerCore: Sendable {
   }
 
   mutating func answer(_ claim: WaitingClaim, with jobs: [Job]) {
-    actions.append(.respond(claim.key, .claimed(jobs.map(\.withoutResult)), handingOver: jobs.map(\.claim)))
+    var told = jobs
+    // What an earlier attempt reported is not for the holder, and may be large.
+    for index in told.indices { told[index].result = nil }
+    actions.append(.respond(claim.key, .claimed(told), handingOver: jobs.map(\.claim)))
   }
 
   /// Writes the reports ahead of whatever is submitted next, so that a job that ends shows how far it came.

@@ -81,6 +81,10 @@ extension BrokerCore {
     submit(.create(jobs), for: .create(key))
     // The claims that wait for these jobs ride in the same transaction, right behind. Whether a job with a moment
     // must wait for it is the store's to say.
+    if jobs.count == 1 {
+      if jobs[0].notBefore == nil { signal(type: jobs[0].type) }
+      return
+    }
     var ready: [TypeName: Int] = [:]
     for job in jobs where job.notBefore == nil { ready[TypeName(job.type), default: 0] += 1 }
     for (type, count) in ready.sorted(by: { $0.key < $1.key }) { signal(type: type.text, count: count) }
@@ -184,13 +188,6 @@ extension Job {
     var job = outline
     job.error = nil
     job.stage = nil
-    return job
-  }
-
-  /// The job as its holder gets it: what an earlier attempt reported is not for him, and may be large.
-  var withoutResult: Job {
-    var job = self
-    job.result = nil
     return job
   }
 }

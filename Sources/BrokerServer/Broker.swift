@@ -335,7 +335,9 @@ final class Broker {
   // MARK: Time
 
   private func scheduleTick(at now: Moment) {
-    guard let wanted = core.nextTick(at: now), wanted < nextTick?.at ?? .seconds(Int64.max) else { return }
+    // Lent, not read: reading would copy all of the core, at every request.
+    let wanted = { (core: inout BrokerCore) in core.nextTick(at: now) }(&core)
+    guard let wanted, wanted < nextTick?.at ?? .seconds(Int64.max) else { return }
     nextTick?.task.cancel()
     let delay = TimeAmount(max(wanted - now.steady, .zero))
     let task = eventLoop.assumeIsolated().scheduleTask(in: delay) { [self] in

@@ -138,6 +138,8 @@ final class GroupCommit {
   /// Takes the commands of the next transaction: all that wait, as a rule.
   private func takeBatch() -> [Submission] {
     var batch: [Submission] = []
+    // As many are likely to come again.
+    batch.reserveCapacity(min(waiting.count, Self.largest))
     swap(&batch, &waiting)
     if batch.count > Self.largest {
       waiting = Array(batch[Self.largest...])

@@ -51,7 +51,8 @@ struct SyncDelay {
     }
     isPutOff = false
     expected = last.union(next)
-    (last, next) = (next, [])
+    last = next
+    next.removeAll(keepingCapacity: true)
     return nil
   }
 
