@@ -11,6 +11,7 @@ struct DiskReserve {
   static let size = 16 << 20
 
   private let path: String
+  private let directory: String
   private let logger: Logger
   /// Whether the space is put aside.
   private(set) var isHeld = false
@@ -20,6 +21,7 @@ struct DiskReserve {
   /// Puts the space aside, if there is that much.
   init(path: String, logger: Logger) {
     self.path = path
+    directory = PrivateFile.directory(of: path)
     self.logger = logger
     isHeld = allocate()
     if !isHeld {
@@ -35,7 +37,7 @@ struct DiskReserve {
   /// Bytes that are free, the reserve not among them.
   var free: Int {
     var status = statvfs()
-    guard statvfs(PrivateFile.directory(of: path), &status) == 0 else { return 0 }
+    guard statvfs(directory, &status) == 0 else { return 0 }
     return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
   }
 

@@ -152,11 +152,13 @@ extension QueueIndex {
 
   /// Takes an unfinished job out.
   private mutating func leave(_ job: QueueEntry) {
-    if pending.remove(job.key) {
-      types[job.type]?.pending.remove(job.key)
-      if types[job.type]?.pending.count == 0 { candidateTypes.remove(job.type) }
+    let wasPending = pending.remove(job.key)
+    guard let type = types.index(forKey: job.type) else { return }
+    if wasPending {
+      types.values[type].pending.remove(job.key)
+      if types.values[type].pending.count == 0 { candidateTypes.remove(job.type) }
     } else {
-      types[job.type]?.processing -= 1
+      types.values[type].processing -= 1
     }
   }
 
