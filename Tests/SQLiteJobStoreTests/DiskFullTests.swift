@@ -9,13 +9,9 @@ import TestSupport
 /// A file system of a few MiB, in memory. Only root can have one.
 @Suite(.enabled(if: SmallDisk.isAvailable, "mounting a tmpfs needs root"))
 struct DiskFullTests {
-  private let directory: TemporaryDirectory
   private let disk: SmallDisk
 
-  init() throws {
-    directory = TemporaryDirectory()
-    disk = try SmallDisk(at: directory.file("disk"), megabytes: 48)
-  }
+  init() throws { disk = try SmallDisk(megabytes: 48) }
 
   @Test func `a full disk refuses new jobs while those there are can be finished`() async throws {
     let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
@@ -170,15 +166,12 @@ struct DiskFullTests {
 
 /// A tmpfs that is unmounted when the test lets go of it.
 private final class SmallDisk: Sendable {
-  let path: String
+  private let directory = TemporaryDirectory()
+  var path: String { directory.file("disk") }
 
-  static let isAvailable: Bool = {
-    let directory = TemporaryDirectory()
-    return (try? SmallDisk(at: directory.file("probe"), megabytes: 1)) != nil
-  }()
+  static let isAvailable = (try? SmallDisk(megabytes: 1)) != nil
 
-  init(at path: String, megabytes: Int) throws {
-    self.path = path
+  init(megabytes: Int) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else { throw POSIXError(.EPERM) }
   }

@@ -40,7 +40,8 @@ public final class ChildProcess: Sendable {
     pid = lifetime.pid
   }
 
-  deinit { lifetime.send(SIGKILL) }
+  // It is waited for, so that it makes no file in a directory that is about to be removed.
+  deinit { lifetime.kill() }
 
   /// The next line of standard output that begins with `prefix`.
   ///
@@ -86,6 +87,7 @@ private final class Lifetime: Sendable {
     let pid = Mutex<Result<pid_t, any Error>?>(nil)
     let hasPid = DispatchSemaphore(value: 0)
     let isRunning = Mutex(true)
+    let end = DispatchGroup()
   }
 
   /// - Parameter spawn: starts it.
@@ -94,7 +96,9 @@ private final class Lifetime: Sendable {
     exit = Task { await ended.first { _ in true } ?? -1 }
     // The thread that starts it stays until its end: to one that asks to die with its parent (PR_SET_PDEATHSIG, prctl(2))
     // the parent is that thread.
+    state.end.enter()
     Thread.detachNewThread { [state] in
+      defer { state.end.leave() }
       let outcome = Result { try spawn() }
       state.pid.withLock { $0 = outcome }
       state.hasPid.signal()
@@ -119,7 +123,13 @@ private final class Lifetime: Sendable {
 
   func send(_ signal: Int32) {
     state.isRunning.withLock { isRunning in
-      if isRunning { kill(pid, signal) }
+      if isRunning { Foundation.kill(pid, signal) }
     }
+  }
+
+  /// Ends it, and returns when it has ended.
+  func kill() {
+    send(SIGKILL)
+    state.end.wait()
   }
 }
