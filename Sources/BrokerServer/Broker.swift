@@ -250,20 +250,6 @@ final class Broker {
 
   // MARK: Actions
 
-  /// What made the core want something, which decides when it may be told.
-  private enum Origin {
-    /// A request, or the passing of time.
-    case input
-    /// The end of a watch. Its events may wait for the disk, and none may follow.
-    case endOfWatch
-    /// A transaction; it is told when that is durable.
-    case durableResult
-    /// A transaction, but nobody loses work if a power cut undoes it; it is told at once.
-    case volatileResult
-    /// A read, which may have seen what is not durable yet.
-    case answer
-  }
-
   private func carryOut(_ origin: Origin = .input, at now: Moment) {
     carryOut(origin)
     scheduleTick(at: now)
@@ -287,25 +273,13 @@ final class Broker {
           startReads()
         case .close(let id): connections[id]?.close()
         case .respond(_, let reply, _):
-          if let commit = commit(awaitedBy: reply, origin) {
-            outbox.hold(action, until: commit, isAnswer: origin == .answer)
+          if origin.mustWait(reply, isDirty: commits.visible != nil) {
+            outbox.hold(action, until: commits.visible ?? commits.commits, isAnswer: origin == .answer)
           } else {
             tell(action)
           }
         }
       }
-    }
-  }
-
-  /// The transaction that must be durable before a reply may be told. Events never overtake those of earlier
-  /// transactions, nor does a snapshot, which shows what those did.
-  private func commit(awaitedBy reply: Reply, _ origin: Origin) -> Int? {
-    switch origin {
-    case .durableResult: commits.commits
-    case .volatileResult: reply.isEvent || reply.isSnapshot ? commits.commits : nil
-    case .input: reply.isEvent && !outbox.isEmpty ? commits.commits : nil
-    case .endOfWatch: outbox.isEmpty ? nil : commits.commits
-    case .answer: commits.visible
     }
   }
 
@@ -335,9 +309,7 @@ final class Broker {
   // MARK: Time
 
   private func scheduleTick(at now: Moment) {
-    // Lent, not read: reading would copy all of the core, at every request.
-    let wanted = { (core: inout BrokerCore) in core.nextTick(at: now) }(&core)
-    guard let wanted, wanted < nextTick?.at ?? .seconds(Int64.max) else { return }
+    guard let wanted = core.nextTick(at: now), wanted < nextTick?.at ?? .seconds(Int64.max) else { return }
     nextTick?.task.cancel()
     let delay = TimeAmount(max(wanted - now.steady, .zero))
     let task = eventLoop.assumeIsolated().scheduleTask(in: delay) { [self] in
@@ -378,18 +350,6 @@ final class Broker {
     // The last, for the end of a connection may want a tick.
     nextTick?.task.cancel()
   }
-}
-
-extension Reply {
-  /// Whether it tells of a change that another request made.
-  fileprivate var isEvent: Bool {
-    switch self {
-    case .event, .revoked: true
-    default: false
-    }
-  }
-
-  fileprivate var isSnapshot: Bool { if case .snapshot = self { true } else { false } }
 }
 
 extension Moment {

@@ -107,6 +107,23 @@ final class Auditor {
     }
   }
 
+  /// A watch is told of a change, which a power cut may not undo any more.
+  func told(_ event: JobEvent, _ store: ModelStore, onDisk: ModelStore) {
+    switch event {
+    case .changed(let job):
+      let isShown = { (known: Job) in known.status == job.status && known.attempt == job.attempt }
+      let isOnDisk = onDisk.jobs[job.id].map(isShown) ?? false
+      if !isOnDisk, store.jobs[job.id].map(isShown) ?? false {
+        violation("a watch was told that a job is \(job.status.rawValue) before that was durable: \(job.id)")
+      }
+    case .deleted(let id):
+      if store.jobs[id] == nil, onDisk.jobs[id] != nil {
+        violation("a watch was told that a job is gone before that was durable: \(id)")
+      }
+    case .resync: break
+    }
+  }
+
   func finished(
     _ submission: Submission, _ result: Result<JobReply, JobError>, in broker: SimulatedBroker, at now: Moment
   ) {

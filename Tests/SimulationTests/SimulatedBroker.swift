@@ -7,8 +7,6 @@ import StoreModel
 /// time and in order, tells volatile results at once and durable ones after the disk, and calls `tick` on time
 /// unless it stands still.
 final class SimulatedBroker {
-  private enum Origin { case input, durableResult, volatileResult, answer }
-
   private(set) var core: BrokerCore
   private(set) var store: ModelStore
   private var positions: Positions
@@ -247,7 +245,7 @@ final class SimulatedBroker {
       case .respond(let key, let reply, _):
         auditor.answered(key, reply)
         if isDropped(reply) { continue }
-        if mustWait(reply, origin), fault != .toldBeforeDurable {
+        if origin.mustWait(reply, isDirty: isDirty || executing != nil), fault != .toldBeforeDurable {
           outbox.append((commits, action))
         } else {
           tell(action, at: now)
@@ -268,20 +266,6 @@ final class SimulatedBroker {
     }
   }
 
-  private func mustWait(_ reply: Reply, _ origin: Origin) -> Bool {
-    let isEvent =
-      switch reply {
-      case .event, .revoked: true
-      default: false
-      }
-    return switch origin {
-    case .durableResult: true
-    case .volatileResult: isEvent
-    case .input: isEvent && !outbox.isEmpty
-    case .answer: !outbox.isEmpty
-    }
-  }
-
   private func tell(_ action: Action, at now: Moment) {
     guard case .respond(let key, let reply, let claims) = action else { return }
     if case .snapshot = reply {
@@ -292,6 +276,7 @@ final class SimulatedBroker {
       if !claims.isEmpty { undelivered.append(claims) }
       return
     }
+    if case .event(let event) = reply { auditor.told(event, store, onDisk: onDisk) }
     link.unwritten.append(Link.Message(id: key.id, reply: reply, handingOver: claims))
   }
 
