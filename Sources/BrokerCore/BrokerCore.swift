@@ -50,7 +50,7 @@ public struct BrokerCore: Sendable {
     var peer: Peer
     var hello: Hello?
     var connectedAt: Timestamp
-    /// Whether its output buffer takes more.
+    /// Whether its socket has taken all that was sent.
     var hasRoom = true
     /// Bytes of its events that were not written yet.
     var eventsUnderWay = 0
@@ -122,7 +122,7 @@ public struct BrokerCore: Sendable {
     leases.orphan(connection, grace: configuration.reconnectGrace, now: now.steady)
   }
 
-  /// A connection's output buffer became full, or has room again.
+  /// A connection's socket does not take all that was sent, or has taken it.
   public mutating func setRoom(_ hasRoom: Bool, of connection: ConnectionID) {
     sessions[connection]?.hasRoom = hasRoom
     drainWatches(of: connection)
@@ -164,7 +164,9 @@ public struct BrokerCore: Sendable {
   // MARK: Time
 
   /// When `tick` wants to be called, by the steady clock; nil when nothing waits for a moment.
-  public func nextTick(at now: Moment) -> Duration? {
+  ///
+  /// Mutating only so that whoever keeps a core in an object lends it: a reading call, one a request, would copy it.
+  public mutating func nextTick(at now: Moment) -> Duration? {
     var next = queue.nextDeadline
     func consider(_ moment: Duration?) {
       if let moment { next = min(next ?? moment, moment) }

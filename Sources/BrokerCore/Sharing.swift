@@ -37,7 +37,7 @@ extension BrokerCore {
     }
     if !isDraining { for claim in queue.removeAll() { send(queue.resend(claim)) } }
     let limit = configuration.eventsUnderWay
-    for key in watches.resync(hasRoom: { sessions[$0]?.takesEvents(upTo: limit) == true }) {
+    for key in watches.resync(takesEvents: { sessions[$0]?.takesEvents(upTo: limit) == true }) {
       tell(key, .resync)
     }
   }

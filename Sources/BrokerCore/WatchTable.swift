@@ -73,22 +73,22 @@ struct WatchTable {
   /// The watches to be told of a change now. The rest of those it concerns, on connections that have no room,
   /// keep it until `drain`.
   mutating func publish(
-    _ event: JobEvent, id: JobID, type: String, hasRoom: (ConnectionID) -> Bool
+    _ event: JobEvent, id: JobID, type: String, takesEvents: (ConnectionID) -> Bool
   ) -> [RequestKey] {
     if watches.isEmpty { return [] }
     var told: [RequestKey] = []
     for key in ofAll.union(byType[TypeName(type)] ?? []).union(byID[id] ?? []) {
-      if hasRoom(key.connection) { told.append(key) } else { keep(event, of: id, for: key) }
+      if takesEvents(key.connection) { told.append(key) } else { keep(event, of: id, for: key) }
     }
     return told
   }
 
   /// Changes were missed: the watches to be told now that they must begin again. The rest are told by `drain`.
-  mutating func resync(hasRoom: (ConnectionID) -> Bool) -> [RequestKey] {
+  mutating func resync(takesEvents: (ConnectionID) -> Bool) -> [RequestKey] {
     var told: [RequestKey] = []
     for (key, watch) in watches where watch.isFollowing {
       dropBacklog(of: key)
-      if hasRoom(key.connection) { told.append(key) } else { watches[key]?.needsResync = true }
+      if takesEvents(key.connection) { told.append(key) } else { watches[key]?.needsResync = true }
     }
     return told
   }

@@ -88,7 +88,8 @@ public struct BrokerService: Service {
       .childChannelOption(
         .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: ServerConfiguration.readSize)
       )
-      // A channel that keeps anything for its socket is not writable: what is in that is enough to read for a client.
+      // Writable only while it keeps nothing, for no frame is as short as a byte: what the socket itself holds is enough
+      // for a client to read.
       .childChannelOption(.writeBufferWaterMark, value: .init(low: 1, high: 1))
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {

@@ -26,12 +26,8 @@ final class Connection: ChannelDuplexHandler {
   /// What the events in `outbound` count.
   private var events = 0
   private var requests = RequestsUnderWay()
-  /// Whether the socket has taken all that was written.
-  private var hasRoom = true
-  /// Bytes that the channel keeps for it. It keeps a buffer until all of it is written.
+  /// Bytes that the channel keeps because the socket does not take them. It keeps a buffer until all of it is written.
   private var unwritten = 0
-  /// Whether it is being written to at this moment.
-  private var isWriting = false
   private var isFlushWanted = false
   /// Bytes of memory that the client makes the broker hold, as the broker was last told.
   private(set) var held = 0
@@ -94,23 +90,8 @@ final class Connection: ChannelDuplexHandler {
     if mayReceive { context.read() } else { hasPendingRead = true }
   }
 
-  /// The channel counts as writable as long as it keeps nothing; see `BrokerService`.
-  func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if !isWriting { noteRoom(context.channel.isWritable) }
-  }
-
-  private func noteRoom(_ isThere: Bool) {
-    if hasRoom == isThere { return }
-    hasRoom = isThere
-    broker.roomChanged(isThere, of: self)
-    if isThere { return resume() }
-    // What is not read can't be late.
-    deadline.stop()
-    isHeldUp = true
-  }
-
   private var mayReceive: Bool {
-    hasRoom && context != nil && !isClosing
+    unwritten == 0 && context != nil && !isClosing
       && requests.unanswered < Limits.inFlight && requests.unansweredSize < ServerConfiguration.maxUnanswered
   }
 
@@ -203,7 +184,7 @@ final class Connection: ChannelDuplexHandler {
   /// Sends what has gathered, in one write.
   func flush() {
     isFlushWanted = false
-    if outbound.readableBytes > 0, let context { flush(in: context) }
+    if outbound.readableBytes > 0, let context { writeOut(context) }
     if events > 0 {
       let written = events
       events = 0
@@ -212,38 +193,49 @@ final class Connection: ChannelDuplexHandler {
     if !isClosing { resume() } else if !isFlushWanted { hangUp() }
   }
 
-  private func flush(in context: ChannelHandlerContext) {
+  private func writeOut(_ context: ChannelHandlerContext) {
     let claims = handingOver
     var bytes = outbound
     (outbound, handingOver) = (ByteBuffer(), [])
-    isWriting = true
     context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-    if !context.channel.isWritable {
+    // The channel is writable as long as it keeps nothing (see `BrokerService`). After a failed write the context is gone.
+    if self.context == nil || !context.channel.isWritable {
       waitForSocket(toTake: bytes.storageCapacity, handingOver: claims, context)
     } else if bytes.storageCapacity <= Self.keptCapacity, outbound.readableBytes == 0 {
       bytes.clear()
       outbound = bytes
     }
-    isWriting = false
-    noteRoom(context.channel.isWritable)
     countHeld()
   }
 
-  /// What was just written was not all taken, or not at all. An empty buffer behind it tells when it is.
+  /// What was just written was not taken, or not all of it. An empty buffer behind it tells when it is.
   private func waitForSocket(
     toTake size: Int, handingOver claims: [ClaimToken], _ context: ChannelHandlerContext
   ) {
+    if unwritten == 0 { roomChanged(false) }
     unwritten += size
     let written = context.eventLoop.makePromise(of: Void.self)
     written.futureResult.assumeIsolated().whenComplete { [self] result in
       unwritten -= size
       countHeld()
-      if case .failure = result, !claims.isEmpty { broker.undelivered(claims) }
+      if case .failure = result {
+        if !claims.isEmpty { broker.undelivered(claims) }
+      } else if unwritten == 0, !isClosing {
+        roomChanged(true)
+      }
       broker.writeEnded()
       if isClosing { wantFlush() }
     }
     broker.writeBegan()
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+  }
+
+  private func roomChanged(_ hasRoom: Bool) {
+    broker.roomChanged(hasRoom, of: self)
+    if hasRoom { return resume() }
+    // What is not read can't be late.
+    deadline.stop()
+    isHeldUp = true
   }
 
   /// Closes when everything is written; a peer that does not take it has as long as for a frame.

@@ -19,7 +19,7 @@ public struct ServerConfiguration: Sendable {
   /// Bytes of the unanswered requests of one connection, beyond which it is read no further.
   static let maxUnanswered = 16 << 20
   /// Bytes that all connections may make the broker hold: frames that have begun to arrive, requests that are under
-  /// way, responses that are not read.
+  /// way, responses that are not read, and the small buffer that each keeps for its next response.
   static let maxHeld = 256 << 20
   /// Answers of reads that may wait in memory for the disk.
   static let maxAnswersHeld = 32

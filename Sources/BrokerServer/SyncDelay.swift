@@ -52,7 +52,7 @@ struct SyncDelay {
     isPutOff = false
     expected = last.union(next)
     last = next
-    next.removeAll(keepingCapacity: true)
+    next = Set(minimumCapacity: next.count)
     return nil
   }
 

@@ -132,13 +132,35 @@ import Testing
       let client = try await broker.client()
       let id = try await client.create(NewJob(type: "t")).job.id
       let vanishing = try RawConnection(to: broker.socket)
+      broker.process.send(SIGSTOP)
       try await vanishing.write(
         Request(id: 1, operation: .hello(Hello(client: "raw"))),
         Request(id: 2, operation: .claim(ClaimRequest(lease: .seconds(3600)))))
       vanishing.cut()
-      // Whichever the broker noticed first, the claim or the end, nobody holds the job for an hour.
-      let job = try #require(try await client.claim(ClaimRequest(wait: .seconds(60))).first)
+      broker.process.send(SIGCONT)
+      // Whichever the broker notices first, the claim or the end, the job is not lost after the grace.
+      let job = try #require(try await client.claim(ClaimRequest(wait: .seconds(600))).first)
       #expect(job.id == id)
+      let history = try #require(try await client.get(id)).history
+      #expect(history.allSatisfy { $0.cause == .released })
+    }
+  }
+
+  @Test func aPeerThatVanishesWhileItsClaimWaitsForItsSocketGivesTheJobBackAtOnce() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let id = try await client.create(NewJob(type: "t")).job.id
+      let vanishing = try RawConnection(to: broker.socket)
+      try await vanishing.greet()
+      let flood = try await vanishing.requestsWithLongAnswers()
+      let claim = Request(id: 100, operation: .claim(ClaimRequest(types: ["t"], lease: .seconds(3600))))
+      await vanishing.write(try RawConnection.frames(of: flood + [claim]))
+      try await until({ try await client.get(id) }) { $0?.status == .processing }
+      vanishing.cut()
+      _ = try #require(try await client.claim(ClaimRequest(types: ["t"], wait: .seconds(600))).first)
+      let history = try #require(try await client.get(id)).history
+      #expect(history.map(\.cause) == [.released])
+      #expect(history.first?.error == "the worker was gone before its claim could be delivered")
     }
   }
 

@@ -206,32 +206,23 @@ import Testing
     }
   }
 
-  /// Reports whose answers, all told, are larger than the socket's buffer.
-  private static let reports: ClosedRange<UInt64> = 5...44
-
-  /// A connection with these answers, which it does not read, and then a frame of length 0. The broker reads all in one.
-  private func spoiled(at broker: BrokerProcess) async throws -> RawConnection {
+  /// A connection with more answers than its socket holds, which it does not read, and then a frame of length 0. The
+  /// broker reads the requests and that in one.
+  private func spoiled(at broker: BrokerProcess) async throws -> (raw: RawConnection, answers: [UInt64]) {
     let raw = try RawConnection(to: broker.socket)
     try await raw.greet()
-    let job = NewJob(type: "t")
-    _ = try await raw.ask(2, .create([job]))
-    _ = try await raw.ask(3, .claim(ClaimRequest(types: ["t"])))
-    let error = String(repeating: "x", count: Limits.error)
-    _ = try await raw.ask(4, .update(job.id, attempt: 1, JobUpdate(error: error)))
-    let frames = try RawConnection.frames(
-      of: Self.reports.map { Request(id: $0, operation: .update(job.id, attempt: 1, JobUpdate(progress: 1))) }
-    )
-    await raw.write(frames + [0, 0, 0, 0])
-    return raw
+    let requests = try await raw.requestsWithLongAnswers()
+    await raw.write(try RawConnection.frames(of: requests) + [0, 0, 0, 0])
+    return (raw, requests.map(\.id))
   }
 
   @Test func whoIsHungUpOnGetsWhatWasSentBeforeToItsEnd() async throws {
     try await withBroker { broker in
-      let raw = try await spoiled(at: broker)
+      let (raw, answers) = try await spoiled(at: broker)
       // The broker has heard of the frame when it serves the next connection.
       let later = try RawConnection(to: broker.socket)
       try await later.greet()
-      for id in Self.reports { #expect(try await raw.read()?.id == id) }
+      for id in answers { #expect(try await raw.read()?.id == id) }
       guard let response = try await raw.read(), case .error(let error) = response.reply else {
         Issue.record("hung up without a word")
         return
@@ -243,7 +234,7 @@ import Testing
 
   @Test func whoIsHungUpOnAndDoesNotReadIsNotWaitedForForEver() async throws {
     try await withBroker(["--frame-timeout", "2"]) { broker in
-      let raw = try await spoiled(at: broker)
+      let (raw, _) = try await spoiled(at: broker)
       try await until({ raw.isHungUp }, { $0 })
     }
   }

@@ -124,6 +124,17 @@ final class RawConnection: Sendable {
     throw Failure(description: "the broker hung up")
   }
 
+  /// Requests whose answers, all told, are larger than the socket's buffer: reports about a job that this makes and claims
+  /// for them, and that shows a long error. Their ids begin with 10.
+  func requestsWithLongAnswers() async throws -> [Request] {
+    let job = NewJob(type: "long answers")
+    _ = try await ask(2, .create([job]))
+    _ = try await ask(3, .claim(ClaimRequest(types: [job.type])))
+    let error = String(repeating: "x", count: Limits.error)
+    _ = try await ask(4, .update(job.id, attempt: 1, JobUpdate(error: error)))
+    return (10..<50).map { Request(id: $0, operation: .update(job.id, attempt: 1, JobUpdate(progress: 1))) }
+  }
+
   /// Pings again and again, without a wait for the threads that the tests share, until `isOver`: how often it was
   /// answered.
   func ping(until isOver: @escaping @Sendable () -> Bool) async throws -> Int {
