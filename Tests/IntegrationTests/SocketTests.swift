@@ -118,9 +118,10 @@ import Testing
 
   @Test(arguments: ["turso", "libsql"])
   func theLibSQLBackendNamesTheVariableItMisses(backend: String) async throws {
+    let directory = TemporaryDirectory()
     let process = try ChildProcess(
-      Products.jobbrokerd, ["--socket", TemporaryDirectory().file("broker.sock")],
-      environment: ["JOB_STORE_BACKEND": backend])
+      Products.jobbrokerd, ["--socket", directory.file("broker.sock")],
+      environment: ["JOB_STORE_BACKEND": backend], in: directory)
     #expect(await process.waitForExit() == 1)
     #expect(await process.allErrors().contains("needs TURSO_DATABASE_URL"))
   }

@@ -18,15 +18,19 @@ public final class ChildProcess: Sendable {
   private let output: LineReader
   private let errors: LineReader
   private let lifetime: Lifetime
+  private let directory: TemporaryDirectory?
 
   /// Starts a program.
   ///
   /// - Parameters:
   ///   - environment: Is laid over that of this process.
   ///   - input: Its standard input; /dev/null unless given.
+  ///   - directory: What it works in, which is kept as long as it runs.
   public init(
-    _ program: String, _ arguments: [String], environment: [String: String] = [:], input: FileHandle? = nil
+    _ program: String, _ arguments: [String], environment: [String: String] = [:], input: FileHandle? = nil,
+    in directory: TemporaryDirectory? = nil
   ) throws {
+    self.directory = directory
     var (stdout, stderr): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
     guard spawn_pipe(&stdout) == 0, spawn_pipe(&stderr) == 0 else {
       throw Ended(description: "cannot start \(program): there is no pipe for its output")
@@ -40,7 +44,7 @@ public final class ChildProcess: Sendable {
     pid = lifetime.pid
   }
 
-  // It is waited for, so that it makes no file in a directory that is about to be removed.
+  // It is waited for, so that it makes no file in a directory that is being removed.
   deinit { lifetime.kill() }
 
   /// The next line of standard output that begins with `prefix`.

@@ -29,7 +29,7 @@ struct BrokerProcess: Sendable {
     let own = ["--socket", directory.file("broker.sock"), "--db", directory.file("jobs.db")]
     let command = wrapper + [Products.jobbrokerd] + own + arguments
     return try ChildProcess(
-      command[0], Array(command.dropFirst()), environment: environment, input: input)
+      command[0], Array(command.dropFirst()), environment: environment, input: input, in: directory)
   }
 
   /// A client of this broker.
