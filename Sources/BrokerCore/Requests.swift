@@ -81,6 +81,7 @@ extension BrokerCore {
     submit(.create(jobs), for: .create(key))
     // The claims that wait for these jobs ride in the same transaction, right behind. Whether a job with a moment
     // must wait for it is the store's to say.
+    // Nearly every create has one job, which needs no table of types.
     if jobs.count == 1 {
       if jobs[0].notBefore == nil { signal(type: jobs[0].type) }
       return

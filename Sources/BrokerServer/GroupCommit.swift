@@ -72,7 +72,7 @@ final class GroupCommit {
   /// Whether nothing is waiting, running or on its way to the disk.
   var isIdle: Bool { waiting.isEmpty && !isExecuting && !isSyncing && synced == commits }
 
-  /// The transaction whose changes a read may see, as long as they are not durable. One that is being run may have
+  /// The transaction whose changes a read or an event may show, as long as they are not durable. One that is being run may have
   /// committed already; in a remote store that makes it durable.
   var visible: Int? {
     if isExecuting && !store.isRemote { return commits + 1 }
