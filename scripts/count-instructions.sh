@@ -33,6 +33,9 @@ END
     /^cfn=/ { split($0, id, /[()]/); called = id[2]; if (/jobbroker__response__pack$/) pack = called }
     /^calls=/ && called == pack { split($1, count, "="); packed += count[2] }
     /^totals:/ && $2 > instructions { instructions = $2; responses = packed }
-    END { printf "%s: %d instructions a lifecycle (%d lifecycles)\n", broker, 3 * instructions / responses, responses / 3 }
+    END {
+      if (!responses) { print broker ": no lifecycle was seen" > "/dev/stderr"; exit 1 }
+      printf "%s: %d instructions a lifecycle (%d lifecycles)\n", broker, 3 * instructions / responses, responses / 3
+    }
   ' "$folder"/out-*
 done
