@@ -6,6 +6,7 @@ import Synchronization
 final class HeldClaim: Sendable {
   let token: ClaimToken
   private let over = Atomic(false)
+  private let onceTold = Mutex<[@Sendable (JobError?) -> Void]>([])
 
   init(_ token: ClaimToken) {
     self.token = token
@@ -16,6 +17,18 @@ final class HeldClaim: Sendable {
 
   func end() {
     over.store(true, ordering: .releasing)
+  }
+
+  /// Does something when the broker knows how the job ended.
+  func onceTold(_ action: @escaping @Sendable (JobError?) -> Void) {
+    onceTold.withLock { $0.append(action) }
+  }
+
+  /// The broker knows how the job ended.
+  ///
+  /// - Parameter refusal: why it does not; nil when it does.
+  func told(_ refusal: JobError?) {
+    for action in onceTold.withLock({ $0 }) { action(refusal) }
   }
 }
 

@@ -28,6 +28,11 @@ public struct JobContext: Sendable {
     client.report(JobUpdate(progress: progress, stage: stage), of: claim)
   }
 
+  /// Does something once the broker has taken how the job ended, or has not: then it is told why.
+  package func onceTold(_ action: @escaping @Sendable (JobError?) -> Void) {
+    claim.onceTold(action)
+  }
+
   /// Whether the job was taken away or the calling task is cancelled, so that the handler should end. The handler's
   /// task is cancelled in both cases; this is for code that runs outside of it.
   public var isCancelled: Bool { claim.isOver || Task.isCancelled }

@@ -143,7 +143,11 @@ public struct Worker: Service {
     let ending =
       cameTooLate
       ? .release(job.id, attempt: job.attempt, delay: .zero) : await handle(job, claim, logger)
-    if let ending { await finish(ending, claim, logger) }
+    if let ending {
+      claim.told(await finish(ending, claim, logger))
+    } else {
+      claim.told(JobError(.staleClaim, "The job was taken away."))
+    }
     client.drop(claim)
   }
 
@@ -193,26 +197,32 @@ public struct Worker: Service {
   }
 
   /// Tells the broker, again and again as long as that may help; after the grace period once more.
-  private func finish(_ ending: JobModel.Operation, _ claim: HeldClaim, _ logger: Logger) async {
+  ///
+  /// - Returns: why it has not taken the ending; nil when it has.
+  private func finish(
+    _ ending: JobModel.Operation, _ claim: HeldClaim, _ logger: Logger
+  ) async -> JobError? {
     var ending = ending
+    var refusal: JobError?
     var failures = 0
     while true {
       do throws(JobError) {
         _ = try await client.sendShielded(ending)
-        return
+        return refusal
       } catch {
         logger.warning("the broker did not take the job's ending", metadata: ["error": "\(error)"])
         switch error.code {
         case .unavailable, .unknownOutcome, .resourceExhausted, .internal:
-          guard client.ending == nil, !claim.isOver, !Task.isCancelled else { return }
+          guard client.ending == nil, !claim.isOver, !Task.isCancelled else { return error }
           failures += 1
           try? await Task.sleep(for: client.configuration.backoff.delay(afterFailures: failures))
         case .invalidArgument:
-          guard case .complete(let id, let attempt, _) = ending else { return }
+          guard case .complete(let id, let attempt, _) = ending else { return error }
+          refusal = error
           let reason = "the handler's result was refused: \(error.message)"
           ending = .fail(id, attempt: attempt, error: reason, retryable: false)
         default:
-          return
+          return error
         }
       }
     }

@@ -59,6 +59,23 @@ import Testing
     scene.run.cancel()
   }
 
+  @Test func saysWhetherTheBrokerTookTheEndingOnceThatIsKnown() async throws {
+    let outcomes = Mailbox<JobError.Code?>()
+    let scene = try await Scene { context in
+      context.onceTold { outcomes.put($0?.code) }
+      return nil
+    }
+    for refusal in [nil, JobError(.staleClaim, "too late")] {
+      let job = someJob()
+      try await scene.give([job])
+      let ending = try await scene.connection.next()
+      #expect(outcomes.count == 0)
+      scene.connection.reply(to: ending.id, refusal.map { .error($0) } ?? .job(job))
+      #expect(await outcomes.take() == .some(refusal?.code))
+    }
+    scene.run.cancel()
+  }
+
   @Test func errorsFailRetryablyUnlessTheySayOtherwise() async throws {
     let scene = try await Scene { context in
       if context.job.attempt == 1 { throw PermanentFailure("no such codec") }

@@ -84,19 +84,18 @@ struct Work: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var logger = Logger(label: "jobctl") { StreamLogHandler.standardError(label: $0) }
+    let printer = WorkPrinter(json: broker.json)
+    defer { printer.finish() }
+    var logger = Logger(label: "jobctl") { _ in QueuedLogHandler(output: printer.errors) }
     logger.logLevel = verbose ? .info : .warning
     // Trapped before the first job, so that no signal finds this process without an answer.
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
     let configuration = broker.configuration(reconnects: true, workerName: name)
-    let printer = broker.printer
 
     try await Watchdog.guarding { watchdog in
       let handler = ProgramHandler(
-        command: command, killGrace: killGrace, isVerbose: verbose, watchdog: watchdog
-      ) { context, ending, time in
-        printer.line(ending.json(context.job, time), ending.text(context.job, time))
-      }
+        command: command, killGrace: killGrace, diagnostics: verbose ? printer.errors : nil,
+        watchdog: watchdog, onEnd: { printer.print($0) })
       let worker = ConnectingWorker(configuration: configuration, printer: printer, logger: logger) {
         [logger] client in
         Worker(
@@ -109,7 +108,7 @@ struct Work: AsyncParsableCommand {
 
   /// Runs until the worker ends: gracefully after the first signal, at once after the second.
   private func serve(
-    _ group: ServiceGroup, until signals: UnixSignalsSequence, _ printer: Printer
+    _ group: ServiceGroup, until signals: UnixSignalsSequence, _ printer: WorkPrinter
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await group.run() }
@@ -136,7 +135,7 @@ struct Work: AsyncParsableCommand {
 /// A worker that waits for a broker that is not there yet, unless it is to stop before there is one.
 private struct ConnectingWorker: Service {
   var configuration: JobBrokerClient.Configuration
-  var printer: Printer
+  var printer: WorkPrinter
   var logger: Logger
   var worker: @Sendable (JobBrokerClient) -> Worker
 
@@ -159,43 +158,5 @@ private struct ConnectingWorker: Service {
       printer.note("waiting for a broker at \(configuration.socketPath): \(error.reason)")
     }
     return try await JobBrokerClient.connect(configuration, logger: logger, waitsForBroker: true)
-  }
-}
-
-extension WorkEnding {
-  /// The ending of a job for a script that reads a worker's output.
-  func json(_ job: Job, _ time: Duration) -> JSONLine {
-    JSONLine {
-      $0.add("id", job.id.description)
-      $0.add("type", job.type)
-      $0.add("attempt", job.attempt)
-      $0.add("ending", name)
-      $0.add("duration_ms", time.milliseconds)
-      if case .complete(let result) = self { $0.add("result", json: result) }
-      $0.add("error", error)
-    }
-  }
-
-  /// The ending of a job for a person.
-  func text(_ job: Job, _ time: Duration) -> String {
-    let attempt = job.attempt > 1 ? ", attempt \(job.attempt)" : ""
-    let text = "\(job.id) \(job.type) \(name) after \(Quantity.duration(time))\(attempt)"
-    return error.map { Styled("\(text): \($0)").text } ?? text
-  }
-
-  private var name: String {
-    switch self {
-    case .complete: "complete"
-    case .retryable: "failed, retryable"
-    case .failed: "failed"
-    case .stopped: "stopped"
-    }
-  }
-
-  private var error: String? {
-    switch self {
-    case .retryable(let error), .failed(let error): error
-    case .complete, .stopped: nil
-    }
   }
 }

@@ -7,11 +7,11 @@ struct ProgramHandler: Sendable {
   var command: [String]
   /// How long it has between SIGTERM and SIGKILL.
   var killGrace: Duration
-  /// Whether its standard error, and what is odd about its output, are shown on ours.
-  var isVerbose: Bool
+  /// Where its standard error, and what is odd about its output, are shown.
+  var diagnostics: QueuedOutput?
   var watchdog: Watchdog
-  /// Told of each job that was worked on.
-  var onEnd: @Sendable (JobContext, WorkEnding, Duration) -> Void
+  /// Told of each job that was worked on, when the broker knows.
+  var onEnd: @Sendable (WorkReport) -> Void
 
   /// Bytes of standard error that become a job's error.
   static let tailLimit = 4 << 10
@@ -23,7 +23,8 @@ struct ProgramHandler: Sendable {
   func run(_ context: JobContext) async throws -> String? {
     let began = ContinuousClock.now
     let ending = await ending(of: context)
-    onEnd(context, ending, ContinuousClock.now - began)
+    let time = ContinuousClock.now - began
+    context.onceTold { onEnd(WorkReport(job: context.job, ending: ending, time: time, refusal: $0)) }
     switch ending {
     case .complete(let result): return result
     case .retryable(let error): throw RetryableFailure(error)
@@ -83,7 +84,7 @@ struct ProgramHandler: Sendable {
     case .stage(let stage): try? await context.report(stage: stage, progress: 0)
     case .progress(let progress): try? await context.report(progress: progress)
     case .malformed(let reason):
-      if isVerbose { StandardStream.error.write("jobctl: job \(context.job.id): \(reason)\n") }
+      diagnostics?.write("jobctl: job \(context.job.id): \(reason)\n")
     }
   }
 
@@ -93,7 +94,7 @@ struct ProgramHandler: Sendable {
       for try await buffer in stream {
         buffer.withUnsafeBytes { bytes in
           tail.feed(bytes)
-          if isVerbose { StandardStream.error.write(bytes) }
+          diagnostics?.write(bytes)
         }
       }
     } catch {

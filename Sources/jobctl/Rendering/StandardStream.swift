@@ -21,7 +21,12 @@ struct StandardStream {
 
   /// Writes all of some bytes. When the reader of the output is gone, so is the point of this process: it ends as
   /// SIGPIPE would have ended it, had NIO not ignored that signal.
-  func write(_ bytes: UnsafeRawBufferPointer) {
+  private func write(_ bytes: UnsafeRawBufferPointer) {
+    if !canWrite(bytes), descriptor == STDOUT_FILENO { exit(128 + SIGPIPE) }
+  }
+
+  /// Writes all of some bytes; false when their reader is gone.
+  func canWrite(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty {
       #if canImport(Darwin)
@@ -33,15 +38,16 @@ struct StandardStream {
       #endif
       if written >= 0 {
         rest = rest.dropFirst(written)
-      } else if errno == EPIPE, descriptor == STDOUT_FILENO {
-        exit(128 + SIGPIPE)
+      } else if errno == EPIPE {
+        return false
       } else if errno == EAGAIN {
         var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = poll(&wait, 1, -1)
       } else if errno != EINTR {
-        return
+        return true
       }
     }
+    return true
   }
 }
 

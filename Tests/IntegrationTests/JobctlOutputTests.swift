@@ -1,0 +1,45 @@
+import Foundation
+import JobBrokerClient
+import TestSupport
+import Testing
+
+/// `jobctl work` when nobody reads what it prints.
+@Suite(.timeLimit(.minutes(10))) struct JobctlOutputTests {
+  /// `jobctl work` after the shell has made what is to be its output, a pipe at `$1`.
+  private func worker(
+    _ broker: BrokerProcess, script: String, _ arguments: String...
+  ) throws -> ChildProcess {
+    let script = script + #"; shift; exec "$0" work --type t "$@""#
+    return try ChildProcess(
+      "/bin/sh", ["-c", script, Products.jobctl, broker.directory.file("pipe")] + arguments,
+      environment: ["JOBBROKER_SOCKET": broker.socket])
+  }
+
+  /// Three jobs that the worker completes, each at the first attempt.
+  private func expectWork(_ broker: BrokerProcess) async throws {
+    let client = try await broker.client()
+    let ids = try await client.create((1...3).map { _ in NewJob(type: "t") }).map(\.job.id)
+    let watch = try await broker.jobctl(["watch", "--until-finished"] + ids.map(\.description))
+    #expect(watch.code == 0, "\(watch)")
+    for id in ids { #expect(try await client.get(id)?.attempt == 1) }
+  }
+
+  @Test func whoClosesTheOutputOfAWorkerTakesNoWorkFromIt() async throws {
+    try await withBroker { broker in
+      let worker = try worker(
+        broker, script: #"mkfifo "$1"; exec 3<>"$1" >"$1" 3<&-"#, "--json", "--", "/bin/true")
+      try await expectWork(broker)
+      #expect(await worker.stop() == 0)
+    }
+  }
+
+  @Test func aWorkerWhoseOutputNobodyReadsWorksOnAndCanBeStopped() async throws {
+    try await withBroker { broker in
+      let full = #"mkfifo "$1"; exec 3<>"$1"; dd if=/dev/zero of="$1" bs=4096 oflag=nonblock 2>/dev/null"#
+      let worker = try worker(
+        broker, script: full + #"; exec >"$1" 2>&1"#, "--verbose", "--", "/bin/sh", "-c", "echo noise >&2")
+      try await expectWork(broker)
+      #expect(await worker.stop() == 0)
+    }
+  }
+}
