@@ -12,7 +12,7 @@ struct Follow {
   /// Follows what a selection covers.
   ///
   /// - Returns: the jobs as they were at the end.
-  /// - Throws: `ExitCode` 130 on SIGINT; the broker's refusal.
+  /// - Throws: `ExitCode` 130 on a signal; the broker's refusal.
   func run(_ selection: WatchSelection) async throws -> Board {
     let watch = try await client.watch(selection)
     return printer.terminal.isInteractive && !printer.json ? try await live(watch) : try await lines(watch)
@@ -71,7 +71,7 @@ struct Follow {
   private static let framesToRenewal = 10
 
   private func live(_ watch: JobWatch) async throws -> Board {
-    let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+    let signals = await UnixSignalsSequence.ofEnding(.sigquit)
     let (inputs, feed) = AsyncStream<Input>.makeStream()
     var screen = LiveScreen()
     defer { screen.close() }

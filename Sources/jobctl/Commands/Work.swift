@@ -25,8 +25,8 @@ struct Work: AsyncParsableCommand {
       The job's error is then how the program ended, and the last 4 KiB of its standard error.
 
       When the job is cancelled or lost, the program and all it started get SIGTERM, after --kill-grace SIGKILL.
-      SIGTERM or Ctrl-C: finish the current jobs, for at most --grace, then give them back. A second one: give them \
-      back at once.
+      SIGTERM, SIGHUP or Ctrl-C: finish the current jobs, for at most --grace, then give them back. A second one: \
+      give them back at once.
 
       Examples:
         jobctl work --type ingest -- ./ingest.sh
@@ -89,7 +89,7 @@ struct Work: AsyncParsableCommand {
     var logger = Logger(label: "jobctl") { _ in QueuedLogHandler(output: printer.errors) }
     logger.logLevel = verbose ? .info : .warning
     // Trapped before the first job, so that no signal finds this process without an answer.
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+    let signals = await UnixSignalsSequence.ofEnding()
     let configuration = broker.configuration(reconnects: true, workerName: name)
 
     try await Watchdog.guarding { watchdog in
