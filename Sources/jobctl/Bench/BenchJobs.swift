@@ -30,6 +30,20 @@ struct BenchJobs: Sendable {
     let index = Int(id.low & 0xFFFF_FFFF)
     return index < count ? index : nil
   }
+
+  /// Calls off what a run that was interrupted has not finished: only what is finished can be pruned.
+  func cancelUnfinished(_ client: JobBrokerClient) async throws {
+    for status in [JobStatus.pending, .processing] {
+      while true {
+        let page = try await client.list(JobFilter(status: status, type: type, limit: Limits.page))
+        if page.jobs.isEmpty { break }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          for job in page.jobs { group.addTask { try await client.cancel(job.id) } }
+          try await group.waitForAll()
+        }
+      }
+    }
+  }
 }
 
 /// Whether each job of a run was had exactly once.

@@ -24,10 +24,18 @@ struct PrivateBroker {
   /// Where its files go; on a real disk, or full durability costs nothing.
   let directory: String
 
-  /// Runs a body with the socket of a broker that is ready, then stops the broker and removes its files.
-  func run(_ body: @Sendable (_ socketPath: String) async throws -> Void) async throws {
+  /// Runs a body with the socket of a broker that is ready, then stops the broker and removes its files. A signal
+  /// cancels the body.
+  func run(_ body: @escaping @Sendable (_ socketPath: String) async throws -> Void) async throws {
     let home = try temporaryDirectory()
-    defer { removeFiles(in: home) }
+    try await Watchdog.guarding(removing: home) { watchdog in
+      try await interruptible { try await serve(in: home, watchdog, body) }
+    }
+  }
+
+  private func serve(
+    in home: String, _ watchdog: Watchdog, _ body: @Sendable (_ socketPath: String) async throws -> Void
+  ) async throws {
     let arguments = [
       "--socket", "\(home)/broker.sock", "--db", "\(home)/jobs.db", "--durability", durability.rawValue,
     ]
@@ -39,6 +47,7 @@ struct PrivateBroker {
       input: .none,
       output: .sequence, error: .string(limit: 1 << 20)
     ) { execution in
+      await watchdog.watch(ProcessGroup(id: execution.processIdentifier.value))
       var output = execution.standardOutput.strings().makeAsyncIterator()
       guard try await isReady(&output) else { return false }
       do {
@@ -50,6 +59,7 @@ struct PrivateBroker {
       try execution.send(signal: .terminate)
       return true
     }
+    await watchdog.forget(ProcessGroup(id: result.processIdentifier.value))
     guard result.closureResult else {
       throw NoBroker(reason: "\(PrivateBroker.program) did not start: \(result.standardError)")
     }
@@ -81,20 +91,5 @@ struct PrivateBroker {
     }
     guard let path else { throw ValidationError("\(directory): \(String(cString: strerror(errno))).") }
     return path
-  }
-
-  /// The directory holds plain files only: the broker makes no other.
-  private func removeFiles(in home: String) {
-    guard let directory = opendir(home) else { return }
-    defer {
-      closedir(directory)
-      rmdir(home)
-    }
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      unlink("\(home)/\(name)")
-    }
   }
 }

@@ -48,11 +48,14 @@ struct Bench: AsyncParsableCommand {
   }
 
   func run() async throws {
-    guard let durability else { return try await measure(at: nil) }
-    let privateBroker = PrivateBroker(durability: durability, directory: directory)
-    try await interruptible {
-      try await privateBroker.run { try await measure(at: $0) }
-    }
+    guard let durability else { return try await interruptible { try await measure(at: nil) } }
+    try await PrivateBroker(durability: durability, directory: directory).run { try await measure(at: $0) }
+  }
+
+  /// What a run came to, to be printed when it has left nothing behind.
+  private struct Outcome {
+    var text: String
+    var isGood = true
   }
 
   /// - Parameter socketPath: where the broker is, when it is not the one that the options name.
@@ -61,16 +64,23 @@ struct Bench: AsyncParsableCommand {
     if let socketPath { configuration.socketPath = socketPath }
     let jobs = BenchJobs(count: self.jobs, payload: payload)
     let connections = try await connect(configuration, jobs.type)
-    if wake {
-      try await measureWakeUp(jobs, connections)
-    } else {
-      try await measureLoad(jobs, connections)
+    let outcome: Result<Outcome, any Error>
+    do {
+      outcome = .success(
+        wake ? try await measureWakeUp(jobs, connections) : try await measureLoad(jobs, connections))
+    } catch {
+      outcome = .failure(error)
     }
-    if !keep { try await clean(jobs, connections[0]) }
-    for connection in connections { await connection.close() }
+    for connection in connections.dropFirst() { await connection.close() }
+    // The jobs of a broker of our own go with it.
+    if !keep, socketPath == nil { await clean(jobs, connections[0]) }
+    await connections[0].close()
+    let result = try outcome.get()
+    StandardStream.output.write(result.text)
+    guard result.isGood else { throw ExitStatus.refused.exitCode }
   }
 
-  private func measureLoad(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws {
+  private func measureLoad(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws -> Outcome {
     let before = try await connections[0].stats()
     let measured = try await BenchLoad(jobs: jobs).run(connections)
     let after = try await connections[0].stats()
@@ -78,12 +88,12 @@ struct Bench: AsyncParsableCommand {
       clients: clients, jobs: jobs.count, payload: payload, durability: durability, measured: measured,
       brokerCPU: after.cpu - before.cpu, commits: after.commits - before.commits)
     let printer = broker.printer
-    StandardStream.output.write(
-      printer.json ? report.json.text + "\n" : report.text(for: printer.terminal))
-    guard report.isExact else { throw ExitStatus.refused.exitCode }
+    return Outcome(
+      text: printer.json ? report.json.text + "\n" : report.text(for: printer.terminal),
+      isGood: report.isExact)
   }
 
-  private func measureWakeUp(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws {
+  private func measureWakeUp(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws -> Outcome {
     let measured = try await WakeUp(jobs: jobs).run(producer: connections[0], worker: connections[1])
     var table = Table(.left("A BLOCKED WORKER HAS THE JOB"), .right("p50"), .right("p99"), .right("max"))
     table.rows = [
@@ -91,14 +101,14 @@ struct Bench: AsyncParsableCommand {
       [Styled("after the create's request")] + measured.afterRequest.cells,
     ]
     let printer = broker.printer
-    guard printer.json else { return printer.table(table) }
-    printer.line(
-      JSONLine {
-        $0.add("jobs", jobs.count)
-        $0.add("durability", durability?.rawValue)
-        $0.add("after_reply", measured.afterReply.json)
-        $0.add("after_request", measured.afterRequest.json)
-      }, "")
+    guard printer.json else { return Outcome(text: table.rendered(for: printer.terminal)) }
+    let line = JSONLine {
+      $0.add("jobs", jobs.count)
+      $0.add("durability", durability?.rawValue)
+      $0.add("after_reply", measured.afterReply.json)
+      $0.add("after_request", measured.afterRequest.json)
+    }
+    return Outcome(text: line.text + "\n")
   }
 
   /// Connects all clients on one event loop, each under a name of its own.
@@ -115,12 +125,15 @@ struct Bench: AsyncParsableCommand {
     return connections
   }
 
-  private func clean(_ jobs: BenchJobs, _ client: JobBrokerClient) async throws {
-    do {
+  private func clean(_ jobs: BenchJobs, _ client: JobBrokerClient) async {
+    // A task of its own, for this one may have been cancelled.
+    let cleaning = Task {
+      try await jobs.cancelUnfinished(client)
       while try await client.prune(olderThan: .zero, type: jobs.type) > 0 {}
-    } catch {
-      guard error.code == .permissionDenied else { throw error }
-      broker.printer.note("the jobs of type \(jobs.type) remain: \(error.message)")
+    }
+    if case .failure(let error) = await cleaning.result {
+      let reason = (error as? JobError)?.message ?? "\(error)"
+      broker.printer.note("jobs of type \(jobs.type) remain: \(reason)")
     }
   }
 }

@@ -1,7 +1,8 @@
 import Subprocess
 
 /// Sees to it that programs do not outlive a jobctl that was killed with SIGKILL, which no handler can answer: a
-/// shell that reads the groups to watch from a pipe, and kills those that are left when the pipe ends.
+/// shell that reads the groups to watch from a pipe, and when the pipe ends kills those that are left and removes a
+/// directory, if there is one to be removed.
 ///
 /// PR_SET_PDEATHSIG (prctl(2)) would not do: it follows the thread that started the program, and reaches none of
 /// the processes that the program itself started.
@@ -18,22 +19,31 @@ struct Watchdog: Sendable {
       esac
     done
     for group in $groups; do kill -KILL "-$group"; done
+    [ $# -eq 0 ] || rm -rf -- "$1"
     """
 
   /// Runs a body that is given a watchdog.
-  static func guarding<Result: Sendable>(
-    _ body: (Watchdog) async throws -> Result
-  ) async throws -> Result {
+  ///
+  /// - Parameter directory: is removed when the body has ended, however that is.
+  static func guarding<Value: Sendable>(
+    removing directory: String? = nil, _ body: (Watchdog) async throws -> Value
+  ) async throws -> Value {
     BrokenPipe.ignore()
     var options = PlatformOptions()
     // Out of reach of a Ctrl-C at the terminal.
     options.processGroupID = 0
+    let arguments = ["-c", script, "watchdog"] + (directory.map { [$0] } ?? [])
     return try await Subprocess.run(
-      .path("/bin/sh"), arguments: ["-c", script], platformOptions: options, input: .inputWriter,
+      .path("/bin/sh"), arguments: Arguments(arguments), platformOptions: options, input: .inputWriter,
       output: .discarded, error: .discarded
-    ) { execution in
-      try await body(Watchdog(writer: execution.standardInputWriter))
-    }.closureResult
+    ) { execution -> Result<Value, any Error> in
+      // Were it to throw here, the watchdog would be killed before its work is done.
+      do {
+        return .success(try await body(Watchdog(writer: execution.standardInputWriter)))
+      } catch {
+        return .failure(error)
+      }
+    }.closureResult.get()
   }
 
   /// Kills this group if jobctl dies.
