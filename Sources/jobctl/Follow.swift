@@ -60,6 +60,7 @@ struct Follow {
 
   private enum Input {
     case event(WatchEvent)
+    case positions([JobID: QueuePosition])
     case tick
     case ended((any Error)?)
     case signal
@@ -70,13 +71,14 @@ struct Follow {
   /// How often times and places in the queue are renewed when nothing else happens, in frames.
   private static let framesToRenewal = 10
 
+  /// Nothing is waited for in here but inputs, so that a signal is heard at once, whatever the broker does.
   private func live(_ watch: JobWatch) async throws -> Board {
     let signals = await UnixSignalsSequence.ofEnding(.sigquit)
     let (inputs, feed) = AsyncStream<Input>.makeStream()
     var screen = LiveScreen()
     defer { screen.close() }
 
-    return try await withThrowingTaskGroup(of: Void.self) { group in
+    return try await withThrowingDiscardingTaskGroup(returning: Board.self) { group in
       group.addTask {
         do {
           for try await event in watch { feed.yield(.event(event)) }
@@ -99,16 +101,27 @@ struct Follow {
       var board = Board()
       var isStale = true
       var frames = 0
+      // Whether places in the queue may have changed, and whether the broker is being asked for them.
+      var (hasMoved, isAsking) = (true, false)
       drawing: for await input in inputs {
         switch input {
         case .event(let event):
           _ = board.apply(event)
-          isStale = true
+          (isStale, hasMoved) = (true, true)
           if isOver(board) { break drawing }
+        case .positions(let positions):
+          board.positions = positions
+          (isStale, isAsking) = (true, false)
         case .tick:
           frames += 1
-          guard isStale || frames % Follow.framesToRenewal == 0 else { continue }
-          try await draw(&board, on: &screen)
+          if frames % Follow.framesToRenewal == 0 { (isStale, hasMoved) = (true, true) }
+          if hasMoved, !isAsking {
+            (hasMoved, isAsking) = (false, true)
+            let ids = waiting(board)
+            group.addTask { feed.yield(.positions(await positions(of: ids))) }
+          }
+          guard isStale else { continue }
+          draw(board, on: &screen)
           isStale = false
         case .ended(let error):
           if let error { throw error }
@@ -116,19 +129,26 @@ struct Follow {
         case .signal: throw ExitStatus.interrupted.exitCode
         }
       }
-      try await draw(&board, on: &screen)
+      draw(board, on: &screen)
       return board
     }
   }
 
-  private func draw(_ board: inout Board, on screen: inout LiveScreen) async throws {
-    let terminal = Terminal.current()
-    board.positions.removeAll()
-    // A watch tells of its own jobs; those ahead of them may be others.
-    for job in board.shown(rows: terminal.rows) where job.status == .pending && board.isCurrent {
-      board.positions[job.id] = try? await client.position(job.id)
-    }
-    screen.draw(board.picture(now: .now, terminal: terminal))
+  private func draw(_ board: Board, on screen: inout LiveScreen) {
+    screen.draw(board.picture(now: .now, terminal: .current()))
+  }
+
+  /// The jobs that a picture shows with their places in the queue.
+  private func waiting(_ board: Board) -> [JobID] {
+    guard board.isCurrent else { return [] }
+    return board.shown(rows: Terminal.current().rows).filter { $0.status == .pending }.map(\.id)
+  }
+
+  /// A watch tells of its own jobs; those ahead of them may be others.
+  private func positions(of ids: [JobID]) async -> [JobID: QueuePosition] {
+    var positions: [JobID: QueuePosition] = [:]
+    for id in ids { positions[id] = try? await client.position(id) }
+    return positions
   }
 }
 
