@@ -27,13 +27,6 @@ struct BrokerOptions: ParsableArguments {
     return configuration
   }
 
-  /// Connects.
-  ///
-  /// - Throws: `NoBroker`, or the broker's refusal.
-  func connect(reconnects: Bool = false, workerName: String? = nil) async throws -> JobBrokerClient {
-    try await .connectOrNoBroker(configuration(reconnects: reconnects, workerName: workerName))
-  }
-
   /// Where the command prints.
   var printer: Printer { Printer(json: json) }
 }
@@ -63,14 +56,24 @@ protocol BrokerCommand: AsyncParsableCommand {
   var broker: BrokerOptions { get }
   /// Whether it outlives a restart of the broker.
   static var outlivesBroker: Bool { get }
+  /// Whether the broker may rightly take long to answer, the longer the larger its store is.
+  static var mayTakeLong: Bool { get }
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws
 }
 
 extension BrokerCommand {
   static var outlivesBroker: Bool { false }
+  static var mayTakeLong: Bool { false }
+
+  /// What its client is made with.
+  var clientConfiguration: JobBrokerClient.Configuration {
+    var configuration = broker.configuration(reconnects: Self.outlivesBroker)
+    if Self.mayTakeLong { configuration.requestTimeout = nil }
+    return configuration
+  }
 
   func run() async throws {
-    let client = try await broker.connect(reconnects: Self.outlivesBroker)
+    let client = try await JobBrokerClient.connectOrNoBroker(clientConfiguration)
     let outcome: Result<Void, any Error>
     do {
       outcome = .success(try await run(client, broker.printer))

@@ -126,6 +126,15 @@ import Testing
     }
   }
 
+  @Test func onlyWhatGrowsWithTheStoreMayGoUnansweredForEver() throws {
+    for arguments in [["backup", "/x"], ["prune", "--older-than", "1d"], ["reap", "--timeout", "1m"]] {
+      let command = try #require(try Jobctl.parseAsRoot(arguments) as? any BrokerCommand)
+      #expect(command.clientConfiguration.requestTimeout == nil)
+    }
+    let other = try #require(try Jobctl.parseAsRoot(["list"]) as? any BrokerCommand)
+    #expect(other.clientConfiguration.requestTimeout != nil)
+  }
+
   @Test func aNegativePriorityIsNoOption() throws {
     let command = try Jobctl.parseAsRoot(["create", "--type", "x", "--priority", "-5"]) as? Create
     #expect(command?.priority == -5)

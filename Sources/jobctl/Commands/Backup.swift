@@ -19,6 +19,7 @@ struct Backup: BrokerCommand {
       Example:
         jobctl backup /var/lib/jobbroker/jobs-2026-11-23.db
       """)
+  static let mayTakeLong = true
 
   @OptionGroup var broker: BrokerOptions
 

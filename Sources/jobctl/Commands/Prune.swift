@@ -9,6 +9,7 @@ struct Prune: BrokerCommand {
         jobctl prune --older-than 30d
         jobctl prune --older-than 1h --status complete --type preview
       """)
+  static let mayTakeLong = true
 
   @OptionGroup var broker: BrokerOptions
   @OptionGroup var ofType: TypeOption

@@ -10,6 +10,7 @@ struct Reap: BrokerCommand {
       Example:
         jobctl reap --timeout 10m --type ingest
       """)
+  static let mayTakeLong = true
 
   @OptionGroup var broker: BrokerOptions
   @OptionGroup var ofType: TypeOption
