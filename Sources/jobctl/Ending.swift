@@ -19,7 +19,7 @@ struct ExitStatus: RawRepresentable, Equatable {
   static let refused = ExitStatus(rawValue: 1)
   /// The command line makes no sense.
   static let usage = ExitStatus(rawValue: 2)
-  /// No broker answers.
+  /// No broker answers, or none that this user may connect to.
   static let noBroker = ExitStatus(rawValue: 3)
   /// Ended by SIGINT, as a shell says it: 128 + 2.
   static let interrupted = ExitStatus(rawValue: 130)
@@ -33,10 +33,12 @@ extension ExitStatus {
   func endProcess() -> Never { exit(rawValue) }
 }
 
-/// No broker answers at a socket.
+/// No broker answers at a socket, or none that this user may connect to.
 struct NoBroker: Error, CustomStringConvertible {
   /// Where it was looked for, and how to start one.
   var reason: String
+  /// Whether there is one that refuses this user, so that it is no use to wait for it.
+  var isForOthers = false
 
   var description: String {
     """

@@ -34,16 +34,22 @@ struct BrokerOptions: ParsableArguments {
 extension JobBrokerClient {
   /// Connects.
   ///
-  /// - Parameter neighbour: a client whose event loop is to be shared.
+  /// - Parameters:
+  ///   - neighbour: a client whose event loop is to be shared.
+  ///   - waitsForBroker: whether to wait until there is a broker.
   /// - Throws: `NoBroker`, `ValidationError` when the command line can't be right, or the broker's refusal.
   static func connectOrNoBroker(
-    _ configuration: Configuration, beside neighbour: JobBrokerClient? = nil, logger: Logger? = nil
+    _ configuration: Configuration, beside neighbour: JobBrokerClient? = nil, logger: Logger? = nil,
+    waitsForBroker: Bool = false
   ) async throws -> JobBrokerClient {
     do {
-      return try await connect(configuration, eventLoop: neighbour?.eventLoop, logger: logger)
+      return try await connect(
+        configuration, eventLoop: neighbour?.eventLoop, logger: logger, waitsForBroker: waitsForBroker)
     } catch {
       switch error.code {
       case .unavailable: throw NoBroker(at: configuration.socketPath, error.message)
+      case .permissionDenied:
+        throw NoBroker(reason: "\(error.message) (\(error.code.rawValue))", isForOthers: true)
       case .invalidArgument: throw ValidationError(error.message)
       default: throw error
       }

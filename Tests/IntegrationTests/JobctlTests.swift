@@ -296,4 +296,17 @@ import Testing
     #expect(run.code == 3 && run.output.isEmpty, "\(run)")
     #expect(run.errors.contains("/nowhere/broker.sock") && run.errors.contains("JOBBROKER_SOCKET"), "\(run)")
   }
+
+  @Test(
+    .enabled(if: geteuid() == 0, "starting processes of other users needs root"),
+    arguments: [["ping"], ["work", "--", "/bin/cat"]])
+  func aBrokerThatIsForOthersIsNone(arguments: [String]) async throws {
+    let somebody = ["/usr/bin/setpriv", "--reuid=23456", "--regid=34568", "--clear-groups"]
+    try await withBroker(["--socket-mode", "0666", "--allow-uid", "daemon"]) { broker in
+      try #require(chmod(broker.directory.path, 0o711) == 0)
+      let run = try await broker.jobctl(arguments, through: somebody)
+      #expect(run.code == 3 && run.errors.contains("(PERMISSION_DENIED)"), "\(run)")
+      #expect(!run.errors.contains("waiting"), "\(run)")
+    }
+  }
 }

@@ -154,9 +154,9 @@ private struct ConnectingWorker: Service {
   private func connect() async throws -> JobBrokerClient {
     do {
       return try await JobBrokerClient.connectOrNoBroker(configuration, logger: logger)
-    } catch let error as NoBroker {
+    } catch let error as NoBroker where !error.isForOthers {
       printer.note("waiting for a broker at \(configuration.socketPath): \(error.reason)")
     }
-    return try await JobBrokerClient.connect(configuration, logger: logger, waitsForBroker: true)
+    return try await JobBrokerClient.connectOrNoBroker(configuration, logger: logger, waitsForBroker: true)
   }
 }
