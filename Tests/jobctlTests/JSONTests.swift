@@ -42,6 +42,15 @@ import Testing
     #expect(JSONLine(stats).text.hasSuffix(#""types":[],"truncated":\#(isTruncated)}"#))
   }
 
+  @Test func whatCouldSteerATerminalIsEscapedAndMeansTheSame() {
+    let text = "a\u{7F}b\u{9B}31mc\u{202E}d\u{2066}é\u{200D}"
+    let escaped = #""a\u007fb\u009b31mc\u202ed\u2066é"# + "\u{200D}\""
+    #expect(JSONLine.quoted(text) == escaped)
+    var line = JSONLine()
+    line.add("metadata", json: "{\"a\": \"\(text)\"}")
+    #expect(line.text == "{\"metadata\":{\"a\": \(escaped)}}")
+  }
+
   @Test func stringsAreEscaped() {
     #expect(JSONLine.quoted("a\"b\\c\n\u{1}é") == #""a\"b\\c\n\u0001é""#)
   }

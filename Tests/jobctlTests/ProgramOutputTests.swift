@@ -140,3 +140,22 @@ import Testing
     #expect(ending == .failed("the result has 500000 bytes; at most \(Limits.payload) are kept"))
   }
 }
+
+@Suite struct WorkReportTests {
+  private let job = Job(
+    id: .timeOrdered(), type: "a\u{9B}2Jb", status: .processing, attempt: 1,
+    createdAt: Timestamp(milliseconds: 0), updatedAt: Timestamp(milliseconds: 0))
+
+  @Test func aTypeCanNotSteerTheTerminal() {
+    let report = WorkReport(job: job, ending: .complete(result: nil), time: .seconds(1))
+    #expect(report.text == "\(job.id) a?2Jb complete after 1.0 s")
+  }
+
+  @Test func whatTheBrokerDidNotTakeIsNoEnding() {
+    let refusal = JobError(.staleClaim, "too late")
+    let report = WorkReport(job: job, ending: .complete(result: "{}"), time: .zero, refusal: refusal)
+    #expect(report.json.text.hasSuffix(#""ending":"not taken","duration_ms":0,"error":"too late"}"#))
+    let stopped = WorkReport(job: job, ending: .stopped, time: .zero, refusal: refusal)
+    #expect(stopped.json.text.hasSuffix(#""ending":"stopped","duration_ms":0}"#))
+  }
+}

@@ -17,7 +17,7 @@ struct WorkReport: Sendable {
       $0.add("attempt", job.attempt)
       $0.add("ending", name)
       $0.add("duration_ms", time.milliseconds)
-      if case .complete(let result) = ending { $0.add("result", json: result) }
+      if case .complete(let result) = ending, !isNotTaken { $0.add("result", json: result) }
       $0.add("error", error)
     }
   }
@@ -25,8 +25,8 @@ struct WorkReport: Sendable {
   /// For a person.
   var text: String {
     let attempt = job.attempt > 1 ? ", attempt \(job.attempt)" : ""
-    let text = "\(job.id) \(job.type) \(name) after \(Quantity.duration(time))\(attempt)"
-    return error.map { Styled("\(text): \($0)").text } ?? text
+    let reason = error.map { ": \($0)" } ?? ""
+    return Styled("\(job.id) \(job.type) \(name) after \(Quantity.duration(time))\(attempt)\(reason)").text
   }
 
   /// A job that was stopped is none that the broker could have taken.

@@ -51,11 +51,24 @@ struct JSONLine {
   }
 
   /// A value that is JSON already. It goes through as it is, numbers of any size included; only its line breaks,
-  /// which JSON allows between tokens alone, become spaces.
+  /// which JSON allows between tokens alone, become spaces, and what could steer a terminal, which it allows within
+  /// strings alone, is escaped.
   mutating func add(_ key: String, json: String?) {
     guard let json else { return }
-    let isOneLine = json.utf8.allSatisfy { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-    add(key, raw: isOneLine ? json : String(json.map { $0.isNewline && $0.isASCII ? " " : $0 }))
+    let isPlain = json.utf8.allSatisfy { (0x20..<0x7F).contains($0) }
+    add(key, raw: isPlain ? json : JSONLine.tamed(json))
+  }
+
+  private static func tamed(_ json: String) -> String {
+    var tamed = ""
+    for scalar in json.unicodeScalars {
+      switch scalar {
+      case "\n", "\r": tamed += " "
+      case _ where steersTerminal(scalar): tamed += escaped(scalar)
+      default: tamed.unicodeScalars.append(scalar)
+      }
+    }
+    return tamed
   }
 
   private mutating func add(_ key: String, raw: String) {
@@ -75,12 +88,21 @@ struct JSONLine {
       case "\n": quoted += "\\n"
       case "\r": quoted += "\\r"
       case "\t": quoted += "\\t"
-      case ..<" ":
-        let digits = String(scalar.value, radix: 16)
-        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      case _ where scalar < " " || steersTerminal(scalar): quoted += escaped(scalar)
       default: quoted.unicodeScalars.append(scalar)
       }
     }
     return quoted + "\""
+  }
+
+  /// Whether JSON would have a character as it is, and a terminal obey it: DEL and the controls of C1, and those of the
+  /// direction of writing.
+  private static func steersTerminal(_ scalar: Unicode.Scalar) -> Bool {
+    (0x7F...0x9F).contains(scalar.value) || scalar.value > 0x9F && scalar.properties.isBidiControl
+  }
+
+  private static func escaped(_ scalar: Unicode.Scalar) -> String {
+    let digits = String(scalar.value, radix: 16)
+    return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
   }
 }
