@@ -30,7 +30,7 @@ struct Bench: AsyncParsableCommand {
   @Option(help: "Start a broker for the run: full survives a power cut, relaxed a crash of the broker.")
   var durability: Durability?
 
-  @Option(help: ArgumentHelp("Where the files of that broker go.", valueName: "path"))
+  @Option(help: ArgumentHelp("Where the files of that broker go.", valueName: "path"), completion: .directory)
   var directory = "/var/tmp"
 
   @Flag(help: "Measure how soon a blocked worker has a new job, instead.")

@@ -24,11 +24,14 @@ struct Create: BrokerCommand {
   @Option(help: ArgumentHelp("The job's metadata.", valueName: "json"))
   var metadata: String?
 
-  @Option(help: ArgumentHelp("A file with the metadata; - is standard input.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A file with the metadata; - is standard input.", valueName: "file"),
+    completion: .file())
   var metadataFile: String?
 
   @Option(
-    help: ArgumentHelp("A file with the metadata of one job a line; - is standard input.", valueName: "file"))
+    help: ArgumentHelp("A file with the metadata of one job a line; - is standard input.", valueName: "file"),
+    completion: .file())
   var metadataLines: String?
 
   @Option(help: ArgumentHelp("The job's id, a UUID: creating it again is no second job.", valueName: "uuid"))

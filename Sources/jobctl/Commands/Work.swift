@@ -69,7 +69,8 @@ struct Work: AsyncParsableCommand {
   var verbose = false
 
   @Argument(
-    parsing: .postTerminator, help: ArgumentHelp("The program and its arguments.", valueName: "program"))
+    parsing: .postTerminator, help: ArgumentHelp("The program and its arguments.", valueName: "program"),
+    completion: .file())
   var command: [String] = []
 
   func validate() throws {
