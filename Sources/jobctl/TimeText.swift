@@ -54,7 +54,8 @@ enum MomentText {
     guard let match = text.wholeMatch(of: pattern)?.output,
       let year = Int32(match.1), let month = Int32(match.2), let day = Int32(match.3),
       let hour = Int32(match.4), let minute = Int32(match.5), let second = Int32(match.6),
-      (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+      exists(year, month, day), hour < 24, minute < 60, second <= 60,
+      let offset = minutes(match.8, match.9, match.10)
     else {
       throw ValidationError("A moment is a date and time with an offset, as in 2026-11-23T20:15:00Z.")
     }
@@ -65,11 +66,21 @@ enum MomentText {
     if let fraction = match.7 {
       milliseconds += Int64(fraction.prefix(3)).map { $0 * [100, 10, 1][min(fraction.count, 3) - 1] } ?? 0
     }
-    if let sign = match.8, let hours = match.9.flatMap({ Int64($0) }),
-      let minutes = match.10.flatMap({ Int64($0) })
-    {
-      milliseconds -= (sign == "-" ? -1 : 1) * (hours * 60 + minutes) * 60_000
-    }
-    return Timestamp(milliseconds: milliseconds)
+    return Timestamp(milliseconds: milliseconds - offset * 60_000)
+  }
+
+  /// Whether the calendar has this day: timegm(3) would take another in its place.
+  private static func exists(_ year: Int32, _ month: Int32, _ day: Int32) -> Bool {
+    var date = tm()
+    (date.tm_year, date.tm_mon, date.tm_mday) = (year - 1900, month - 1, day)
+    _ = timegm(&date)
+    return date.tm_mon == month - 1 && date.tm_mday == day
+  }
+
+  /// An offset in minutes, 0 for `Z`; nil when no clock has it.
+  private static func minutes(_ sign: Substring?, _ hours: Substring?, _ minutes: Substring?) -> Int64? {
+    guard let sign, let hours, let minutes else { return 0 }
+    guard let hours = Int64(hours), let minutes = Int64(minutes), hours < 24, minutes < 60 else { return nil }
+    return (sign == "-" ? -1 : 1) * (hours * 60 + minutes)
   }
 }

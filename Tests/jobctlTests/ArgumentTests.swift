@@ -24,6 +24,7 @@ import Testing
     ("2026-11-23T20:15:00.123456Z", "2026-11-23T20:15:00.123Z"),
     ("2026-11-23T20:15:00+01:30", "2026-11-23T18:45:00.000Z"),
     ("2026-02-28T23:00:00-02:00", "2026-03-01T01:00:00.000Z"),
+    ("2028-02-29T12:00:00Z", "2028-02-29T12:00:00.000Z"),
   ])
   func moments(text: String, iso: String) throws {
     #expect(try MomentText.parse(text).iso8601 == iso)
@@ -31,6 +32,8 @@ import Testing
 
   @Test(arguments: [
     "", "2026-11-23", "2026-11-23T20:15:00", "2026-13-01T00:00:00Z", "2026-11-23T24:00:00Z", "now",
+    "2027-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z",
+    "2026-11-23T20:15:00+25:00", "2026-11-23T20:15:00-01:60",
   ])
   func noMoments(text: String) {
     #expect(throws: ValidationError.self) { try MomentText.parse(text) }
@@ -99,6 +102,12 @@ import Testing
     #expect(try ending("create", "--type", "x", "--delay", "10").status == .usage)
     #expect(try ending("get", "no-hex").status == .usage)
     #expect(try ending("prune", "--older-than", "1d", "--status", "pending").status == .usage)
+  }
+
+  @Test func aDirectoryIsNoProgram() {
+    #expect(!Work.isExecutable("/usr"))
+    #expect(!Work.isExecutable("bin", path: "/usr"))
+    #expect(Work.isExecutable("sh", path: "/usr:/bin"))
   }
 
   @Test func helpAndVersionEndWith0OnStandardOutput() throws {

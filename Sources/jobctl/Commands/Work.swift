@@ -126,10 +126,19 @@ struct Work: AsyncParsableCommand {
   }
 
   /// Whether execvp(3) would find a program of this name.
-  private static func isExecutable(_ program: String) -> Bool {
-    guard !program.contains("/") else { return access(program, X_OK) == 0 }
-    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
-    return path.split(separator: ":").contains { access("\($0)/\(program)", X_OK) == 0 }
+  static func isExecutable(_ program: String, path: String = searchPath) -> Bool {
+    guard !program.contains("/") else { return isExecutableFile(program) }
+    return path.split(separator: ":").contains { isExecutableFile("\($0)/\(program)") }
+  }
+
+  static var searchPath: String {
+    getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+  }
+
+  /// access(2) alone would have directories, too.
+  private static func isExecutableFile(_ path: String) -> Bool {
+    var status = stat()
+    return access(path, X_OK) == 0 && stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 }
 
