@@ -51,7 +51,7 @@ extension JobBrokerClient {
     return ids
   }
 
-  /// Does something to each of the jobs that references mean, to the others too when one is refused.
+  /// Does something, once, to each of the jobs that references mean, to the others too when one is refused.
   ///
   /// - Throws: `ExitCode` 1 at the end when one was refused; what concerns all of them, at once.
   func forEach(
@@ -66,7 +66,12 @@ extension JobBrokerClient {
     }
     // All before the first change: what is ambiguous now may not be so after it.
     for reference in references {
-      do { ids.append(try await resolve(reference)) } catch { try refuse(error) }
+      do {
+        let id = try await resolve(reference)
+        if !ids.contains(id) { ids.append(id) }
+      } catch {
+        try refuse(error)
+      }
     }
     for id in ids {
       do { try await body(id) } catch { try refuse(error) }

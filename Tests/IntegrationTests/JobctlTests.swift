@@ -102,6 +102,16 @@ import Testing
     }
   }
 
+  @Test func aJobThatIsNamedTwiceIsMeantOnce() async throws {
+    try await withBroker { broker in
+      let id = try await create(broker)
+      for (verb, status) in [("cancel", "cancelled"), ("retry", "pending"), ("delete", "deleted")] {
+        let run = try await broker.jobctl(verb, id, id.uppercased())
+        #expect(run.code == 0 && run.output == "\(id) \(status)\n", "\(run)")
+      }
+    }
+  }
+
   @Test func aFileWithALineThatIsNoObjectMakesNoJob() async throws {
     try await withBroker { broker in
       let file = broker.directory.file("lines")
