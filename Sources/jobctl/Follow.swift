@@ -24,12 +24,21 @@ struct Follow {
 
   // MARK: For a script or a log
 
+  /// How many jobs may be known before those that are finished are forgotten.
+  private static let leastLimit = 1000
+
   private func lines(_ watch: JobWatch) async throws -> Board {
     var board = Board()
+    var limit = Follow.leastLimit
     for try await event in watch {
       let changed = board.apply(event)
       printer.json ? printJSON(event) : changed.forEach { printLine(JobText.line($0)) }
       if isOver(board) { break }
+      if board.jobs.count > limit {
+        board.forgetFinished(except: until ?? [])
+        // Twice what is left, so that to forget costs little for each job that is forgotten.
+        limit = max(2 * board.jobs.count, Follow.leastLimit)
+      }
     }
     return board
   }

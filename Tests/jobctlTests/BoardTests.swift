@@ -46,6 +46,15 @@ import Testing
     #expect(board.areFinished(ids))
   }
 
+  @Test func forgetsWhatIsFinishedUnlessItIsWaitedFor() {
+    var board = Board()
+    let jobs = [job(1, .complete), job(2), job(3, .failed), job(4, .processing)]
+    _ = board.apply(.snapshot(jobs, truncated: false))
+    board.forgetFinished(except: [job(3).id])
+    #expect(board.jobs == [job(2), job(3, .failed), job(4, .processing)])
+    #expect(board[job(1).id] == nil && board[job(4).id] == job(4, .processing))
+  }
+
   @Test func unfinishedJobsAreShownFirstWhenThereIsLittleRoom() {
     var board = Board()
     let jobs = (0..<6).map { job($0, $0 < 4 ? .complete : .pending) }

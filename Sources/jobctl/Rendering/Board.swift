@@ -39,6 +39,11 @@ struct Board {
     }
   }
 
+  /// Forgets the jobs that are finished: of a watch without an end they are ever more.
+  mutating func forgetFinished(except kept: Set<JobID>) {
+    replaceJobs(jobs.filter { !$0.status.isFinished || kept.contains($0.id) })
+  }
+
   /// A job, while it exists.
   subscript(id: JobID) -> Job? { places[id].map { jobs[$0] } }
 
