@@ -77,6 +77,10 @@ import Testing
     #expect(picture[1].contains("3 ahead"))
     #expect(picture[2] == "1 pending, 1 processing")
 
+    running.stage = String(repeating: "録", count: 200)
+    _ = board.apply(.changed(running))
+    #expect(board.picture(now: start, terminal: terminal).allSatisfy { $0.columns <= 140 })
+
     let narrow = Terminal(isInteractive: true, columns: 30, rows: 10)
     #expect(board.picture(now: start, terminal: narrow).allSatisfy { $0.count <= 30 })
   }

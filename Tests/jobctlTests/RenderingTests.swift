@@ -45,6 +45,27 @@ import Testing
   }
 }
 
+@Suite struct TextWidthTests {
+  @Test(arguments: [
+    ("", 0), ("abc", 3), ("é…█", 3), ("e\u{301}", 1), ("録音", 4), ("🎧", 2), ("❤\u{FE0F}", 2), ("ａ한글", 6),
+    ("a録b", 4),
+  ])
+  func columns(text: String, columns: Int) {
+    #expect(text.columns == columns)
+  }
+
+  @Test(arguments: [(8, "録音スタ"), (7, "録音ス…"), (6, "録音…"), (2, "…"), (1, ""), (0, "")])
+  func aCutLeavesNoHalfCharacter(width: Int, text: String) {
+    #expect(Styled("録音スタ").cut(to: width).text == text)
+  }
+
+  @Test func wideCharactersDoNotMoveColumns() {
+    var table = Table(.left("A"), .left("B"))
+    table.rows = [["録音", "x"], ["plain", "y"]]
+    #expect(table.rendered(for: .none) == "A      B\n録音   x\nplain  y\n")
+  }
+}
+
 @Suite struct ProgressBarTests {
   @Test(arguments: [
     (0.0, "[..........]"), (50, "[#####.....]"), (99.9, "[#########.]"), (100, "[##########]"),

@@ -65,7 +65,7 @@ struct Board {
   func picture(now: Timestamp, terminal: Terminal) -> [String] {
     let shown = shown(rows: max(terminal.rows - 2, 1))
     let idLength = JobText.distinctLength(of: shown.map(\.id))
-    let typeWidth = shown.reduce(0) { max($0, $1.type.count) }
+    let typeWidth = shown.reduce(0) { max($0, Styled($1.type).columns) }
     var lines = shown.map { line($0, idLength, typeWidth, now, terminal) }
     lines.append(Styled(summary, .dim).cut(to: terminal.columns).rendered(terminal.hasColor))
     return lines
@@ -88,7 +88,7 @@ struct Board {
     for cell in cells where room > 0 {
       let cell = cell.cut(to: room)
       line += cell.rendered(terminal.hasColor)
-      room -= cell.text.count
+      room -= cell.columns
       if room > 1 { line += " " }
       room -= 1
     }
@@ -116,7 +116,7 @@ struct Board {
   }
 
   private func padded(_ text: Styled, _ width: Int) -> Styled {
-    Styled(text.text + String(repeating: " ", count: max(width - text.text.count, 0)), text.style)
+    Styled(text.text + String(repeating: " ", count: max(width - text.columns, 0)), text.style)
   }
 
   private mutating func replaceJobs(_ newJobs: [Job]) {

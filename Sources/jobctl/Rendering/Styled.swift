@@ -29,10 +29,19 @@ struct Styled: Equatable, ExpressibleByStringInterpolation {
     hasColor && style != .plain && !text.isEmpty ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
   }
 
-  /// The text cut to a width, the cut marked.
+  /// How many columns of the terminal it takes.
+  var columns: Int { text.columns }
+
+  /// The text cut to a number of columns, or one less when half a character would be left; the cut is marked.
   func cut(to width: Int) -> Styled {
-    guard text.count > width else { return self }
-    return Styled(width <= 1 ? String(text.prefix(width)) : text.prefix(width - 1) + "…", style)
+    guard columns > width else { return self }
+    let mark = width > 1 ? "…" : ""
+    var room = width - mark.count
+    let kept = text.prefix { character in
+      room -= character.columns
+      return room >= 0
+    }
+    return Styled(String(kept) + mark, style)
   }
 
   private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

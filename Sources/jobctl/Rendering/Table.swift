@@ -22,7 +22,7 @@ struct Table {
   func rendered(for terminal: Terminal) -> String {
     let kept = columns.indices.filter { index in rows.contains { !$0[index].text.isEmpty } }
     var widths = kept.map { index in
-      rows.reduce(columns[index].title.count) { max($0, $1[index].text.count) }
+      rows.reduce(columns[index].title.columns) { max($0, $1[index].columns) }
     }
     if terminal.isInteractive { shrink(&widths, of: kept, to: terminal.columns) }
 
@@ -44,7 +44,7 @@ struct Table {
     var line = ""
     for (place, cell) in cells.enumerated() {
       let cell = cell.cut(to: widths[place])
-      let padding = String(repeating: " ", count: widths[place] - cell.text.count)
+      let padding = String(repeating: " ", count: widths[place] - cell.columns)
       let text = cell.rendered(terminal.hasColor)
       if place > 0 { line += "  " }
       if columns[kept[place]].alignsRight {
