@@ -18,7 +18,8 @@ extension UnixSignalsSequence {
     return await UnixSignalsSequence(trapping: [.sigint, .sigterm] + hangup + more)
   }
 
-  private static func isIgnored(_ number: Int32) -> Bool {
+  /// Whether this process began with a signal ignored.
+  static func isIgnored(_ number: Int32) -> Bool {
     // The only way to ask that is the same in every C library.
     let before = signal(number, SIG_IGN)
     signal(number, before)

@@ -1,6 +1,15 @@
 import ArgumentParser
+import Dispatch
 import JobBrokerClient
 import UnixSignals
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
 
 /// Follows jobs until all of some are finished, or until a person has seen enough.
 struct Follow {
@@ -73,6 +82,8 @@ struct Follow {
     case tick
     case ended((any Error)?)
     case signal
+    /// Ctrl-Z.
+    case suspension
   }
 
   /// How often the picture may change: fast enough for the eye, slow enough for the terminal.
@@ -84,6 +95,8 @@ struct Follow {
   private func live(_ watch: JobWatch) async throws -> Board {
     let signals = await UnixSignalsSequence.ofEnding(.sigquit)
     let (inputs, feed) = AsyncStream<Input>.makeStream()
+    let suspensions = UnixSignalsSequence.isIgnored(SIGTSTP) ? nil : suspensions(feed)
+    defer { suspensions?.cancel() }
     var screen = LiveScreen()
     defer { screen.close() }
 
@@ -136,11 +149,23 @@ struct Follow {
           if let error { throw error }
           break drawing
         case .signal: throw ExitStatus.interrupted.exitCode
+        case .suspension:
+          screen.close()
+          raise(SIGSTOP)
+          screen = LiveScreen()
+          isStale = true
         }
       }
       draw(board, on: &screen)
       return board
     }
+  }
+
+  private func suspensions(_ feed: AsyncStream<Input>.Continuation) -> any DispatchSourceSignal {
+    let source = DispatchSource.makeSignalSource(signal: SIGTSTP)
+    source.setEventHandler { feed.yield(.suspension) }
+    source.activate()
+    return source
   }
 
   private func draw(_ board: Board, on screen: inout LiveScreen) {

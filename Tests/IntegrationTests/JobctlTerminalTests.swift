@@ -44,6 +44,12 @@ import Testing
       }
     }
 
+    /// Waits for a text.
+    mutating func text(_ text: String) async throws {
+      var output = ""
+      while !output.contains(text) { output += try #require(await self.output.next()) }
+    }
+
     /// The rest of the output.
     mutating func rest() async -> String {
       var text = ""
@@ -65,6 +71,23 @@ import Testing
       try await watch.pictures(4)
       #expect(await watch.process.stop(signal) == 130)
       #expect(await watch.rest().hasSuffix("\u{1B}[?25h"), "the cursor is hidden")
+    }
+  }
+
+  @Test func aSuspendedWatchShowsTheCursorAndDrawsAgainWhenItGoesOn() async throws {
+    try await withBroker { broker in
+      var watch = try Scene(broker, "watch")
+      try await watch.pictures(1)
+      let pid = watch.process.pid
+      watch.process.send(SIGTSTP)
+      try await watch.text("\u{1B}[?25h")
+      try await until({ try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) }) {
+        $0.contains(") T ")
+      }
+      watch.process.send(SIGCONT)
+      try await watch.text("\u{1B}[?25l")
+      try await watch.pictures(1)
+      #expect(await watch.process.stop(SIGINT) == 130)
     }
   }
 }

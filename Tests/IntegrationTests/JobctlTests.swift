@@ -251,7 +251,7 @@ import Testing
     return worker
   }
 
-  @Test(arguments: [SIGTERM, SIGINT])
+  @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
   func aWorkerCanBeStoppedWhileItWaitsForItsFirstBroker(signal: Int32) async throws {
     let worker = try await waitingWorker(TemporaryDirectory())
     #expect(await worker.stop(signal) == 0)
