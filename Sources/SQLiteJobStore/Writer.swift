@@ -9,11 +9,11 @@ struct Writer {
   private var runner: CommandRunner
   var checkpointer: Checkpointer
 
-  init(_ connection: Connection, statements: StatementCache, options: OpenOptions) {
+  init(_ connection: Connection, statements: StatementCache, options: OpenOptions) throws(SQLiteError) {
     self.connection = connection
     connection.setBusyTimeout(milliseconds: 0)  // The store waits, without its thread.
     runner = CommandRunner(statements: statements, retryPolicy: options.retryPolicy, random: options.random)
-    checkpointer = Checkpointer(
+    checkpointer = try Checkpointer(
       connection, frames: options.checkpointFrames, logger: options.logger)
   }
 

@@ -66,7 +66,10 @@ static int file_sync(sqlite3_file *base, int flags) {
   // What is written while the sync is under way need not be durable when it ends.
   int64_t before = (int64_t)vfs->count;
   int code = log_fault(vfs, FAULT_VFS_SYNC);
-  if (code && file->file >= 0) log_drop_unsynced(vfs, file->file, file->real);
+  if (code && file->file >= 0) {
+    log_lose_unsynced(vfs, file->file);
+    if (!vfs->keeps_unsynced) log_drop_lost(vfs, file->file, file->real);
+  }
   void (*hold)(void *) = code ? NULL : vfs->hold;
   if (hold) vfs->hold = NULL;
   pthread_mutex_unlock(&vfs->mutex);
@@ -282,6 +285,12 @@ void fault_vfs_ignore_syncs(fault_vfs *vfs, int flags) {
 void fault_vfs_fail(fault_vfs *vfs, fault_vfs_kind kind, long nth, int code, bool persistent) {
   pthread_mutex_lock(&vfs->mutex);
   vfs->faults[kind] = (fault){nth, code, persistent};
+  pthread_mutex_unlock(&vfs->mutex);
+}
+
+void fault_vfs_keep_unsynced(fault_vfs *vfs) {
+  pthread_mutex_lock(&vfs->mutex);
+  vfs->keeps_unsynced = true;
   pthread_mutex_unlock(&vfs->mutex);
 }
 

@@ -52,23 +52,32 @@ static void write_all(sqlite3_file *real, const unsigned char *bytes, size_t len
   }
 }
 
-void log_drop_unsynced(fault_vfs *vfs, int file, sqlite3_file *real) {
-  sqlite3_int64 length = 0;
+void log_lose_unsynced(fault_vfs *vfs, int file) {
   size_t durable = 0;
-  real->pMethods->xFileSize(real, &length);
   for (size_t i = 0; i < vfs->count; i++) {
     const fault_vfs_entry *entry = &vfs->entries[i];
     if (entry->file == file && entry->kind == FAULT_VFS_SYNC && (size_t)entry->offset > durable) {
       durable = (size_t)entry->offset;
     }
   }
+  for (size_t i = durable; i < vfs->count; i++) {
+    fault_vfs_entry *entry = &vfs->entries[i];
+    if (entry->file == file && (entry->kind == FAULT_VFS_WRITE || entry->kind == FAULT_VFS_TRUNCATE)) {
+      entry->is_lost = true;
+    }
+  }
+}
+
+void log_drop_lost(fault_vfs *vfs, int file, sqlite3_file *real) {
+  sqlite3_int64 length = 0;
+  real->pMethods->xFileSize(real, &length);
   real->pMethods->xTruncate(real, 0);
   for (size_t i = 0; i < vfs->count; i++) {
     const fault_vfs_entry *entry = &vfs->entries[i];
-    if (entry->file != file) continue;
-    if (entry->kind == FAULT_VFS_FOUND || (entry->kind == FAULT_VFS_WRITE && i < durable)) {
+    if (entry->file != file || entry->is_lost) continue;
+    if (entry->kind == FAULT_VFS_FOUND || entry->kind == FAULT_VFS_WRITE) {
       write_all(real, entry->bytes, entry->length, entry->offset);
-    } else if (entry->kind == FAULT_VFS_TRUNCATE && i < durable) {
+    } else if (entry->kind == FAULT_VFS_TRUNCATE) {
       real->pMethods->xTruncate(real, entry->offset);
     }
   }

@@ -31,6 +31,7 @@ struct fault_vfs {
   fault faults[FAULT_VFS_KINDS];
   long failures;
   int ignored;
+  bool keeps_unsynced;
   void (*hold)(void *);
   void *hold_context;
 };
@@ -43,8 +44,10 @@ named_file *log_find(fault_vfs *vfs, const char *path);
 named_file *log_name(fault_vfs *vfs, const char *path);
 /// Forgets a name.
 void log_forget(fault_vfs *vfs, named_file *name);
-/// Makes a file what a failed sync leaves of it: as long as it was, but only what was durable is in it.
-void log_drop_unsynced(fault_vfs *vfs, int file, sqlite3_file *real);
+/// A sync of a file has failed: what it was to make durable never will be.
+void log_lose_unsynced(fault_vfs *vfs, int file);
+/// Takes what is lost out of a file, which stays as long as it is.
+void log_drop_lost(fault_vfs *vfs, int file, sqlite3_file *real);
 /// The SQLite result of a call: SQLITE_OK, or its fault's code.
 int log_fault(fault_vfs *vfs, fault_vfs_kind kind);
 void log_free(fault_vfs *vfs);

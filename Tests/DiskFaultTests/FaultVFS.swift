@@ -37,6 +37,9 @@ final class FaultVFS: Sendable {
 
   func end(_ fault: Fault) { fault_vfs_fail(handle, fault.kind, 0, 0, false) }
 
+  /// From now on what a failed sync was to make durable can still be read.
+  func keepUnsynced() { fault_vfs_keep_unsynced(handle) }
+
   /// Stops the next sync half-way, until `hold` is told to release it. `hold` must live until then or `endHold`.
   func begin(_ hold: HeldSync) {
     fault_vfs_hold_sync(

@@ -71,10 +71,10 @@ struct PowerCut {
         if settled.contains(name) { continue }
         names[name] = entry.kind == FAULT_VFS_OPEN ? entry.file : nil
       case FAULT_VFS_WRITE:
-        let isDurable = index < durable[entry.file, default: 0]
+        let isDurable = index < durable[entry.file, default: 0] && !entry.is_lost
         write(entry, index, isDurable: isDurable, into: &contents[entry.file, default: []])
       case FAULT_VFS_TRUNCATE:
-        let isDurable = index < durable[entry.file, default: 0]
+        let isDurable = index < durable[entry.file, default: 0] && !entry.is_lost
         if isDurable || happens(index) { contents[entry.file, default: []].resize(to: Int(entry.offset)) }
       default: break
       }
@@ -99,6 +99,7 @@ struct PowerCut {
   /// Whether something that was not synced happened as a whole.
   private mutating func happens(_ index: Int) -> Bool {
     switch survival {
+    case _ where log[index].is_lost: false
     case .nothing: false
     case .everything: true
     case .writes, .sectors, .pages: random.chance(share)
@@ -113,7 +114,7 @@ struct PowerCut {
     let offset = Int(entry.offset)
     let unit: Int? =
       switch survival {
-      case _ where isDurable: nil
+      case _ where isDurable || entry.is_lost: nil
       case .sectors: 512
       case .pages: 4096
       case .beginning: index == end ? 512 : nil

@@ -6,7 +6,7 @@ import Logging
 struct Checkpointer {
   /// Frames from which on a checkpoint waits for readers, 64 MiB with pages of 4 KiB: one that stays would keep the
   /// log growing.
-  private static let manyFrames: Int32 = 16_384
+  static let manyFrames: Int32 = 16_384
   /// Frames from which on a checkpoint is worth it when room is scarce, 1 MiB.
   private static let fewFrames: Int32 = 256
   /// Bytes that the file of the log keeps when it begins anew: it writes over them sooner than a disk can give it
@@ -28,11 +28,11 @@ struct Checkpointer {
   private(set) var beginsAnew = false
 
   /// - Parameter frames: Frames (pages) in the log that make a checkpoint worth it.
-  init(_ connection: Connection, frames: Int32, logger: Logger) {
+  init(_ connection: Connection, frames: Int32, logger: Logger) throws(SQLiteError) {
     self.connection = connection
     self.frames = frames
     self.logger = logger
-    log = LogLength()
+    log = LogLength(before: Int32(clamping: try connection.framesInLog()))
     sqlite3_wal_hook(
       connection.handle,
       { context, _, _, frames in
@@ -94,5 +94,7 @@ private final class LogLength {
   /// Frames after the last commit; 0 when no transaction has written since it was last looked at.
   var frames: Int32 = 0
   /// Frames when it was last looked at.
-  var before: Int32 = 0
+  var before: Int32
+
+  init(before: Int32) { self.before = before }
 }

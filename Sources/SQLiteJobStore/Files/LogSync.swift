@@ -94,7 +94,7 @@ struct LogFile: @unchecked Sendable {
     let duration: Duration
   }
 
-  /// The log of a connection that is in WAL mode; syncs it once.
+  /// The log of a connection that is in WAL mode; makes durable what is in it.
   init(_ connection: Connection) throws(SQLiteError) {
     var file: UnsafeMutablePointer<sqlite3_file>?
     let code = sqlite3_file_control(connection.handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file)
@@ -102,6 +102,7 @@ struct LogFile: @unchecked Sendable {
       throw SQLiteError(code: SQLITE_MISUSE, message: "the database has no write-ahead log")
     }
     self.file = file
+    try RecoveredLog.renew(file, of: connection)
     let synced = sync().code
     guard synced == SQLITE_OK else {
       throw SQLiteError(code: synced, message: "cannot sync the write-ahead log")

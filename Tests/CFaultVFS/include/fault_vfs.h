@@ -39,6 +39,8 @@ typedef struct {
   int64_t offset;
   size_t length;
   const unsigned char *bytes;
+  /// Never reaches the disk, whatever is synced later.
+  bool is_lost;
 } fault_vfs_entry;
 
 /// Registers a VFS.
@@ -55,6 +57,9 @@ void fault_vfs_ignore_syncs(fault_vfs *vfs, int flags);
 /// The `nth` call of a kind from now on, counted from 1, returns `code`, and so do all after it if `persistent`. A
 /// write that fails writes its first half. 0 ends it.
 void fault_vfs_fail(fault_vfs *vfs, fault_vfs_kind kind, long nth, int code, bool persistent);
+/// What a failed sync was to make durable can still be read afterwards, as with most file systems, though it never is; else
+/// it is gone at once.
+void fault_vfs_keep_unsynced(fault_vfs *vfs);
 /// How many calls have failed.
 long fault_vfs_failures(fault_vfs *vfs);
 
