@@ -5,7 +5,7 @@ import Logging
 
 /// How a store is opened.
 struct OpenOptions: Sendable {
-  let path: String
+  var path: String
   let durability: Durability
   let retryPolicy: RetryPolicy
   let clock: @Sendable () -> Timestamp
@@ -32,7 +32,7 @@ extension SQLiteJobStore {
   ///   - random: Uniform in 0..<1; spreads retries.
   ///   - logger: Told of migrations, damage, a full disk, a failure.
   /// - Throws: UNAVAILABLE when another broker has the database or it can't be opened; UNSUPPORTED when it is of a
-  ///   newer version; INVALID_ARGUMENT when it is another program's; INTERNAL when it is damaged.
+  ///   newer version; INVALID_ARGUMENT when it is another program's or has several names; INTERNAL when it is damaged.
   public static func open(
     path: String, on thread: (any SerialExecutor & TaskExecutor)? = nil,
     durability: Durability = .full, retryPolicy: RetryPolicy = RetryPolicy(),
@@ -53,6 +53,8 @@ extension SQLiteJobStore {
     let thread = thread ?? DedicatedThread()
     // Opening reads much and may migrate: that belongs on the thread that will write.
     return try await withTaskExecutorPreference(thread) { () async throws(JobError) in
+      var options = options
+      options.path = try DatabaseFile.make(options.path)
       let opened = try OpenedDatabase(options)
       do throws(SQLiteError) {
         let reader = try Reader(path: options.path, vfs: options.vfs, thread: DedicatedThread())
@@ -76,23 +78,35 @@ struct OpenedDatabase {
   let index: QueueIndex
 
   init(_ options: OpenOptions) throws(JobError) {
-    let path = options.path
-    try PrivateFile.makeDirectory(PrivateFile.directory(of: path))
-    lock = try DatabaseLock(path: path + "-lock")
-    try PrivateFile.create(path)
-    let connection = try Self.connect(options)
-    try Migrator(connection: connection, path: path, logger: options.logger).migrate(now: options.clock())
+    lock = try DatabaseLock(path: options.path + "-lock")
+    let reserved = options.path + "-reserve"
+    do throws(JobError) {
+      (log, index, writer) = try Self.load(options)
+    } catch {
+      // Opening takes room, too, which on a full disk may be only what the last broker has put aside.
+      guard error.code == .unavailable, DiskReserve.giveUp(reserved) else { throw error }
+      (log, index, writer) = try Self.load(options)
+    }
+    reserve = DiskReserve(path: reserved, logger: options.logger)
+  }
+
+  private static func load(
+    _ options: OpenOptions
+  ) throws(JobError) -> (log: LogFile, index: QueueIndex, writer: Writer) {
+    let connection = try connect(options)
+    try Migrator(connection: connection, path: options.path, logger: options.logger)
+      .migrate(now: options.clock())
     do throws(SQLiteError) {
-      try Self.check(connection, options)
-      log = try LogFile(connection)
+      try check(connection, options)
+      try connection.growLogIndex(frames: Checkpointer.manyFrames)
+      let log = try LogFile(connection)
       try connection.gatherLogWrites()
       var statements = StatementCache(connection)
-      index = try QueueIndex.load(&statements)
-      writer = Writer(connection, statements: statements, options: options)
+      let index = try QueueIndex.load(&statements)
+      return (log, index, try Writer(connection, statements: statements, options: options))
     } catch {
-      throw JobError(error, while: "Cannot open \(path)")
+      throw JobError(error, while: "Cannot open \(options.path)")
     }
-    reserve = DiskReserve(path: path + "-reserve", logger: options.logger)
   }
 
   private static func connect(_ options: OpenOptions) throws(JobError) -> Connection {

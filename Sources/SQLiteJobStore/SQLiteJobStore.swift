@@ -184,6 +184,7 @@ public actor SQLiteJobStore: JobStore {
   /// What the disk has room for when the database may grow by `growth`, and the log by that and `pages`, behind the
   /// bytes that are `logged`.
   private func diskRoom(for growth: Int, _ pages: Int, logged: Int) throws(SQLiteError) -> DiskRoom {
+    if reserve.isDenied { return .forJobsThereAre }
     guard let database = try writer?.size() else { return .forDeletions }
     let due = max(0, database.all - PrivateFile.size(of: path))
     let log = PrivateFile.size(of: path + "-wal")
@@ -262,8 +263,13 @@ public actor SQLiteJobStore: JobStore {
 
   /// Writes a compact copy to a new file of mode 0600, on a thread of its own.
   ///
-  /// - Throws: ALREADY_EXISTS when there is a file at `destination`.
+  /// - Throws: ALREADY_EXISTS when there is a file at `destination`; INVALID_ARGUMENT when the database itself uses that
+  ///   name.
   public nonisolated func backup(to destination: String) async throws(JobError) {
+    guard !DatabaseFile.isCompanion(destination, of: path) else {
+      throw JobError(
+        .invalidArgument, "\(destination) is a name that the database itself uses; choose another.")
+    }
     try await withTaskExecutorPreference(DedicatedThread()) { () async throws(JobError) in
       let source: Connection
       do throws(SQLiteError) { source = try Connection(path: path, readOnly: true, vfs: vfs) } catch {

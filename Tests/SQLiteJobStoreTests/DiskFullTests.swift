@@ -82,6 +82,63 @@ struct DiskFullTests {
     await store.close()
   }
 
+  @Test func `a store that was closed opens on a full disk, in the room that was in reserve`() async throws {
+    let path = disk.path + "/jobs.db"
+    let first = try await SQLiteJobStore.open(path: path)
+    let job = try await first.create(NewJob(type: "ingest"))
+    await first.close()
+    try disk.fill()
+    let second = try await SQLiteJobStore.open(path: path)
+    try await second.complete(job.id, result: "{}")
+    #expect(await refusal { try await second.create(NewJob(type: "ingest")) } == .resourceExhausted)
+    await second.close()
+  }
+
+  /// SQLite makes the index of the log longer when a transaction is in the log already.
+  @Test func `a log that is written in its own place has an index, however full the disk`() async throws {
+    try disk.resize(megabytes: 128)
+    let (path, copy) = (disk.path + "/jobs.db", disk.path + "/copy.db")
+    let store = try await SQLiteJobStore.open(path: path)
+    let ids = (0..<3_000).map { _ in JobID.timeOrdered() }
+    let parts = stride(from: 0, to: ids.count, by: 500).map { ids[$0..<$0 + 500] }
+    for part in parts { _ = try await store.commit(.create(part.map { NewJob(id: $0, type: "ingest") })) }
+    func update() async throws {
+      for part in parts {
+        _ = try await store.commit(part.map { .update($0, attempt: nil, JobUpdate(progress: 1)) })
+      }
+    }
+    do {
+      let reader = try Connection(path: path, readOnly: true)
+      try reader.run("BEGIN; SELECT count(*) FROM jobs")
+      while PrivateFile.size(of: path + "-wal") < 20 << 20 { try await update() }
+      withExtendedLifetime(reader) {}
+    }
+    // It begins anew, in a file that stays as long; then the broker is killed, and its index is gone.
+    for _ in 0..<20 { try await update() }
+    let length = PrivateFile.size(of: path + "-wal")
+    try await update()
+    #expect(PrivateFile.size(of: path + "-wal") == length)
+    for suffix in ["", "-wal"] {
+      try FileManager.default.copyItem(atPath: path + suffix, toPath: copy + suffix)
+    }
+    await store.close()
+
+    let successor = try await SQLiteJobStore.open(path: copy)
+    try disk.fill()
+    let reader = try Connection(path: copy, readOnly: true)
+    try reader.run("BEGIN; SELECT count(*) FROM jobs")
+    let observer = try Connection(path: copy)
+    #expect(try observer.integer("SELECT count(*) FROM jobs") == Int64(ids.count))
+    var cancelled = 0
+    while try observer.framesInLog() < 4_500 {
+      try await successor.cancel(ids[cancelled])
+      cancelled += 1
+    }
+    #expect(await successor.stats().first?.counts[.cancelled] == cancelled)
+    withExtendedLifetime(reader) {}
+    await successor.close()
+  }
+
   @Test func `when the reserve is used up, deleting makes room to finish`() async throws {
     let store = try await SQLiteJobStore.open(path: disk.path + "/jobs.db")
     let ids = (0..<400).map { _ in JobID.timeOrdered() }

@@ -22,6 +22,7 @@ import TestSupport
   @Test(arguments: [
     "CREATE TABLE t (a)", "PRAGMA application_id = 7; CREATE TABLE t (a)",
     "PRAGMA user_version = 1; CREATE TABLE t (a)",
+    "PRAGMA application_id = \(JobSchema.applicationID); PRAGMA user_version = -1; CREATE TABLE t (a)",
     "CREATE TABLE audio_prep_jobs (jobId TEXT PRIMARY KEY, other TEXT)",
   ])
   func `another program's database is refused and left as it is`(_ sql: String) async throws {

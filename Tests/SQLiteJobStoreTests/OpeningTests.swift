@@ -102,6 +102,27 @@ import TestSupport
     await (try await SQLiteJobStore.open(path: path)).close()
   }
 
+  @Test func `a second broker is refused by whatever name it has the database`() async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    let link = directory.file("link.db")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: path)
+    let error = await #expect(throws: JobError.self) { try await SQLiteJobStore.open(path: link) }
+    #expect(error?.code == .unavailable)
+    await store.close()
+
+    let second = try await SQLiteJobStore.open(path: link)
+    #expect(second.name == "sqlite:\(path)")
+    #expect(!FileManager.default.fileExists(atPath: link + "-lock"))
+    await second.close()
+
+    let other = directory.file("other.db")
+    try FileManager.default.linkItem(atPath: path, toPath: other)
+    for name in [path, other] {
+      let error = await #expect(throws: JobError.self) { try await SQLiteJobStore.open(path: name) }
+      #expect(error?.code == .invalidArgument)
+    }
+  }
+
   @Test func `a closed store says so`() async throws {
     let store = try await SQLiteJobStore.open(path: path)
     await store.close()
@@ -137,6 +158,18 @@ import TestSupport
     let copy = try await SQLiteJobStore.open(path: backup)
     #expect(try await copy.list().map(\.outline) == [job])
     await copy.close()
+  }
+
+  @Test(arguments: ["-wal", "-shm", "-journal", "-lock", "-reserve"])
+  func `a backup does not take a name that the database uses`(suffix: String) async throws {
+    let store = try await SQLiteJobStore.open(path: path)
+    let link = directory.file("link")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: directory.file("state"))
+    let error = await #expect(throws: JobError.self) {
+      try await store.backup(to: "\(link)/jobs.db\(suffix)")
+    }
+    #expect(error?.code == .invalidArgument)
+    await store.close()
   }
 
   private func mode(_ path: String) throws -> Int? {

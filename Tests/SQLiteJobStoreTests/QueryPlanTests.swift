@@ -18,7 +18,7 @@ import Testing
 
   @Test(arguments: [
     (JobStatement.nextOfType, "jobs_claimable"), (.nextKeyOfType, "jobs_claimable"),
-    (.readyJobsOfType, "jobs_claimable"), (.delayedJobsOfType, "jobs_delayed"), (.due, "jobs_delayed"),
+    (.readyJobsOfType, "jobs_claimable"), (.waitingJobs, "jobs_delayed"), (.due, "jobs_delayed"),
     (.promote, "jobs_delayed"), (.nextDue, "jobs_delayed"), (.loadReady, "jobs_claimable"),
     (.loadDelayed, "jobs_delayed"), (.loadOthers, "COVERING INDEX jobs_by_status"),
   ])

@@ -52,15 +52,15 @@ extension JobStatement {
     WHERE unique_key = ?1 AND unique_key IS NOT NULL AND status IN ('pending', 'processing')
     """
 
-  /// The attempts of the job `?1`, newest first, until they fill a frame: more can't be told. It goes from one attempt
-  /// to the one before, so that the rest is not even read.
+  /// The attempts of the job `?1`, newest first, until they fill a frame, for more can't be told, or are a thousand, for
+  /// others wait meanwhile. It goes from one attempt to the one before, so that the rest is not even read.
   static let historySQL = """
-    WITH RECURSIVE latest (seq, attempt, size) AS (
-      SELECT seq, \(Int64.max), 0 FROM jobs WHERE id = ?1
+    WITH RECURSIVE latest (seq, attempt, number, size) AS (
+      SELECT seq, \(Int64.max), 0, 0 FROM jobs WHERE id = ?1
       UNION ALL
-      SELECT a.seq, a.attempt, l.size + 64 + \(size(of: "a.worker_name", "a.error"))
+      SELECT a.seq, a.attempt, l.number + 1, l.size + 64 + \(size(of: "a.worker_name", "a.error"))
       FROM latest AS l CROSS JOIN job_attempts AS a
-      WHERE l.size < \(Limits.frame) AND a.seq = l.seq AND a.attempt = (
+      WHERE l.size < \(Limits.frame) AND l.number < 1000 AND a.seq = l.seq AND a.attempt = (
         SELECT max(b.attempt) FROM job_attempts AS b WHERE b.seq = l.seq AND b.attempt < l.attempt))
     SELECT attempt, worker_name, worker_pid, worker_uid, started_at, ended_at, cause, error
     FROM latest CROSS JOIN job_attempts USING (seq, attempt)
@@ -113,9 +113,9 @@ extension JobStatement {
     SELECT \(JobColumns.brief) FROM \(claimableJobs) WHERE type = ?1 AND \(claimable) ORDER BY priority DESC, seq LIMIT ?2
     """
 
-  static let delayedJobsOfTypeSQL = """
+  static let waitingJobsSQL = """
     SELECT \(JobColumns.brief) FROM \(delayedJobs)
-    WHERE type = ?1 AND \(delayed) ORDER BY not_before LIMIT ?2
+    WHERE (?1 IS NULL OR type = ?1) AND \(delayed) ORDER BY not_before LIMIT ?2
     """
 
   /// One range a status, which SQLite merges as it reads them: an index by type would cost every create.

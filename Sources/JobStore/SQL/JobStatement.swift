@@ -47,7 +47,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
   case processingJobs
   case pendingJobs
   case readyJobsOfType
-  case delayedJobsOfType
+  case waitingJobs
 
   // Lists.
   case newest
@@ -103,7 +103,7 @@ public enum JobStatement: Int, Sendable, CaseIterable {
     case .processingJobs: Self.processingJobsSQL
     case .pendingJobs: "SELECT \(JobColumns.brief) FROM jobs WHERE status = 'pending' ORDER BY seq LIMIT ?1"
     case .readyJobsOfType: Self.readyJobsOfTypeSQL
-    case .delayedJobsOfType: Self.delayedJobsOfTypeSQL
+    case .waitingJobs: Self.waitingJobsSQL
     case .newest: "SELECT \(JobColumns.whole) FROM jobs WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2"
     case .newestOfType: Self.newestOfTypeSQL
     case .newestOfStatus: Self.newestOfStatusSQL
@@ -133,6 +133,8 @@ public enum JobColumns {
   public static let outline = columns(without: ["result"])
   /// All.
   public static let whole = brief + ", metadata"
+  /// Which of them is the type.
+  public static let type = 2
   /// How many columns `brief` and `outline` have: where what a statement adds to them begins.
   public static let briefCount = names.count
   /// How many columns `whole` has.

@@ -49,7 +49,8 @@ extension CommandRunner {
     if !due.isEmpty { _ = try statements.run(SQLStep(.promote, first)) }
     for (type, _) in due { record(.promoted(type)) }
     let next = try statements(.nextDue).first([]) { $0.optionalTime(0) }
-    return .success(.promoted(Dictionary(uniqueKeysWithValues: due), nextDue: next))
+    // Types of an adopted database that are no UTF-8 may be the same text here.
+    return .success(.promoted(Dictionary(due, uniquingKeysWith: +), nextDue: next))
   }
 
   /// `JobCommand.prune`: the oldest of each status. The walk ends at the first job that was created too late to
@@ -77,8 +78,11 @@ extension CommandRunner {
     _ selection: WatchSelection, limit: Int
   ) throws(SQLiteError) -> Result<JobReply, JobError> {
     var snapshot = SnapshotCollector(limit: limit)
-    func collect(_ statement: JobStatement, _ values: [SQLValue]) throws(SQLiteError) {
+    func collect(
+      _ statement: JobStatement, _ values: [SQLValue], of types: Set<TypeName>? = nil
+    ) throws(SQLiteError) {
       try statements(statement).forEach(values) { row in
+        if let types, !types.contains(TypeName(row.text(JobColumns.type))) { return true }
         if let job = Job(row: row, whole: false) { snapshot.add(job) }
         return snapshot.hasRoom
       }
@@ -90,10 +94,12 @@ extension CommandRunner {
       try collect(.processingJobs, [.null, bound])
       try collect(.pendingJobs, [bound])
     }
-    for type in selection.types {
-      try collect(.processingJobs, [.text(type.text), bound])
-      try collect(.readyJobsOfType, [.text(type.text), bound])
-      try collect(.delayedJobsOfType, [.text(type.text), bound])
+    for type in selection.types { try collect(.readyJobsOfType, [.text(type.text), bound]) }
+    if !selection.types.isEmpty {
+      // No index has these by type. One walk for all types, or a watch of a thousand would take all others' time.
+      let all: [SQLValue] = [.null, .integer(Int64.max)]
+      try collect(.processingJobs, all, of: Set(selection.types))
+      try collect(.waitingJobs, all, of: Set(selection.types))
     }
     return .success(snapshot.reply)
   }

@@ -15,6 +15,8 @@ struct DiskReserve {
   private let logger: Logger
   /// Whether the space is put aside.
   private(set) var isHeld = false
+  /// Whether it was not to be had though the disk has room: a quota is used up, and nobody tells how much of it is left.
+  private(set) var isDenied = false
   /// Whether the last that was said of it was that the disk is full.
   private var isFull = false
 
@@ -23,7 +25,7 @@ struct DiskReserve {
     self.path = path
     directory = PrivateFile.directory(of: path)
     self.logger = logger
-    isHeld = allocate()
+    take()
     if !isHeld {
       logger.warning(
         "No room for the disk reserve: no new jobs until there is", metadata: ["path": "\(path)"])
@@ -38,7 +40,9 @@ struct DiskReserve {
   var free: Int {
     var status = statvfs()
     guard statvfs(directory, &status) == 0 else { return 0 }
-    return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+    // Some file systems say that there is no end of it.
+    let (bytes, isMore) = UInt64(status.f_bavail).multipliedReportingOverflow(by: UInt64(status.f_frsize))
+    return isMore ? .max / 2 : min(Int(clamping: bytes), .max / 2)
   }
 
   /// Says in the log when it begins and when it ends that new jobs are refused.
@@ -63,7 +67,15 @@ struct DiskReserve {
 
   /// Puts the space aside again when there is twice as much, so that new jobs do not fill the disk at once.
   mutating func restore() {
-    if !isHeld, free >= 2 * Self.size { isHeld = allocate() }
+    if !isHeld, free >= 2 * Self.size { take() }
+  }
+
+  /// Gives up what an earlier process has put aside beside the database; false when there is nothing.
+  static func giveUp(_ path: String) -> Bool { unlink(path) == 0 }
+
+  private mutating func take() {
+    isHeld = allocate()
+    isDenied = !isHeld && free >= 2 * Self.size
   }
 
   private func allocate() -> Bool {

@@ -28,7 +28,8 @@ struct RecoveredLog {
   ///   - file: the log.
   ///   - connection: the connection it is of, with no transaction open.
   /// - Throws: SQLITE_CORRUPT when a part of it is not what was written, and what SQLite says.
-  static func renew(_ file: UnsafeMutablePointer<sqlite3_file>, of connection: Connection) throws(SQLiteError) {
+  static func renew(_ file: UnsafeMutablePointer<sqlite3_file>, of connection: Connection) throws(SQLiteError)
+  {
     let frames = try connection.framesInLog()
     guard frames > 0 else { return }
     // Nobody else writes meanwhile.

@@ -63,7 +63,7 @@ struct Migrator {
   private func identify() throws(SQLiteError) -> Origin {
     let application = try connection.integer("PRAGMA application_id")
     let version = Int(try connection.integer("PRAGMA user_version") ?? 0)
-    if application == JobSchema.applicationID {
+    if application == JobSchema.applicationID, version >= 0 {
       return version > migrations.count ? .newer(version) : .version(version)
     }
     guard application == 0, version == 0 else { return .foreign }

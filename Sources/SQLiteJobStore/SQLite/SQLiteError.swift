@@ -1,4 +1,5 @@
 import CSQLite
+import Glibc
 import JobModel
 
 /// What SQLite said went wrong.
@@ -7,37 +8,50 @@ struct SQLiteError: Error, Equatable {
   let code: Int32
   /// SQLite's explanation.
   let message: String
+  /// The errno of the call that failed; 0 when it was none.
+  let systemError: Int32
 
-  init(code: Int32, message: String) {
+  init(code: Int32, message: String, systemError: Int32 = 0) {
     self.code = code
     self.message = message
+    self.systemError = systemError
   }
 
   /// What the last call on the connection said.
   init(_ connection: OpaquePointer?, code: Int32) {
     let message =
       connection.map { String(cString: sqlite3_errmsg($0)) } ?? String(cString: sqlite3_errstr(code))
-    self.init(code: connection.map(sqlite3_extended_errcode) ?? code, message: message)
+    self.init(
+      code: connection.map(sqlite3_extended_errcode) ?? code, message: message,
+      systemError: connection.map(sqlite3_system_errno) ?? 0)
   }
+
+  /// SQLITE_IOERR_WRITE and SQLITE_IOERR_SHMSIZE.
+  private static let (failedWrite, failedIndexGrowth) = (SQLITE_IOERR | 3 << 8, SQLITE_IOERR | 19 << 8)
 
   /// The result code without what extends it.
   var primaryCode: Int32 { code & 0xFF }
 
   /// The statement would have broken a constraint: its fault, and only it failed.
   var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT }
-  /// There is no room on the disk.
-  var isFull: Bool { primaryCode == SQLITE_FULL }
+  /// There is no room on the disk, or no more than a quota allows. SQLite tells only the one from other failures.
+  var isFull: Bool {
+    primaryCode == SQLITE_FULL || code == Self.failedWrite && [EDQUOT, EFBIG].contains(systemError)
+  }
+  /// There is no room for the index of the log.
+  var lacksRoomForIndex: Bool { code == Self.failedIndexGrowth }
   /// Another connection holds a lock.
   var isBusy: Bool { primaryCode == SQLITE_BUSY || primaryCode == SQLITE_LOCKED }
 }
 
 extension SQLiteError: CustomStringConvertible {
-  var description: String { "\(message) (SQLite \(code))" }
+  var description: String { "\(lacksRoomForIndex ? "the disk is full" : message) (SQLite \(code))" }
 }
 
 extension JobError {
   /// A read failed, or the database could not be opened: nothing has changed.
   init(_ error: SQLiteError, while doing: String) {
-    self.init(error.isBusy || error.isFull ? .unavailable : .internal, "\(doing): \(error).")
+    let isPassing = error.isBusy || error.isFull || error.lacksRoomForIndex
+    self.init(isPassing ? .unavailable : .internal, "\(doing): \(error).")
   }
 }

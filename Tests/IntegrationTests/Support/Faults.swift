@@ -59,6 +59,8 @@ struct BrokenDisk {
     case sync
     /// write(2) and its like return EIO.
     case write
+    /// write(2) and its like return EDQUOT where the file would become longer.
+    case quota
     /// fdatasync(2) takes 20 ms.
     case slow
     /// fdatasync(2) does not return before this has ended.
@@ -98,6 +100,7 @@ struct BrokenDisk {
     #include <stdio.h>
     #include <stdlib.h>
     #include <string.h>
+    #include <sys/stat.h>
     #include <unistd.h>
 
     static int has(int fd, const char *fault) {
@@ -114,6 +117,13 @@ struct BrokenDisk {
       return has(fd, fault);
     }
 
+    static int fails_to_write(int fd, off64_t end) {
+      struct stat file;
+      if (!has(fd, "quota") || fstat(fd, &file) != 0 || end <= file.st_size) return fails(fd, "write");
+      errno = EDQUOT;
+      return 1;
+    }
+
     static void wait(int fd) {
       char path[4096];
       snprintf(path, sizeof path, "%s/held", getenv("FAULTS"));
@@ -126,10 +136,10 @@ struct BrokenDisk {
     int fdatasync(int fd) { wait(fd); return fails(fd, "sync") ? -1 : REAL(fdatasync)(fd); }
     ssize_t write(int fd, const void *p, size_t n) { return fails(fd, "write") ? -1 : REAL(write)(fd, p, n); }
     ssize_t pwrite(int fd, const void *p, size_t n, off_t at) {
-      return fails(fd, "write") ? -1 : REAL(pwrite)(fd, p, n, at);
+      return fails_to_write(fd, at + n) ? -1 : REAL(pwrite)(fd, p, n, at);
     }
     ssize_t pwrite64(int fd, const void *p, size_t n, off64_t at) {
-      return fails(fd, "write") ? -1 : REAL(pwrite64)(fd, p, n, at);
+      return fails_to_write(fd, at + n) ? -1 : REAL(pwrite64)(fd, p, n, at);
     }
     """
 }
