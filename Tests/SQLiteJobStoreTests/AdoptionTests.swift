@@ -124,6 +124,57 @@ import TestSupport
     #expect(throws: SQLiteError.self) { try Connection(path: path).run("DELETE FROM audio_prep_jobs") }
   }
 
+  @Test func `texts that no frame could hold are left out, and an error says so`() async throws {
+    let (large, long) = (
+      "json_object('a', hex(zeroblob(\(Limits.payload))))", "hex(zeroblob(\(Limits.error)))"
+    )
+    try original(
+      """
+      ('\(Self.ids[0])', 'ingest', 'pending', 0, NULL, \(large), NULL, NULL, 0, '2024-03-01', '2024-03-01'),
+      ('\(Self.ids[1])', 'ingest', 'complete', 100, \(long), '{}', \(large), NULL, 0, '2024-03-01', '2024-03-01'),
+      ('\(Self.ids[2])', 'ingest', 'complete', 100, 'done', \(large), '{"a":1}', NULL, 0, '2024-03-01',
+        '2024-03-01'),
+      ('\(Self.ids[3])', 'ingest', 'processing', 1, NULL, \(large), NULL, \(long), 0, '2024-03-01', '2024-03-01'),
+      ('\(Self.ids[4])', 'ingest', 'pending', 0, NULL, '{"b":1}', NULL, NULL, 0, '2024-03-01', '2024-03-01')
+      """)
+    let store = try await open()
+    let jobs = [
+      try await get(store, 0), try await get(store, 1), try await get(store, 2), try await get(store, 3),
+    ]
+    #expect(jobs.map(\.status) == [.failed, .complete, .complete, .failed])
+    #expect(jobs.map(\.metadata) == ["{}", "{}", "{}", "{}"])
+    #expect(jobs.map(\.result) == [nil, nil, #"{"a":1}"#, nil])
+    #expect(jobs.allSatisfy { $0.error?.contains("Adopted without its") == true })
+    #expect(jobs.allSatisfy { ($0.error?.utf8.count ?? 0) <= Limits.error })
+    #expect(jobs.allSatisfy { ($0.stage?.utf8.count ?? 0) <= Limits.name })
+    #expect(jobs.allSatisfy { $0.leaseExpiresAt == nil && $0.finishedAt != nil })
+    #expect(try await store.claimNextPending()?.id == JobID(Self.ids[4]))
+    #expect(try await store.claimNextPending() == nil)
+    await store.close()
+  }
+
+  @Test func `types that are no UTF-8 are promoted like others`() async throws {
+    try original(
+      ["FE42", "FF42"].enumerated().map { number, type in
+        """
+        ('\(Self.ids[number])', CAST(x'\(type)' AS TEXT), 'pending', 0, NULL, '{}', NULL, NULL, 0, '2024-03-01',
+          '2024-03-01')
+        """
+      }.joined(separator: ", "))
+    let first = try await open()
+    for id in Self.ids[..<2] {
+      try await first.fail(try #require(JobID(id)), error: "e", retryable: true)
+    }
+    await first.close()
+    let store = try await SQLiteJobStore.open(path: path, clock: { Self.now + .seconds(3600) })
+    guard case .promoted(let ready, _) = try await store.commit(.promote) else {
+      Issue.record("not promoted")
+      return
+    }
+    #expect(ready.values.reduce(0, +) == 2)
+    await store.close()
+  }
+
   @Test func `the view shows every millisecond as it is`() async throws {
     let start: Int64 = 1_709_287_200_000
     for milliseconds in (0..<1000).map({ start + $0 * 1_001 }) {

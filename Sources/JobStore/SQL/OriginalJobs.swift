@@ -2,13 +2,15 @@ import JobModel
 
 /// A database that the store JobBroker grew out of has made: one table, `audio_prep_jobs`, with ISO dates.
 ///
-/// Its jobs are adopted in the order of their creation, and nothing of them is lost:
+/// Its jobs are adopted in the order of their creation:
 /// - An id that is not the text of a UUID gets one derived from its text; the text stays in `original_ids`.
 /// - Metadata or a result that is no JSON object becomes one: `{"value": …}` around other JSON, `{"text": "…"}`
 ///   around what is no JSON.
 /// - A job that is processing keeps its status, as attempt 1, with a lease from now: its worker can't report any
 ///   more, so it will be found lost and come back to the queue.
 /// - A status that is not known becomes `failed`, with an error that names it.
+/// - Metadata and results that a frame could not hold are left out, stages and errors are cut. An error says so, and a job
+///   without its metadata is `failed`, for it can't be run. The backup of the database has the texts.
 public enum OriginalJobs {
   /// The name of the table.
   public static let table = "audio_prep_jobs"
@@ -53,27 +55,40 @@ public enum OriginalJobs {
         coalesce(nullif(CAST(type AS TEXT), ''), 'unknown') AS type,
         CASE status WHEN 'completed' THEN 'complete' WHEN 'canceled' THEN 'cancelled' ELSE status END AS status,
         min(max(coalesce(CAST(progress AS REAL), 0.0), 0.0), 100.0) AS progress,
-        CAST(stage AS TEXT) AS stage, CAST(metadata AS TEXT) AS metadata, CAST(result AS TEXT) AS result,
-        CAST(error AS TEXT) AS error, max(coalesce(CAST(retryCount AS INTEGER), 0), 0) AS retry_count,
+        \(cut("stage", to: Limits.name)) AS stage, CAST(metadata AS TEXT) AS metadata, CAST(result AS TEXT) AS result,
+        \(cut("error", to: Limits.error / 2)) AS error, max(coalesce(CAST(retryCount AS INTEGER), 0), 0) AS retry_count,
         coalesce(\(milliseconds("createdAt")), \(milliseconds("updatedAt")), ?3) AS created_at,
         coalesce(\(milliseconds("updatedAt")), \(milliseconds("createdAt")), ?3) AS updated_at
       FROM \(source)),
     checked AS (
-      SELECT *, status IN ('pending', 'processing', 'complete', 'failed', 'cancelled') IS TRUE AS is_known
-      FROM original)
+      SELECT *, status IN ('pending', 'processing', 'complete', 'failed', 'cancelled') IS TRUE AS is_known,
+        \(object("metadata", ifNull: "'{}'")) AS metadata_object, \(object("result", ifNull: "NULL")) AS result_object
+      FROM original),
+    judged AS (
+      SELECT *, \(isLarge("metadata_object")) AS lacks_metadata, \(isLarge("result_object")) AS lacks_result,
+        coalesce(error || '; ', '') || 'Adopted with' AS note
+      FROM checked),
+    fitted AS (
+      SELECT *,
+        CASE WHEN NOT is_known OR (lacks_metadata AND status IN ('pending', 'processing')) THEN 'failed' ELSE status END
+          AS new_status,
+        CASE
+          WHEN NOT is_known THEN note || ' the unknown status ' || coalesce(quote(status), 'NULL')
+          WHEN lacks_metadata THEN note || 'out its metadata, which are larger than \(Limits.payload) bytes'
+          WHEN lacks_result THEN note || 'out its result, which is larger than \(Limits.payload) bytes'
+          ELSE error END AS new_error
+      FROM judged)
     INSERT INTO jobs (
       id, type, status, priority, progress, stage, error, retry_count, max_retries, max_lost, attempt, lease_ms,
       lease_expires_at, created_at, updated_at, started_at, finished_at, result, metadata)
     SELECT
-      id, type, CASE WHEN is_known THEN status ELSE 'failed' END, 0, progress, stage,
-      CASE WHEN is_known THEN error
-        ELSE coalesce(error || '; ', '') || 'Adopted with the unknown status ' || coalesce(quote(status), 'NULL') END,
-      retry_count, \(NewJob.defaultMaxRetries), \(NewJob.defaultMaxLost), status IS 'processing',
-      CASE WHEN status IS 'processing' THEN ?4 END, CASE WHEN status IS 'processing' THEN ?3 + ?4 END,
-      created_at, updated_at, CASE WHEN status IS 'processing' THEN updated_at END,
-      CASE WHEN NOT is_known OR status NOT IN ('pending', 'processing') THEN updated_at END,
-      \(object("result", ifNull: "NULL")), \(object("metadata", ifNull: "'{}'"))
-    FROM checked ORDER BY place
+      id, type, new_status, 0, progress, stage, new_error, retry_count, \(NewJob.defaultMaxRetries),
+      \(NewJob.defaultMaxLost), new_status IS 'processing',
+      CASE WHEN new_status IS 'processing' THEN ?4 END, CASE WHEN new_status IS 'processing' THEN ?3 + ?4 END,
+      created_at, updated_at, CASE WHEN new_status IS 'processing' THEN updated_at END,
+      CASE WHEN new_status NOT IN ('pending', 'processing') THEN updated_at END,
+      CASE WHEN NOT lacks_result THEN result_object END, CASE WHEN lacks_metadata THEN '{}' ELSE metadata_object END
+    FROM fitted ORDER BY place
     """
   }
 
@@ -82,6 +97,19 @@ public enum OriginalJobs {
   private static func milliseconds(_ column: String) -> String {
     "CAST(round((julianday(\(column)) - 2440587.5) * 86400000) AS INTEGER)"
   }
+
+  /// A column as a text of so many bytes at most.
+  private static func cut(_ column: String, to bytes: Int) -> String {
+    let text = "CAST(\(column) AS TEXT)"
+    // No character takes more than four.
+    return "CASE WHEN \(size(of: text)) > \(bytes) THEN substr(\(text), 1, \(bytes / 4)) ELSE \(text) END"
+  }
+
+  private static func isLarge(_ column: String) -> String {
+    "coalesce(\(size(of: column)) > \(Limits.payload), FALSE)"
+  }
+
+  private static func size(of text: String) -> String { "length(CAST(\(text) AS BLOB))" }
 
   /// A column as a JSON object.
   private static func object(_ column: String, ifNull: String) -> String {
