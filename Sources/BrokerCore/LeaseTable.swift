@@ -113,9 +113,12 @@ struct LeaseTable {
     return lease.job
   }
 
-  /// The holder is heard from, with what is for the store to judge: whether its claim is whole again is known then.
+  /// The holder is heard from, with what is for the store to judge: its claim does not run out while that takes its time.
   mutating func hear(_ claim: ClaimToken, now: Duration) {
-    if self[claim] != nil { leases[claim.id]?.heard = now }
+    guard var lease = self[claim] else { return }
+    lease.heard = now
+    if !lease.isEnding { lease.deadline = max(lease.deadline, now + lease.term) }
+    leases[claim.id] = lease
   }
 
   /// What was reported since the last call, for the store.

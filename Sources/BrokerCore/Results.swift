@@ -109,6 +109,8 @@ extension BrokerCore {
       if let ready = claim.wokenFor { signal(type: ready.type, count: ready.count) }
     case .success(.claimed(let jobs)) where !jobs.isEmpty:
       for job in jobs {
+        // Another broker has taken it from its holder here, who was not told yet.
+        if let old = leases.remove(job.id) { revoke(old, by: job) }
         leases.insert(job, holder: connection, term: claim.request.lease, now: now.steady)
         foreignLeases.remove(job.id)
         publish(job)

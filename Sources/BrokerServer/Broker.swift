@@ -313,10 +313,14 @@ final class Broker {
     nextTick?.task.cancel()
     let delay = TimeAmount(max(wanted - now.steady, .zero))
     let task = eventLoop.assumeIsolated().scheduleTask(in: delay) { [self] in
-      nextTick = nil
-      let now = Moment.now
-      core.tick(at: now, scheduled: wanted)
-      carryOut(at: now)
+      // Who spoke in time is heard first, though the loop stood still.
+      sockets { [self] in
+        guard nextTick?.at == wanted else { return }
+        nextTick = nil
+        let now = Moment.now
+        core.tick(at: now, scheduled: wanted)
+        carryOut(at: now)
+      }
     }
     nextTick = (wanted, task)
   }
@@ -349,6 +353,7 @@ final class Broker {
     flushAll()
     // The last, for the end of a connection may want a tick.
     nextTick?.task.cancel()
+    nextTick = nil
   }
 }
 

@@ -21,6 +21,8 @@ final class Connection: ChannelDuplexHandler {
   private var outbound: ByteBuffer
   /// A buffer of so many bytes, which is enough for most responses, is kept for the next.
   private static let keptCapacity = 1024
+  /// When as many bytes of responses have gathered, the others have their turn before more requests are taken.
+  private static let muchAtOnce = Limits.frame
   /// Claims whose responses are in `outbound`.
   private var handingOver: [ClaimToken] = []
   /// What the events in `outbound` count.
@@ -39,6 +41,7 @@ final class Connection: ChannelDuplexHandler {
   private var isClosing = false
   private var hangUpTimer: Scheduled<Void>?
   private var hasRequested = false
+  private var isWelcome = false
   private let deadline: FrameDeadline
 
   init(id: ConnectionID, credentials: PeerCredentials, broker: Broker, frameTimeout: Duration) {
@@ -91,7 +94,7 @@ final class Connection: ChannelDuplexHandler {
   }
 
   private var mayReceive: Bool {
-    unwritten == 0 && context != nil && !isClosing
+    unwritten == 0 && outbound.readableBytes <= Self.muchAtOnce && context != nil && !isClosing
       && requests.unanswered < Limits.inFlight && requests.unansweredSize < ServerConfiguration.maxUnanswered
   }
 
@@ -127,7 +130,8 @@ final class Connection: ChannelDuplexHandler {
       broker.receive(request, from: self)
     } catch {
       write(Response(id: error.id, reply: .error(error.error)))
-      if error.isFatal { close() }
+      // A first request that can't be read was no hello.
+      if error.isFatal || !isWelcome { close() }
     }
   }
 
@@ -164,7 +168,11 @@ final class Connection: ChannelDuplexHandler {
     switch response.reply {
     case .event, .revoked, .snapshot(_, more: true, _): break
     case .snapshot: requests.answered(response.id, isFollowing: true)
-    default: requests.answered(response.id, isFollowing: false)
+    case .done: requests.answered(response.id, endsWatch: true)
+    case .welcome:
+      isWelcome = true
+      requests.answered(response.id)
+    default: requests.answered(response.id)
     }
     write(response)
   }
@@ -184,13 +192,20 @@ final class Connection: ChannelDuplexHandler {
   /// Sends what has gathered, in one write.
   func flush() {
     isFlushWanted = false
+    let isMuch = outbound.readableBytes > Self.muchAtOnce
     if outbound.readableBytes > 0, let context { writeOut(context) }
     if events > 0 {
       let written = events
       events = 0
       broker.eventsWritten(written, to: self)
     }
-    if !isClosing { resume() } else if !isFlushWanted { hangUp() }
+    if isClosing {
+      if !isFlushWanted { hangUp() }
+    } else if isMuch {
+      broker.sockets { [self] in resume() }
+    } else {
+      resume()
+    }
   }
 
   private func writeOut(_ context: ChannelHandlerContext) {

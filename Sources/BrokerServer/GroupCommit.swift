@@ -35,6 +35,8 @@ final class GroupCommit {
   private var isScheduled = false
   private var isExecuting = false
   private(set) var isSyncing = false
+  /// Commands run since the last sync began whose results wait for the next.
+  private var sinceSync = 0
   /// Why nothing more is run.
   private(set) var failure: JobError?
   private var synced = 0
@@ -93,8 +95,10 @@ final class GroupCommit {
     schedule()
   }
 
-  /// Whether what waits is to wait for the disk.
-  private var gathers: Bool { isSyncing && needsDisk && waiting.count < Self.worthwhile }
+  /// Whether what waits is to wait for the disk: it is too little, or too much is kept already until the disk is free.
+  private var gathers: Bool {
+    isSyncing && needsDisk && (waiting.count < Self.worthwhile || sinceSync >= Self.largest)
+  }
 
   /// Runs the next transaction after the other events of this turn of the loop, so that all they bring shares it.
   private func schedule() {
@@ -170,6 +174,7 @@ final class GroupCommit {
     case .success(let results):
       commits += 1
       commands += batch.count
+      sinceSync += batch.count { !$0.isVolatile }
       delegate?.executed(batch, results)
       // A remote store's transaction is durable, and has waited for others itself.
       if !store.isRemote { noteAskers(batch) }
@@ -229,6 +234,7 @@ final class GroupCommit {
     putOff?.cancel()
     putOff = nil
     isSyncing = true
+    sinceSync = 0
     let start = eventLoop.now
     let target = commits
     let bound = NIOLoopBound(self, eventLoop: eventLoop)

@@ -34,8 +34,8 @@ struct RequestsUnderWay {
     return true
   }
 
-  /// The request was answered; a watch `isFollowing` then.
-  mutating func answered(_ id: UInt64, isFollowing: Bool) {
+  /// The request was answered; a watch `isFollowing` then. An unwatch `endsWatch` unless it was refused.
+  mutating func answered(_ id: UInt64, isFollowing: Bool = false, endsWatch: Bool = false) {
     guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
     if !entries[index].isFollowing {
       unanswered -= 1
@@ -43,14 +43,15 @@ struct RequestsUnderWay {
     }
     entries[index].isFollowing = isFollowing
     if isFollowing && !entries[index].isOver { return }
-    let ended = entries[index].ends
+    let ended = endsWatch ? entries[index].ends : nil
     remove(at: index)
-    if let ended { endWatch(ended) }
+    // What has come since is another request, though it may have the same id.
+    if let ended { endWatch(ended, among: entries[..<index]) }
   }
 
   /// The watch that the request began is over; its snapshot may be still to come.
-  private mutating func endWatch(_ id: UInt64) {
-    guard let index = entries.firstIndex(where: { $0.id == id }) else { return }
+  private mutating func endWatch(_ id: UInt64, among earlier: ArraySlice<Entry>) {
+    guard let index = earlier.firstIndex(where: { $0.id == id }) else { return }
     if entries[index].isFollowing { remove(at: index) } else { entries[index].isOver = true }
   }
 

@@ -60,6 +60,16 @@ struct HoldingTests {
     #expect(!bench.submitted[0].isVolatile)
   }
 
+  @Test("does not run out while the store takes its time with what the holder sent in time")
+  mutating func slowStore() {
+    bench.advance(by: .seconds(29))
+    report(JobUpdate(result: "{}"))
+    bench.advance(by: .seconds(29))
+    #expect(losses.isEmpty)
+    bench.advance(by: .seconds(1))
+    #expect(losses == [.lose(.number(1))])
+  }
+
   @Test("writes reports at least once a second, several as one")
   mutating func reportsAreWritten() {
     report(JobUpdate(progress: 1))

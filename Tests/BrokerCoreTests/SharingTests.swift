@@ -88,6 +88,16 @@ struct SharingTests {
     #expect(bench.revocations(on: worker).map(\.status) == [.cancelled])
   }
 
+  @Test("tells the holder when its job comes here again before another broker's change is known")
+  mutating func comesAgain() {
+    let (first, second) = (bench.connect(1), bench.connect(2))
+    bench.hold(1, on: first)
+    bench.ask(.claim(ClaimRequest()), on: second)
+    bench.finish(.claimed([.number(1, attempt: 2)]))
+    #expect(bench.revocations(on: first).map(\.claim) == [.number(1)])
+    #expect(bench.revocations(on: second).isEmpty)
+  }
+
   @Test("lets whoever waits look for himself when changes are forgotten")
   mutating func catchesUp() {
     let worker = bench.connect(1)

@@ -85,6 +85,20 @@ import Testing
     try await bench.end()
   }
 
+  @Test func noMoreThanSoManyResultsAreKeptWhileTheDiskIsBusy() async throws {
+    let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true)
+    try await bench.execute(1)
+    try await bench.append(512)
+    #expect(await bench.transaction() == 512)
+    try await bench.answer(after: .zero)
+    try await bench.append(100)
+    // The third would be visible as soon as it is run.
+    #expect(try await bench.visible == 2)
+    try await bench.endSync()
+    #expect(await bench.transaction() == 100)
+    try await bench.end()
+  }
+
   @Test func aTransactionIsDurableAfterASyncThatBeganBehindIt() async throws {
     let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)

@@ -18,8 +18,8 @@ import Testing
     begin(Request(id: 1, operation: .ping), frame: 100, in: &requests, expecting: true)
     #expect(requests.unanswered == 1)
     #expect(requests.size >= 100)
-    requests.answered(1, isFollowing: false)
-    requests.answered(1, isFollowing: false)
+    requests.answered(1)
+    requests.answered(1)
     #expect(requests.unanswered == 0)
     #expect(requests.unansweredSize == 0 && requests.size == 0)
   }
@@ -42,7 +42,7 @@ import Testing
     #expect(requests.unansweredSize == 0 && requests.size > 0)
     begin(Request(id: 2, operation: .unwatch(id: 1)), frame: 1, in: &requests, expecting: true)
     begin(Request(id: 1, operation: .ping), frame: 1, in: &requests, expecting: false)
-    requests.answered(2, isFollowing: false)
+    requests.answered(2, endsWatch: true)
     #expect(requests.size == 0)
   }
 
@@ -50,10 +50,31 @@ import Testing
     var requests = RequestsUnderWay()
     begin(Request(id: 1, operation: .watch(WatchSelection())), frame: 50, in: &requests, expecting: true)
     begin(Request(id: 2, operation: .unwatch(id: 1)), frame: 1, in: &requests, expecting: true)
-    requests.answered(2, isFollowing: false)
+    requests.answered(2, endsWatch: true)
     #expect(requests.unanswered == 1)
     requests.answered(1, isFollowing: true)
     #expect(requests.unanswered == 0 && requests.size == 0)
+  }
+
+  @Test func anUnwatchThatIsRefusedEndsNoWatch() {
+    var requests = RequestsUnderWay()
+    begin(Request(id: 2, operation: .unwatch(id: 1)), frame: 1, in: &requests, expecting: true)
+    begin(Request(id: 1, operation: .watch(WatchSelection())), frame: 50, in: &requests, expecting: true)
+    requests.answered(2)
+    requests.answered(1, isFollowing: true)
+    #expect(requests.size > 50)
+    begin(Request(id: 1, operation: .ping), frame: 1, in: &requests, expecting: false)
+  }
+
+  @Test func theEndOfAWatchThatWasRefusedIsNotThatOfALaterRequest() {
+    var requests = RequestsUnderWay()
+    begin(Request(id: 1, operation: .watch(WatchSelection())), frame: 50, in: &requests, expecting: true)
+    begin(Request(id: 2, operation: .unwatch(id: 1)), frame: 1, in: &requests, expecting: true)
+    requests.answered(1)
+    begin(Request(id: 1, operation: .watch(WatchSelection())), frame: 50, in: &requests, expecting: true)
+    requests.answered(2, endsWatch: true)
+    requests.answered(1, isFollowing: true)
+    #expect(requests.size > 50)
   }
 
   @Test func manyJobsAndNamesCountMoreThanTheirBytes() {

@@ -132,7 +132,7 @@ import Testing
       let client = try await broker.client()
       let id = try await client.create(NewJob(type: "t")).job.id
       let vanishing = try RawConnection(to: broker.socket)
-      broker.process.send(SIGSTOP)
+      broker.process.suspend()
       try await vanishing.write(
         Request(id: 1, operation: .hello(Hello(client: "raw"))),
         Request(id: 2, operation: .claim(ClaimRequest(lease: .seconds(3600)))))

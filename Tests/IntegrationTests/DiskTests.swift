@@ -41,6 +41,24 @@ import TestSupport
     #expect(await broker.process.stop() == 0)
   }
 
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
+  func aUsedUpQuotaIsAFullDisk() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let client = try await broker.client(reconnects: false)
+    let ids = try await client.create((0..<100).map { _ in NewJob(type: "t") }).map(\.job.id)
+    try disk.begin(.quota)
+    let refusal = await expect(.resourceExhausted) {
+      while true { try await client.create(NewJob(type: "t", metadata: Self.large)) }
+    }
+    #expect(refusal?.message.contains("disk is full") == true)
+    for id in ids { _ = try await client.complete(id) }
+    try disk.end(.quota)
+    #expect(try await client.create(NewJob(type: "t")).created)
+    #expect(await broker.process.stop() == 0)
+  }
+
   @Test(
     .enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler),
     arguments: [BrokenDisk.Fault.sync, .write])
@@ -123,6 +141,47 @@ import TestSupport
     #expect(await broker.process.stop() == 0)
   }
 
+  /// A disk that was quick so far is waited for where the sockets are served.
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
+  func whoSpokeInTimeKeepsItsJobThoughTheBrokerStoodStill() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let (writer, holder) = (try RawConnection(to: broker.socket), try RawConnection(to: broker.socket))
+    try await writer.greet()
+    try await holder.greet()
+    let lease = ClaimRequest(types: ["t"], lease: .seconds(1))
+    // A machine that is too busy to hold the disk in time tries again.
+    for number in 1...20 as ClosedRange<UInt64> {
+      _ = try await writer.ask(10 * number, .create([NewJob(type: "t")]))
+      let claimed = ContinuousClock.now
+      guard case .claimed(let jobs) = try await holder.ask(10 * number, .claim(lease)), let job = jobs.first
+      else {
+        Issue.record("not claimed")
+        return
+      }
+      try disk.begin(.hold)
+      try await writer.write(Request(id: 10 * number + 1, operation: .create([NewJob(type: "other")])))
+      try await until({ disk.isHolding }, { $0 })
+      let heartbeat = Request(
+        id: 10 * number + 1, operation: .update(job.id, attempt: job.attempt, JobUpdate()))
+      try await holder.write(heartbeat)
+      let isInTime = ContinuousClock.now - claimed < .milliseconds(900)
+      try await until({ ContinuousClock.now }, { $0 > claimed + .milliseconds(1_100) })
+      try disk.end(.hold)
+      let answer = try #require(try await holder.read())
+      #expect(try await writer.read()?.id == 10 * number + 1)
+      if isInTime {
+        #expect(answer.id == heartbeat.id, "its job was taken: \(answer.reply)")
+        break
+      }
+      if answer.id == 0 { _ = try await holder.read() }
+      _ = try await writer.ask(10 * number + 2, .cancel(job.id))
+      _ = try FileManager.default.removeItem(atPath: directory.file("held"))
+    }
+    #expect(await broker.process.stop() == 0)
+  }
+
   @Test(
     .enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler),
     arguments: [
@@ -151,6 +210,37 @@ import TestSupport
     try disk.end(.hold)
     #expect(try await reader.read()?.id == 2)
     #expect(try await writer.read()?.id == 3)
+    #expect(await broker.process.stop() == 0)
+  }
+
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
+  func whatAWatchMissedIsNotToldBeforeItIsDurable() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let (writer, watcher) = (try RawConnection(to: broker.socket), try RawConnection(to: broker.socket))
+    try await writer.greet()
+    try await watcher.greet()
+    let flood = try await watcher.requestsWithLongAnswers()
+    _ = try await watcher.ask(5, .watch(WatchSelection(types: ["t"])))
+    // A disk that was slow once is waited for on a thread of its own.
+    try disk.begin(.slow)
+    _ = try await writer.ask(2, .create([NewJob(type: "other")]))
+    // The event of the job finds the watcher's socket full.
+    await watcher.write(try RawConnection.frames(of: flood))
+    _ = try await writer.ask(3, .ping)
+    try disk.begin(.hold)
+    try await writer.write(Request(id: 4, operation: .create([NewJob(type: "t")])))
+    try await until({ disk.isHolding }, { $0 })
+    for request in flood { #expect(try await watcher.read()?.id == request.id) }
+    // What it is told as soon as there is room it would be told before this.
+    for number in 100..<107 as Range<UInt64> {
+      try await watcher.write(Request(id: number, operation: .ping))
+      #expect(try await watcher.read()?.id == number)
+    }
+    try disk.end(.hold)
+    #expect(try await watcher.read()?.id == 5)
+    #expect(try await writer.read()?.id == 4)
     #expect(await broker.process.stop() == 0)
   }
 

@@ -165,7 +165,7 @@ import Testing
       await raw.write(Array(frame.prefix(1_000)))
       // When the next is welcome, the broker has read what came before.
       try await RawConnection(to: broker.socket).greet()
-      broker.process.send(SIGSTOP)
+      broker.process.suspend()
       await raw.write(Array(frame.dropFirst(1_000)))
       // Another broker tells that the time is up.
       try await withBroker(["--frame-timeout", "10"]) { other in
@@ -214,6 +214,39 @@ import Testing
     let requests = try await raw.requestsWithLongAnswers()
     await raw.write(try RawConnection.frames(of: requests) + [0, 0, 0, 0])
     return (raw, requests.map(\.id))
+  }
+
+  @Test func aFirstRequestThatCannotBeReadIsTheLast() async throws {
+    try await withBroker { broker in
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.write(Request(id: 7, operation: .update(.timeOrdered(), attempt: 0, JobUpdate())))
+      guard let response = try await raw.read(), case .error(let error) = response.reply else {
+        Issue.record("no error")
+        return
+      }
+      #expect(response.id == 7 && error.code == .invalidArgument)
+      #expect(try await raw.read() == nil, "the connection stayed open")
+    }
+  }
+
+  @Test func whoAsksForMuchAtOnceIsReadNoFurtherThanItsAnswersGo() async throws {
+    try await withBroker(["--durability", "relaxed"]) { broker in
+      let raw = try RawConnection(to: broker.socket)
+      try await raw.greet()
+      let client = try await broker.client()
+      let name = String(repeating: "n", count: 200)
+      for _ in 0..<20 {
+        _ = try await client.create((0..<100).map { _ in NewJob(type: name) })
+        _ = try await client.claim(ClaimRequest(types: [name], maxJobs: 100, lease: .seconds(3600)))
+      }
+      // All the answers together are more than the broker keeps for anybody.
+      let ids = 10..<800 as Range<UInt64>
+      await raw.write(try RawConnection.frames(of: ids.map { Request(id: $0, operation: .workers) }))
+      try await client.ping()
+      var size = 0
+      for _ in ids { size += try #require(await raw.readBody()).count }
+      #expect(size > 256 << 20)
+    }
   }
 
   @Test func whoIsHungUpOnGetsWhatWasSentBeforeToItsEnd() async throws {

@@ -57,6 +57,12 @@ final class Auditor {
       if attempt != nil, key.connection.number >= term.holder?.number ?? 0 { term.holder = key.connection }
       terms[id] = term
       saw("report in memory")
+    case .update(let id, let attempt?, _):
+      // The claim does not run out while the store judges it.
+      guard var term = terms[id], term.claim.attempt == attempt, !ending.contains(term.claim) else { return }
+      term.heard = now.steady
+      term.deadline = max(term.deadline, now.steady + term.lease)
+      terms[id] = term
     case .reap(let timeout, _):
       let since = now.steady - timeout
       reaping[key] = (heard(since: since), since)

@@ -69,6 +69,13 @@ public final class ChildProcess: Sendable {
   /// Sends a signal, unless it has ended.
   public func send(_ signal: Int32) { lifetime.send(signal) }
 
+  /// Stops it, and returns when all its threads stand still: one that runs goes on until another has taken the signal.
+  public func suspend() {
+    send(SIGSTOP)
+    var info = siginfo_t()
+    _ = waitid(P_PID, id_t(pid), &info, WSTOPPED)
+  }
+
   /// Waits for the end: the exit code, or the negative number of the signal that killed it.
   @discardableResult
   public func waitForExit() async -> Int32 { await lifetime.exit.value }
