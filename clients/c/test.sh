@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 JOBBROKERD=$(realpath "$JOBBROKERD")
 export JOBBROKERD
 
-readonly tests=(parts operations callbacks claims reconnect loop withdraw worker stopping memory)
+readonly tests=(parts wire operations callbacks claims reconnect loop fork withdraw worker stopping memory examples)
 readonly sanitize="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all"
 
 say() { printf '== %s\n' "$*"; }
@@ -50,7 +50,7 @@ names=(worker stopping withdraw loop)
 run_tests tsan
 
 say "tests under valgrind"
-# The fifty thousand damaged replies of `parts` have been looked at by the sanitizers; here it takes long, and finds leaks.
+# The fifty thousand damaged replies of `wire` have been looked at by the sanitizers; here it takes long, and finds leaks.
 names=("${tests[@]}")
 run_tests gcc valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=99
 

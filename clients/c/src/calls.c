@@ -49,6 +49,11 @@ struct jb_calls jb_calls_take_all(struct jb_calls *calls) {
   return all;
 }
 
+void jb_calls_free(struct jb_calls *calls) {
+  struct jb_call *call;
+  while ((call = jb_calls_take_first(calls))) free(call);
+}
+
 void jb_call_tell(const struct jb_call *call, jobbroker_reply *reply) {
   if (call->callback) {
     call->callback(reply, call->context);

@@ -16,6 +16,9 @@ struct jb_call *jb_calls_take_first(struct jb_calls *calls);
 /* None of them may be called back before it is in a list of the client's again, where jobbroker_forget looks for it. */
 struct jb_calls jb_calls_take_all(struct jb_calls *calls);
 
+/* Ends all calls of a list without an answer. */
+void jb_calls_free(struct jb_calls *calls);
+
 /* Hands an answer over. What the callee does may end the call, which must not be touched afterwards. */
 void jb_call_tell(const struct jb_call *call, jobbroker_reply *reply);
 /* Ends a call that is in no list with its answer. */

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "session.h"
+#include "calls.h"
 
 char *jobbroker_default_socket(void) {
   const char *path = getenv("JOBBROKER_SOCKET");
@@ -48,6 +48,7 @@ jobbroker_client *jobbroker_new(const jobbroker_options *options) {
   if (!options) options = &defaults;
   jobbroker_client *client = calloc(1, sizeof *client);
   if (!client) return NULL;
+  client->owner = getpid();
   client->fd = client->loop.descriptor = client->loop.timer = client->loop.socket = -1;
   client->loop.armed = JB_NEVER;
   client->random = jb_seed();
@@ -63,11 +64,24 @@ jobbroker_client *jobbroker_new(const jobbroker_options *options) {
   return NULL;
 }
 
+/* In a child made by fork. The connection and the epoll instance are one with the parent's: what is unsent is the parent's
+ * to send, and a socket taken out of the instance would be so for the parent, too. */
+static void let_go(jobbroker_client *client) {
+  if (client->fd >= 0) close(client->fd);
+  jb_calls_free(&client->sent);
+  jb_calls_free(&client->watches);
+  jb_calls_free(&client->queue);
+}
+
 void jobbroker_free(jobbroker_client *client) {
   if (!client) return;
-  /* What a callback sends now is refused, as is what it must not call. */
-  client->processing = true;
-  jb_end(client, jb_reply_error(JOBBROKER_UNAVAILABLE, "the client was closed"));
+  if (client->owner == getpid()) {
+    /* What a callback sends now is refused, as is what it must not call. */
+    client->processing = true;
+    jb_end(client, jb_reply_error(JOBBROKER_UNAVAILABLE, "the client was closed"));
+  } else {
+    let_go(client);
+  }
   jb_loop_free(client);
   jb_id_pool_free(client->ids);
   jb_buffer_free(&client->incoming);

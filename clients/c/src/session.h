@@ -77,6 +77,8 @@ struct jb_loop {
 };
 
 struct jobbroker_client {
+  /* The process that made it. */
+  pid_t owner;
   char *socket_path;
   char *client_name;
   char *worker_name;

@@ -192,8 +192,9 @@ static ProtobufCMessage *new_message(struct jb_arena *arena, const ProtobufCMess
 
 static bool read_inner(struct reader *reader, const struct level *level, const struct field *field,
                        const ProtobufCFieldDescriptor *known, ProtobufCMessage **member) {
-  /* A message that comes in two parts is both of them. */
-  if (!*member) *member = new_message(reader->arena, known->descriptor);
+  /* Two parts of one message would each count the elements of their repeated fields, and only the first makes room. */
+  if (*member) return refuse(reader, JB_WIRE_BAD_FIELD, level, known, "occurs twice");
+  *member = new_message(reader->arena, known->descriptor);
   if (!*member) return no_memory(reader);
   struct level inner = {level, known, field->bytes, field->bytes, field->bytes + field->value};
   return read_message(reader, &inner, *member);

@@ -11,7 +11,6 @@
 #include "session.h"
 #include "test.h"
 #include "utf8.h"
-#include "wire.h"
 
 /* By the clock that the ids are made with: time() may lag behind it by a tick. */
 static uint64_t wall_clock_milliseconds(void) {
@@ -158,107 +157,6 @@ static void a_reply_says_when_it_leaves_something_out(void) {
   CHECK(is_truncated("\x08\x07\x7A\x02\x10\x01") && !is_truncated("\x08\x07\x7A\x04\x0A\x02\x20\x01"));
 }
 
-static uint8_t *packed(const ProtobufCMessage *message, size_t *size) {
-  *size = protobuf_c_message_get_packed_size(message);
-  uint8_t *bytes = malloc(*size + 1);
-  CHECK(bytes && protobuf_c_message_pack(message, bytes) == *size);
-  return bytes;
-}
-
-/* What the library can read, and keeps whole, is what protobuf-c reads. */
-static void check_against_protobuf_c(const uint8_t *body, size_t count, const ProtobufCMessageDescriptor *descriptor) {
-  struct jb_arena arena;
-  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
-  struct jb_wire_report report;
-  ProtobufCMessage *ours = jb_wire_read(body, count, descriptor, &arena, &report);
-  if (ours && !report.unknown_fields) {
-    ProtobufCMessage *theirs = protobuf_c_message_unpack(descriptor, NULL, count, body);
-    CHECK(theirs);
-    size_t size, their_size;
-    uint8_t *bytes = packed(ours, &size), *their_bytes = packed(theirs, &their_size);
-    CHECK(size == their_size && memcmp(bytes, their_bytes, size) == 0);
-    free(bytes);
-    free(their_bytes);
-    protobuf_c_message_free_unpacked(theirs, NULL);
-  }
-  jb_arena_free(&arena);
-}
-
-static void check_written(const jobbroker_request *request) {
-  struct jb_arena arena;
-  jb_arena_init(&arena, NULL, 0, SIZE_MAX);
-  Jobbroker__Request *message = jb_message_make(&arena, request, NULL);
-  CHECK(message);
-  message->id = UINT64_MAX - 7;
-  size_t size;
-  uint8_t *expected = packed(&message->base, &size), *bytes = malloc(size);
-  CHECK(bytes && jb_request_write(message, NULL, 0) == size);
-  CHECK(jb_request_write(message, bytes + size, size - 1) == size);
-  CHECK(jb_request_write(message, bytes + size, size) == size);
-  CHECK(memcmp(bytes, expected, size) == 0);
-  check_against_protobuf_c(bytes, size, &jobbroker__request__descriptor);
-  free(bytes);
-  free(expected);
-  jb_arena_free(&arena);
-}
-
-static void requests_are_written_as_by_protobuf_c(void) {
-  const char *types[] = {"a", "", "\xC3\xA4"};
-  jobbroker_id ids[] = {jobbroker_id_make(), jobbroker_id_make()};
-  jobbroker_new_job jobs[] = {JOBBROKER_NEW_JOB_INIT, JOBBROKER_NEW_JOB_INIT};
-  char metadata[20001];
-  memset(metadata, 'x', sizeof metadata);
-  metadata[sizeof metadata - 1] = '\0';
-  jobs[0].type = "ingest";
-  jobs[0].metadata = metadata;
-  jobs[0].unique_key = "";
-  jobs[0].priority = INT32_MIN;
-  jobs[0].max_retries = INT32_MAX;
-  jobs[0].max_lost = 0;
-  jobs[0].not_before = INT64_MAX;
-  jobs[1].priority = 300;
-  check_written(&(jobbroker_request){.operation = JOBBROKER_PING});
-  check_written(&(jobbroker_request){.operation = JOBBROKER_CREATE, .create = {jobs, 2}});
-  check_written(&(jobbroker_request){.operation = JOBBROKER_CREATE, .create = {NULL, 0}});
-  check_written(&(jobbroker_request){.operation = JOBBROKER_WATCH, .watch = {ids, 2, types, 3}});
-  check_written(&(jobbroker_request){.operation = JOBBROKER_CLAIM, .claim = {types, 3, 1, UINT64_MAX, 128}});
-  jobbroker_update update = JOBBROKER_UPDATE_INIT;
-  update.id = ids[0];
-  update.status = JOBBROKER_FAILED;
-  update.progress = 99.5;
-  update.clear_stage = true;
-  check_written(&(jobbroker_request){.operation = JOBBROKER_UPDATE, .update = update});
-}
-
-/* Bytes of a sound reply, changed at random: whatever they are, nothing breaks (the sanitizers watch), and what can be read
- * is what protobuf-c reads. */
-static void damaged_replies_do_no_harm(void) {
-  static const uint8_t sound[] =
-      "\x08\x07\x42\x38\x0A\x36\x0A\x10\x01\x93\xA5\xF0\xC2\x00\x7A\xBC\x8D\xEF\x01\x23\x45\x67\x89\xAB\x12\x06ingest"
-      "\x18\x02\x2A\x02st\x32\x02{}\x8A\x01\x05\x0A\x01w\x10\x05\xBA\x01\x04\x08\x01\x28\x02\xC0\x01\x01";
-  uint64_t random = 42;
-  unsigned read_well = 0;
-  for (int round = 0; round < 50000; round++) {
-    uint8_t body[sizeof sound - 1];
-    size_t count = sizeof body;
-    memcpy(body, sound, count);
-    for (int change = 0; change < round % 4; change++) {
-      jb_backoff(1, &random);
-      body[random % count] = (uint8_t)(random >> 32);
-    }
-    if (round % 7 == 6) count = random % count;
-    uint64_t id;
-    jobbroker_reply *reply;
-    read_well += jb_reply_read(body, count, &id, &reply) == JB_READ_REPLY;
-    for (size_t i = 0; i < jobbroker_reply_job_count(reply); i++) {
-      CHECK(strlen(jobbroker_reply_job(reply, i)->type) <= sizeof sound);
-    }
-    jobbroker_reply_free(reply);
-    check_against_protobuf_c(body, count, &jobbroker__response__descriptor);
-  }
-  CHECK(read_well > 5000);
-}
-
 static void the_socket_is_where_the_environment_says(void) {
   setenv("JOBBROKER_SOCKET", "/tmp/x y", 1);
   char *path = jobbroker_default_socket();
@@ -300,8 +198,6 @@ int main(void) {
   RUN(the_backoff_grows_to_its_limit);
   RUN(a_reply_that_takes_too_much_memory_is_refused);
   RUN(a_reply_says_when_it_leaves_something_out);
-  RUN(requests_are_written_as_by_protobuf_c);
-  RUN(damaged_replies_do_no_harm);
   RUN(the_socket_is_where_the_environment_says);
   RUN(a_directory_in_tmp_that_is_missing_or_somebody_elses_is_refused);
   return 0;
