@@ -5,10 +5,12 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,17 @@ def open_files() -> int:
     """How many descriptors this process has, without those that earlier tests left to the garbage collector."""
     gc.collect()
     return len(os.listdir("/proc/self/fd"))
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process can open nothing. What is open can be used, but for a poll of more than three."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Broker:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
+import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -91,14 +94,77 @@ def test_a_waiting_call_ends_when_the_client_is_closed(broker: Broker) -> None:
             claim.result()
 
 
+def in_a_child(check: Callable[[], object]) -> None:
+    """Makes a check in a fork of this process."""
+    child = os.fork()
+    if child == 0:
+        # No other thread, and so no other time limit, is there.
+        signal.alarm(30)
+        try:
+            check()
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_forked_child_neither_uses_nor_keeps_the_connection(broker: Broker) -> None:
+    def check() -> None:
+        with pytest.raises(Unavailable, match="process"):
+            client.ping()
+        with pytest.raises(Unavailable, match="process"):
+            client.watch()
+        client.close()
+
     with Client(broker.socket_path) as client:
-        child = os.fork()
-        if child == 0:
-            try:
-                client.ping()
-            except Unavailable as error:
-                os._exit(0 if "process" in error.message else 1)
-            os._exit(2)
-        assert os.waitpid(child, 0)[1] == 0
+        in_a_child(check)
         client.ping()
+
+
+@pytest.mark.parametrize("action", ["read", "read with a time limit", "close"])
+@pytest.mark.parametrize("has_news", [False, True])
+def test_a_watch_in_a_forked_child_says_that_it_is_the_parents(broker: Broker, action: str, has_news: bool) -> None:
+    def check() -> None:
+        if action == "close":
+            watch.close()
+            assert list(watch) == []
+        else:
+            with pytest.raises(Unavailable, match="process"):
+                watch.next(timeout=None if action == "read" else 30)
+
+    with Client(broker.socket_path) as client, client.watch() as watch:
+        if not has_news:
+            watch.next()
+        in_a_child(check)
+        client.create("ingest")
+        assert isinstance(watch.next(timeout=30), Snapshot if has_news else Changed)
+
+
+def test_a_watch_that_is_being_read_when_a_child_is_forked_ends_in_the_child_only(broker: Broker) -> None:
+    def check() -> None:
+        with pytest.raises(Unavailable, match="process"):
+            watch.next()
+        watch.close()
+
+    with ThreadPoolExecutor(1) as threads, Client(broker.socket_path) as client, client.watch() as watch:
+        watch.next()
+        reading = threads.submit(watch.next)
+        with watch._arrival:
+            # The reader's thread, which is not there, has the lock for ever in the child.
+            in_a_child(check)
+        client.create("ingest")
+        assert isinstance(reading.result(), Changed)
+
+
+def test_a_held_claim_in_a_forked_child_says_that_it_is_the_parents(broker: Broker) -> None:
+    def check() -> None:
+        with pytest.raises(Unavailable, match="process"):
+            held.report(progress=1)
+        held.close()
+
+    with Client(broker.socket_path) as client:
+        client.create("ingest")
+        with client.hold(client.claim()[0]) as held:
+            in_a_child(check)

@@ -7,12 +7,13 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from conftest import QUICK, Broker, open_files
+from conftest import QUICK, Broker, no_descriptors, open_files
 from scripted import ScriptedBroker
 
-from jobbroker import Client, Unavailable
+from jobbroker import Changed, Client, Unavailable
 from jobbroker._core.session import Session
 from jobbroker._proto import jobbroker_pb2 as pb
 from jobbroker._reader import Reader
@@ -159,3 +160,41 @@ def test_a_client_that_is_interrupted_while_it_takes_in_a_reply_can_be_used_agai
     with pytest.raises(KeyboardInterrupt):
         client.ping()
     assert client.create("wanted").created
+
+
+def test_the_thread_reads_for_a_caller_that_has_no_descriptor_left(client: Client, reading_threads: list[str]) -> None:
+    with no_descriptors():
+        client.ping()
+    assert reading_threads == ["jobbroker-client"]
+
+
+@pytest.mark.parametrize("moment", ["submit", "output"])
+def test_a_report_that_is_interrupted_is_not_lost(client: Client, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """Before it is in line, or when it was taken out to be written."""
+    session = client._threads.session
+    original = getattr(session, moment)
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        # As Ctrl-C, which only the main thread gets.
+        if threading.current_thread() is not threading.main_thread():
+            return original(*arguments, **options)
+        monkeypatch.undo()
+        if moment == "output":
+            original()
+        raise KeyboardInterrupt
+
+    client.create("ingest")
+    (job,) = client.claim()
+    with (
+        Client(client.options.socket_path) as observer,
+        observer.watch(ids=[job.id]) as watch,
+        client.hold(job) as held,
+    ):
+        monkeypatch.setattr(session, moment, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            held.report(stage="mixing")
+        held.report(progress=50)
+        reported = watch.next()
+        while not (isinstance(reported, Changed) and reported.job.progress == 50):
+            reported = watch.next(timeout=10)
+        assert reported.job.stage == "mixing"

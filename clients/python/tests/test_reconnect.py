@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import QUICK, Broker
+from conftest import QUICK, Broker, no_descriptors
 from scripted import JOB, ScriptedBroker
 
-from jobbroker import Client, JobBrokerError, JobStatus, NewJob, Unavailable, UnknownOutcome, new_job_id
+from jobbroker import (
+    AsyncClient,
+    Client,
+    JobBrokerError,
+    JobStatus,
+    NewJob,
+    Unavailable,
+    UnknownOutcome,
+    new_job_id,
+)
+from jobbroker._core.session import Session
 from jobbroker._proto import jobbroker_pb2 as pb
+
+PATIENCE = 10.0
+"""Seconds until a client that does not come back fails its test."""
 
 
 def wait_for_claim(client: Client) -> None:
@@ -120,3 +135,40 @@ def test_a_client_can_wait_for_its_broker(broker: Broker) -> None:
         broker.start()
         with connecting.result() as client:
             client.ping()
+
+
+@pytest.fixture
+def out_of_descriptors(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when a client could not dial because this process may open nothing more."""
+    happened, dial_failed = threading.Event(), Session.dial_failed
+
+    def noted(session: Session, error: OSError) -> None:
+        dial_failed(session, error)
+        if error.errno == errno.EMFILE:
+            happened.set()
+
+    monkeypatch.setattr(Session, "dial_failed", noted)
+    return happened
+
+
+def test_a_client_that_has_no_descriptor_left_dials_again(broker: Broker, out_of_descriptors: threading.Event) -> None:
+    with Client(broker.socket_path, backoff=QUICK, timeout=PATIENCE) as client:
+        with no_descriptors():
+            broker.kill()
+            assert out_of_descriptors.wait(PATIENCE)
+        broker.start()
+        client.ping()
+
+
+def test_an_asyncio_client_that_has_no_descriptor_left_dials_again(
+    broker: Broker, out_of_descriptors: threading.Event
+) -> None:
+    async def main() -> None:
+        async with AsyncClient(broker.socket_path, backoff=QUICK, timeout=PATIENCE) as client:
+            with no_descriptors():
+                broker.kill()
+                assert await asyncio.to_thread(out_of_descriptors.wait, PATIENCE)
+            broker.start()
+            await client.ping()
+
+    asyncio.run(main())

@@ -12,6 +12,7 @@ from jobbroker._core import calls
 from jobbroker._core.call import Call
 from jobbroker._core.claims import Hold, Report
 from jobbroker._core.frames import frame
+from jobbroker._core.watches import Feed
 from jobbroker._proto import jobbroker_pb2 as pb
 from jobbroker.models import NewJob, Revocation
 
@@ -252,9 +253,9 @@ def test_closing_ends_every_call() -> None:
 class Held:
     """A claim that is kept alive on a bench."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, attempt: int = 1) -> None:
         call = bench.submit(calls.claim([], 1, 0, 30))
-        bench.reply(bench.sent()[-1], claimed=pb.Claimed(jobs=[pb.Job(**JOB)]))
+        bench.reply(bench.sent()[-1], claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "attempt": attempt})]))
         self.over: list[Revocation] = []
         self.hold = Hold(call.result()[0], 30, self.over.append)
         bench.session.claims.hold(self.hold)
@@ -303,6 +304,37 @@ def test_a_new_connection_begins_with_the_heartbeats_and_carries_the_lost_report
     first, second = bench.reconnect().sent()
     assert first.update.stage == "a"
     assert second.id == ping.id
+
+
+def test_a_heartbeat_that_was_in_line_goes_first_on_the_next_connection() -> None:
+    bench = Bench().connect(max_in_flight=1)
+    held = Held(bench)
+    pings = [bench.submit(calls.ping()) for _ in range(2)]
+    bench.session.claims.report(held.hold, Report("a"))
+    assert [request.id for request in bench.sent()] == [pings[0].id]
+    bench.session.lost("gone")
+    (first,) = bench.reconnect(max_in_flight=1).sent()
+    assert first.update.stage == "a"
+    bench.reply(first, job=pb.Job(**JOB))
+    for ping in pings:
+        (request,) = bench.sent()
+        assert request.id == ping.id
+        bench.reply(request, pong=pb.Pong())
+    assert bench.sent() == []
+
+
+def test_all_heartbeats_go_before_what_is_in_line() -> None:
+    bench = Bench().connect()
+    holds = [Held(bench, attempt) for attempt in (1, 2, 3)]
+    bench.session.watches.open(Feed(calls.watch([], []), lambda: None))
+    for _ in range(4):
+        bench.submit(calls.ping())
+    bench.session.lost("gone")
+    bench.session.claims.report(holds[0].hold, Report("a"))
+    sent = bench.reconnect(max_in_flight=4).sent()
+    assert [request.WhichOneof("operation") for request in sent[:3]] == ["update"] * 3
+    assert sorted(request.update.attempt for request in sent[:3]) == [1, 2, 3]
+    assert sorted(str(request.WhichOneof("operation")) for request in sent[3:]) == ["ping", "watch"]
 
 
 def test_a_revoked_claim_is_over_even_if_the_notice_came_first() -> None:

@@ -5,11 +5,23 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from benched import Bench
 from conftest import QUICK, Broker
 from scripted import JOB, ScriptedBroker
 
-from jobbroker import Changed, Client, Deleted, Interrupted, InvalidArgument, JobStatus, Snapshot, Unavailable
-from jobbroker._core import watches
+from jobbroker import (
+    Changed,
+    Client,
+    Deleted,
+    Interrupted,
+    InvalidArgument,
+    JobBrokerError,
+    JobStatus,
+    Snapshot,
+    Unavailable,
+)
+from jobbroker._core import calls, watches
+from jobbroker._core.watches import Feed
 from jobbroker._proto import jobbroker_pb2 as pb
 
 
@@ -127,3 +139,63 @@ def test_a_resync_begins_the_watch_anew(folder: str) -> None:
             connection.reply(connection.next("watch"), snapshot=pb.Snapshot())
             assert watch.next() == Snapshot((), truncated=False)
         connection.close()
+
+
+class Watched:
+    """A watch on a bench, whose reader may leave two events unread, and has."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(watches, "CAPACITY", 2)
+        self.bench = Bench().connect()
+        self.watches = self.bench.session.watches
+        self.feed = Feed(calls.watch([], []), lambda: None)
+        self.watches.open(self.feed)
+        (self.request,) = self.bench.sent()
+        self.bench.reply(self.request, snapshot=pb.Snapshot())
+        self.change()
+
+    def change(self) -> None:
+        self.bench.reply(self.request, event=pb.Event(changed=pb.Job(**JOB)))
+
+    def read(self) -> list[type]:
+        """What can be read; last, why there will be no more."""
+        seen: list[type] = []
+        while self.feed.has_news and (not seen or not issubclass(seen[-1], JobBrokerError)):
+            seen.append(type(self.watches.read(self.feed)))
+        return seen
+
+    def begun(self) -> int:
+        """How many watches the client has begun since it was asked last."""
+        return [request.WhichOneof("operation") for request in self.bench.sent()].count("watch")
+
+
+@pytest.mark.parametrize("cause", ["the connection is lost", "the broker says so"])
+def test_a_watch_that_is_interrupted_while_its_reader_can_take_no_more_stays_one(
+    monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    watched = Watched(monkeypatch)
+    if cause == "the broker says so":
+        watched.bench.reply(watched.request, event=pb.Event(resync=True))
+    else:
+        watched.bench.session.lost("gone")
+        watched.bench.reconnect()
+    assert watched.begun() == 1
+    assert watched.read() == [Snapshot, Changed, Interrupted]
+    assert watched.begun() == 0
+
+
+def test_a_watch_that_is_closed_when_its_reader_has_fallen_behind_is_not_begun_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watched = Watched(monkeypatch)
+    watched.change()
+    watched.watches.close(watched.feed)
+    assert watched.read() == [Interrupted, Unavailable]
+    assert watched.begun() == 0
+
+
+def test_a_watch_whose_reader_has_fallen_behind_ends_with_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched(monkeypatch)
+    watched.change()
+    watched.bench.session.close()
+    assert watched.read() == [Interrupted, Unavailable]

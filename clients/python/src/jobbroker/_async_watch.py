@@ -9,7 +9,7 @@ from types import TracebackType
 from ._core.call import Call
 from ._core.watches import Feed
 from ._tasks import AsyncSession
-from .errors import Unavailable
+from .errors import JobBrokerError, Unavailable
 from .models import WatchEvent
 
 
@@ -46,6 +46,8 @@ class AsyncWatch:
         """
         while True:
             event = self._tasks.do(lambda: self._tasks.session.watches.read(self._feed))
+            if isinstance(event, JobBrokerError):
+                raise event
             if event is not None:
                 return event
             self._arrival.clear()
@@ -55,7 +57,6 @@ class AsyncWatch:
         """Ends the watch, and its reader's iteration."""
         self._is_closed = True
         self._tasks.do(lambda: self._tasks.session.watches.close(self._feed))
-        self._feed.end(Unavailable("the watch is closed"))
 
     def __aiter__(self) -> AsyncIterator[WatchEvent]:
         return self

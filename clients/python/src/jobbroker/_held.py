@@ -57,8 +57,11 @@ class _Held(Generic[E]):
         :param progress: 0 to 100 within the stage.
         :raises JobCancelled: the job was taken away.
         :raises InvalidArgument:
+        :raises Unavailable: this process is a fork of the one whose claim it is.
         """
         report = Report(stage, progress)
+        if self._owner.session.disowned is not None:
+            raise self._owner.session.disowned
         if self.revocation is not None:
             raise JobCancelled(self.revocation.reason)
         self._owner.do(lambda: self._claims.report(self._hold, report))

@@ -71,14 +71,21 @@ class ThreadedSession:
     # ------------------------------------------------------------------------------------------ callers
 
     def do(self, action: Callable[[], T]) -> T:
-        """Does something with the session, and sees to what it wants then."""
+        """Does something with the session, which must not raise, and sees to what it wants then."""
         with self.lock:
-            result = action()
-            self._settle()
+            self._is_changing = True
+            try:
+                result = action()
+                self._settle()
+                self._is_changing = False
+            except BaseException:
+                self._recover()
+                raise
         return result
 
-    def run(self, call: Call[T], start: Callable[[], None] | None = None) -> T:
-        """Makes a call and waits for its outcome. ``start`` begins it when submitting it is not what does."""
+    def run(self, call: Call[T], start: Callable[[], None] | None = None, deadline: float | None = None) -> T:
+        """Makes a call and waits for its outcome. ``start`` begins it when submitting it is not what does; at the
+        ``deadline`` it has gone unanswered for too long, whatever time it has otherwise."""
         try:
             with self.lock:
                 self._is_changing = True
@@ -88,6 +95,8 @@ class ThreadedSession:
                     self.session.submit(call)
                 else:
                     start()
+                if deadline is not None:
+                    call.deadline = deadline if call.deadline is None else min(call.deadline, deadline)
                 self._settle()
                 self._is_changing = False
             if reader is not None:
@@ -136,7 +145,11 @@ class ThreadedSession:
         peer = self._link.socket
         if peer is None or not self.session.is_ready:
             return None
-        reader = self._idle_readers.pop() if self._idle_readers else Reader()
+        try:
+            reader = self._idle_readers.pop() if self._idle_readers else Reader()
+        except OSError:
+            # There is no descriptor left for it.
+            return None
         reader.begin(peer)
         self._reader = reader
         self._watch_socket()

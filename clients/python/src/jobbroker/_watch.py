@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ._core.call import Call
 from ._core.watches import Feed
 from ._threads import ThreadedSession
-from .errors import Unavailable
+from .errors import JobBrokerError, Unavailable
 from .models import WatchEvent
 
 if TYPE_CHECKING:
@@ -22,7 +22,10 @@ class Watch:
     """The jobs a watch covers, as they change: first a snapshot, then every change, with no gap between. An iterator,
     for one reader, to be used with ``with``. Made by ``Client.watch``."""
 
-    def __init__(self, client: Client, threads: ThreadedSession, request: Call[None]) -> None:
+    def __init__(
+        self, client: Client, threads: ThreadedSession, request: Call[None], deadline: float | None = None
+    ) -> None:
+        """Begins it, before the deadline if there is one."""
         self._client = client
         """Kept, for the connection ends with it."""
         self._threads = threads
@@ -30,7 +33,7 @@ class Watch:
         self._feed = Feed(request, self._arrival.notify_all)
         self._is_closed = False
         try:
-            threads.run(request, start=lambda: threads.session.watches.open(self._feed))
+            threads.run(request, lambda: threads.session.watches.open(self._feed), deadline)
         except BaseException:
             self.close()
             raise
@@ -45,6 +48,8 @@ class Watch:
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             event = self._threads.do(lambda: self._threads.session.watches.read(self._feed))
+            if isinstance(event, JobBrokerError):
+                raise event
             if event is not None:
                 return event
             with self._arrival:
@@ -57,12 +62,7 @@ class Watch:
     def close(self) -> None:
         """Ends the watch, and its reader's iteration."""
         self._is_closed = True
-
-        def close() -> None:
-            self._threads.session.watches.close(self._feed)
-            self._feed.end(Unavailable("the watch is closed"))
-
-        self._threads.do(close)
+        self._threads.do(lambda: self._threads.session.watches.close(self._feed))
 
     def __iter__(self) -> Iterator[WatchEvent]:
         return self

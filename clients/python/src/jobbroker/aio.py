@@ -186,19 +186,19 @@ class AsyncClient(ClientBase):
         :return: the job, with its result.
         :raises NotFound: there is no such job, or it was deleted.
         :raises ResourceExhausted: the connection has as many watches as it may.
-        :raises TimeoutError: it did not finish in that time.
+        :raises TimeoutError: it did not finish in that time, or the broker did not say so.
         """
         try:
-            await asyncio.wait_for(self._until_finished(job_id), timeout)
+            return await asyncio.wait_for(self._finished(job_id), timeout)
         except asyncio.TimeoutError:
             # The built-in one only from Python 3.11 on.
             raise TimeoutError(f"job {job_id} did not finish within {timeout} s") from None
-        return await self._run(calls.get(job_id))
 
-    async def _until_finished(self, job_id: JobId) -> None:
+    async def _finished(self, job_id: JobId) -> Job:
         async with self.watch(ids=[job_id]) as watch:
             while not tells_the_end(await watch.next()):
                 pass
+        return await self._run(calls.get(job_id))
 
     # ------------------------------------------------------------------------------------------ working
 

@@ -16,7 +16,7 @@ from ._core.session import Session
 from ._held import HeldClaim
 from ._threads import ThreadedSession
 from ._watch import Watch
-from .errors import NotFound
+from .errors import NotFound, Unavailable
 from .models import (
     UNSET,
     BrokerStats,
@@ -176,13 +176,18 @@ class Client(ClientBase):
         :return: the job, with its result.
         :raises NotFound: there is no such job, or it was deleted.
         :raises ResourceExhausted: the connection has as many watches as it may.
-        :raises TimeoutError: it did not finish in that time.
+        :raises TimeoutError: it did not finish in that time, or the broker did not say so.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self.watch(ids=[job_id]) as watch:
-            while not tells_the_end(watch.next(None if deadline is None else deadline - time.monotonic())):
-                pass
-        return self._run(calls.get(job_id))
+        try:
+            with Watch(self, self._threads, calls.watch([job_id], ()), deadline) as watch:
+                while not tells_the_end(watch.next(None if deadline is None else deadline - time.monotonic())):
+                    pass
+            return self._threads.run(calls.get(job_id), deadline=deadline)
+        except (Unavailable, TimeoutError):
+            if deadline is None or time.monotonic() < deadline:
+                raise
+            raise TimeoutError(f"job {job_id} did not finish within {timeout} s") from None
 
     # ------------------------------------------------------------------------------------------ working
 

@@ -77,7 +77,7 @@ class UnknownOutcome(JobBrokerError):
 
 
 class Unsupported(JobBrokerError):
-    """The broker does not know this operation, value or version."""
+    """The broker, or this client, does not know this operation, value or version; or it is more than Python reads."""
 
     code = "UNSUPPORTED"
 

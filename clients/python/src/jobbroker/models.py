@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Union
+from typing import Any, Union, cast
 from uuid import UUID
+
+from .errors import Internal, Unsupported
 
 JobId = Union[UUID, str]
 """An id as callers may give it."""
@@ -123,13 +125,30 @@ class Job:
 
     @cached_property
     def metadata(self) -> dict[str, Any] | None:
-        """``metadata_json``, parsed."""
-        return None if self.metadata_json is None else json.loads(self.metadata_json)
+        """``metadata_json``, parsed.
+
+        :raises Unsupported: Python's limits do not allow that.
+        """
+        return self._parsed("metadata", self.metadata_json)
 
     @cached_property
     def result(self) -> dict[str, Any] | None:
-        """``result_json``, parsed."""
-        return None if self.result_json is None else json.loads(self.result_json)
+        """``result_json``, parsed.
+
+        :raises Unsupported: Python's limits do not allow that.
+        """
+        return self._parsed("result", self.result_json)
+
+    def _parsed(self, field: str, text: str | None) -> dict[str, Any] | None:
+        if text is None:
+            return None
+        what = f"the {field} of job {self.id}"
+        try:
+            return cast("dict[str, Any]", json.loads(text))
+        except json.JSONDecodeError as error:
+            raise Internal(f"{what} is no JSON: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise Unsupported(f"{what} is more than Python reads ({error}); {field}_json is its text") from None
 
 
 @dataclass(frozen=True)

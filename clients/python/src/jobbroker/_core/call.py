@@ -83,6 +83,11 @@ class Call(Generic[T]):
         return self.wait > 0
 
     @property
+    def is_of_its_connection(self) -> bool:
+        """Whether it means nothing on the next connection, even if it was not sent on this one."""
+        return self.repeatable and not self.resend
+
+    @property
     def is_done(self) -> bool:
         """Whether it has its outcome. One that was abandoned may be with the broker still."""
         return self.outcome is not None

@@ -40,13 +40,14 @@ _F = TypeVar("_F", bound=Callable[..., Call[Any]])
 
 
 def _checked(build: _F) -> _F:
-    """Turns what the generated code says of a value that does not fit into its field into INVALID_ARGUMENT."""
+    """Turns what the generated code says of a value that does not fit into its field, and ``json`` of one beyond its
+    limits, into INVALID_ARGUMENT."""
 
     @wraps(build)
     def checked(*args: Any, **kwargs: Any) -> Call[Any]:
         try:
             return build(*args, **kwargs)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidArgument(str(error)) from error
 
     return cast(_F, checked)
@@ -58,7 +59,7 @@ def _checked(build: _F) -> _F:
 def json_object(value: Mapping[str, Any]) -> str:
     """The text of a JSON object.
 
-    :raises ValueError, TypeError: there is none.
+    :raises ValueError, TypeError, RecursionError: there is none, or none that Python can write.
     """
     if not isinstance(value, dict):
         value = dict(value)

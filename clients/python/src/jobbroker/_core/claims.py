@@ -109,14 +109,15 @@ class ClaimKeeper:
         if self._holds.get(hold.token) is not hold:
             return
         hold.waiting = hold.waiting.followed_by(report)
-        if hold.underway is None:
-            self._send(hold)
+        self._send_if_idle(hold)
 
     def renew_all(self) -> None:
-        """Heartbeats every claim at once."""
+        """Heartbeats every claim at once, for the first time on a connection."""
         for hold in list(self._holds.values()):
-            if hold.underway is None:
-                self._send(hold)
+            if hold.underway is not None:
+                # Its caller was interrupted, and nobody will answer it.
+                hold.waiting = hold.underway.followed_by(hold.waiting)
+            self._send(hold)
 
     def revoke(self, revocation: Revocation) -> None:
         """A claim is no longer valid."""
@@ -137,11 +138,15 @@ class ClaimKeeper:
 
     def _schedule(self, hold: Hold) -> None:
         def beat() -> None:
-            if hold.underway is None:
-                self._send(hold)
+            self._send_if_idle(hold)
             self._schedule(hold)
 
         hold.timer = self._session.after(hold.interval, beat)
+
+    def _send_if_idle(self, hold: Hold) -> None:
+        # While the broker is away there is nothing to send: the next connection begins with all of them.
+        if hold.underway is None and self._session.is_ready:
+            self._send(hold)
 
     def _send(self, hold: Hold) -> None:
         hold.underway, hold.waiting = hold.waiting, _NOTHING

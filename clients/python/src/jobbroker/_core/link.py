@@ -83,12 +83,14 @@ class Link:
             return self.session.dial_failed(error)
         if refusal is not None:
             return self.session.close(refusal)
-        peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        peer.setblocking(False)
+        peer = None
         try:
+            peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            peer.setblocking(False)
             peer.connect(path)
         except OSError as error:
-            peer.close()
+            if peer is not None:
+                peer.close()
             if error.errno is None:
                 return self.session.close(InvalidArgument(f"{error}: {path}"))
             return self.session.dial_failed(error)

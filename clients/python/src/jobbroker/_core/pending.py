@@ -83,7 +83,11 @@ class Pending:
         """
         calls, lost = self.take_all(), []
         for call in calls:
-            if call.stage is not Stage.SENT or (resend and call.resend and not call.is_done):
+            if call.stage is Stage.SENT:
+                goes_on = resend and call.resend and not call.is_done
+            else:
+                goes_on = not call.is_of_its_connection
+            if goes_on:
                 self.add(call)
             else:
                 lost.append(call)

@@ -53,6 +53,8 @@ class Session:
         self.state = State.AWAY
         self.ending: JobBrokerError | None = None
         """Why every further call will fail."""
+        self.disowned: Unavailable | None = None
+        """Why that is, if whose session it is, is elsewhere or gone."""
         self.welcome: Welcome | None = None
         self.watches = Watches(self)
         self.claims = ClaimKeeper(self)
@@ -172,14 +174,15 @@ class Session:
             return self.violated(error.message)
         self._pending.limit = max(1, self.welcome.max_in_flight)
         self._max_frame = self.welcome.max_frame or MAX_FRAME
+        # The claims come first: the broker gives away those it does not hear of within its reconnect grace. So they are
+        # in line, all of them, before anything is sent.
+        self.claims.renew_all()
         self.state = State.READY
         logger.debug("connected to %s at %s", self.welcome.server, self.options.socket_path)
         self._opening = False
         self.hello.finish(response)
-        # The claims come first: the broker gives away those it does not hear of within its reconnect grace.
-        self.claims.renew_all()
-        self.watches.reopen()
         self.send_line()
+        self.watches.reopen()
         return None
 
     # ------------------------------------------------------------------------------------------ requests
@@ -388,7 +391,7 @@ class Session:
     def disown(self, reason: str) -> None:
         """Whose session it is, is elsewhere or gone: forgets it, and tells nobody."""
         self.state = State.CLOSED
-        self.ending = Unavailable(reason)
+        self.ending = self.disowned = Unavailable(reason)
         self._pending.take_all()
         self._timers.clear()
         self._output = []

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 
 from .._proto import jobbroker_pb2 as pb
-from ..errors import InvalidArgument, JobBrokerError
+from ..errors import InvalidArgument, JobBrokerError, Unavailable
 from ..models import Interrupted, Job, Snapshot, WatchEvent
 from . import calls, replies
 from .call import Call
@@ -19,8 +19,8 @@ CAPACITY = 10_000
 
 
 class Feed:
-    """What came for a watch and was not read yet. Bounded: a reader that falls behind by more than the capacity is told
-    that it missed something, and gets a new snapshot once it has caught up."""
+    """What came for a watch and was not read yet. Bounded: a reader that falls behind by more than the capacity, and
+    perhaps an interruption, is told that it missed something, and gets a new snapshot once it has caught up."""
 
     def __init__(self, request: Call[None], on_event: Callable[[], None]) -> None:
         self.request = request
@@ -54,7 +54,9 @@ class Feed:
         """Tells the reader that it misses something, unless that is the last thing it was told."""
         told = self.overflowed or bool(self.events and isinstance(self.events[-1], Interrupted))
         if not told:
-            self.append(Interrupted())
+            # Even where there is no room: its watch goes on, which one that has overflowed must not.
+            self.events.append(Interrupted())
+            self.on_event()
 
     def end(self, error: JobBrokerError) -> None:
         """Nothing more will come; what is unread stays readable."""
@@ -72,34 +74,31 @@ class Watches:
 
     def open(self, feed: Feed) -> None:
         """Begins a watch; its request is done with the first snapshot."""
-        if self._session.ending is not None:
-            return feed.request.finish(self._session.ending)
         if self._session.options.timeout is not None:
             feed.request.deadline = self._session.clock() + self._session.options.timeout
         self._begin(feed)
-        return None
 
-    def read(self, feed: Feed) -> WatchEvent | None:
-        """The next event; None when there is none yet.
-
-        :raises JobBrokerError: there will be no more.
-        """
+    def read(self, feed: Feed) -> WatchEvent | JobBrokerError | None:
+        """The next event, or why there will be no more; None when there is none yet."""
+        if self._session.disowned is not None:
+            return self._session.disowned
         if feed.overflowed:
             feed.overflowed = False
-            if self._session.ending is None:
+            if feed.ending is None:
                 self._begin(feed)
             return Interrupted()
         if feed.events:
             return feed.events.popleft()
-        if feed.ending is not None:
-            raise feed.ending
-        return None
+        return feed.ending
 
     def close(self, feed: Feed) -> None:
-        """The reader has gone."""
+        """Nobody is to read it any more; whoever still waits for it is told so."""
+        if self._session.disowned is not None:
+            return
         for watch_id, other in list(self._feeds.items()):
             if other is feed:
                 self._stop(watch_id)
+        feed.end(Unavailable("the watch is closed"))
 
     def interrupt(self) -> None:
         """The connection is gone: the readers learn that they will miss something."""
@@ -166,6 +165,8 @@ class Watches:
         return None
 
     def _begin(self, feed: Feed) -> None:
+        if self._session.ending is not None:
+            return self._finish(feed, self._session.ending)
         watch_id = self._session.new_id()
         self._feeds[watch_id] = feed
         feed.request.request.id = watch_id
@@ -175,6 +176,7 @@ class Watches:
             except InvalidArgument as error:
                 del self._feeds[watch_id]
                 self._finish(feed, error)
+        return None
 
     def _stop(self, watch_id: int) -> None:
         if self._feeds.pop(watch_id, None) is None:
