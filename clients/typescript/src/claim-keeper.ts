@@ -2,6 +2,7 @@ import { ClaimRevoked, JobBrokerError } from "./errors.js";
 import { HeldClaim } from "./held-claim.js";
 import type { HoldOptions, Report } from "./held-claim.js";
 import type { ClaimToken } from "./job.js";
+import { formatJobId } from "./job-id.js";
 import { wireId, wireUpdate } from "./requests.js";
 import type { Session } from "./session.js";
 import type { Timer } from "./time.js";
@@ -35,7 +36,9 @@ export class ClaimKeeper {
   constructor(private readonly session: Session) {}
 
   /** Holds a claim until it is dropped or revoked. Held twice, the claim is the same. */
-  hold(token: ClaimToken, options: HoldOptions): HeldClaim {
+  hold({ id, attempt }: ClaimToken, options: HoldOptions): HeldClaim {
+    // However the caller writes the id, notices must find the claim.
+    const token = { id: formatJobId(wireId(id)), attempt };
     const known = this.inForce.get(key(token));
     if (known) return known.claim;
     const claim = new HeldClaim(this, token);
@@ -111,7 +114,7 @@ export class ClaimKeeper {
     hold.underway = sent;
     hold.report = {};
     const update = { ...wireUpdate(sent), id: wireId(claim.id), attempt: claim.attempt };
-    // Not repeated: the next connection begins with a heartbeat of its own, which carries the report.
+    // Not repeated, nor left in line: the next connection begins with a heartbeat of its own, which carries the report.
     this.session.call({ update }, { first: true, repeated: false }).then(
       () => {
         hold.underway = undefined;

@@ -178,7 +178,11 @@ export class Client {
     return (await this.call("claimed", { claim: wireClaim(request) }, options)).jobs;
   }
 
-  /** Looks after a claim: heartbeats it until it is dropped, and tells by an AbortSignal when it is revoked. */
+  /**
+   * Looks after a claim: heartbeats it until it is dropped, and tells by an AbortSignal when it is revoked.
+   *
+   * @throws JobBrokerError INVALID_ARGUMENT when the id is no UUID.
+   */
   hold(claim: ClaimToken, options: HoldOptions = {}): HeldClaim {
     return this.session.keeper.hold(claim, options);
   }

@@ -22,6 +22,7 @@ const longestStage = 256;
 
 /** A claim that the client looks after: it heartbeats it and tells when it is no longer valid. */
 export class HeldClaim {
+  /** The job's, as the broker's answers write it: in lower case, with dashes. */
   readonly id: string;
   readonly attempt: number;
   /** Aborted, with a ClaimRevoked as reason, when the job was taken away; also when the client is closed. */

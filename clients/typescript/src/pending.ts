@@ -14,7 +14,10 @@ export interface Treatment {
   expected?: Reply["kind"];
   /** Before those in line. */
   first?: boolean;
-  /** Whether it is sent again when its connection is lost; default: when that is safe. */
+  /**
+   * Whether it is sent again when its connection is lost; default: when that is safe. False: it is about this
+   * connection, and of no use on the next even if it had not been sent.
+   */
   repeated?: boolean;
 }
 
@@ -76,6 +79,11 @@ export class PendingRequest {
   /** Whether it is a claim that the broker may keep waiting. */
   get mayWait(): boolean {
     return this.waitEnds !== undefined;
+  }
+
+  /** Whether it is not sent yet, and is of use on the next connection. */
+  get outlastsConnection(): boolean {
+    return this.stage !== "sent" && this.treatment.repeated !== false;
   }
 
   /** Calls `abandon` when the caller has gone, `endWait` when it wants what a claim has found. */

@@ -279,16 +279,17 @@ export class Session {
         "UNSUPPORTED", `the broker speaks version ${welcome.protocolVersion} of the protocol, this client version `
           + `${protocolVersion}`));
     }
-    this.isReady = true;
     this.welcome = welcome;
     this.line.places = maxInFlight;
     this.settings.logger.debug(`jobbroker: connected to ${welcome.server}`);
     this.opened?.();
     this.opened = undefined;
-    // The claims come first: the broker gives away those it does not hear of within its reconnect grace.
+    // The claims come first: the broker gives away those it does not hear of within its reconnect grace. So all their
+    // heartbeats are in line before anything is sent.
     this.keeper.renewAll();
-    this.watches.reopen();
+    this.isReady = true;
     this.sendLine();
+    this.watches.reopen();
   }
 
   private lost(error: NodeError | undefined): void {
@@ -325,7 +326,7 @@ export class Session {
     if (!this.settings.reconnects) return void this.close(new JobBrokerError("UNAVAILABLE", reason));
     this.line.clear();
     for (const [id, request] of this.pending) {
-      if (request.stage !== "sent" || (repeats && request.isRepeated && !request.isAbandoned)) {
+      if (request.outlastsConnection || (repeats && request.isRepeated && !request.isAbandoned)) {
         if (request.stage !== "parked") this.line.add(request);
         continue;
       }

@@ -15,6 +15,8 @@ interface OpenWatch {
   watch: Watch;
   /** Ends a watch that gets no first snapshot. */
   timer: Timer | undefined;
+  /** Whether its reader has a snapshot and, but for a loss, every change since. */
+  isCurrent: boolean;
   /** The frames of a snapshot that is not whole yet. */
   snapshot: Job[];
 }
@@ -33,12 +35,12 @@ export class WatchTable {
       ? setTimeout(
         () => watch.end(new JobBrokerError("UNAVAILABLE", `no reply within ${requestTimeoutMs} ms`)), requestTimeoutMs)
       : undefined;
-    this.send({ watch, timer, snapshot: [] });
+    this.send({ watch, timer, isCurrent: false, snapshot: [] });
   }
 
   /** Takes up again a watch whose reader was too slow and has caught up. */
   resume(watch: Watch): void {
-    this.send({ watch, timer: undefined, snapshot: [] });
+    this.send({ watch, timer: undefined, isCurrent: false, snapshot: [] });
   }
 
   /** The watch has ended. */
@@ -48,11 +50,11 @@ export class WatchTable {
     }
   }
 
-  /** The connection was lost. What never had a snapshot misses nothing. */
+  /** The connection was lost. */
   interrupt(): void {
     for (const entry of this.open.values()) {
       entry.snapshot = [];
-      if (entry.timer === undefined) entry.watch.interrupt();
+      this.outdate(entry);
     }
   }
 
@@ -94,15 +96,22 @@ export class WatchTable {
     entry.snapshot = [];
     clearTimeout(entry.timer);
     entry.timer = undefined;
+    entry.isCurrent = true;
     this.deliver(id, entry, { kind: "snapshot", jobs, truncated: reply.truncated });
   }
 
   private receiveEvent(id: number, entry: OpenWatch, event: WatchEvent): void {
     if (event.kind !== "interrupted") return this.deliver(id, entry, event);
     // The broker dropped changes: begin anew.
-    entry.watch.interrupt();
+    this.outdate(entry);
     this.stop(id, entry);
     this.resume(entry.watch);
+  }
+
+  /** Tells the reader that it misses something: nothing before a snapshot, and once until the next. */
+  private outdate(entry: OpenWatch): void {
+    if (entry.isCurrent) entry.watch.interrupt();
+    entry.isCurrent = false;
   }
 
   /** A reader that is too slow gets nothing more until it has caught up. */

@@ -91,11 +91,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent> {
 
   /** @internal Adds an event; false when there is no room, which drops all that is unread. */
   append(event: WatchEvent): boolean {
-    const reader = this.readers.shift();
-    if (reader) {
-      reader.resolve({ value: event, done: false });
-      return true;
-    }
+    if (this.handOver(event)) return true;
     if (this.events.length < capacity) {
       this.events.push(event);
       return true;
@@ -105,9 +101,17 @@ export class Watch implements AsyncIterableIterator<WatchEvent> {
     return false;
   }
 
-  /** @internal Tells the reader that it misses something, unless that is the last thing it was told. */
+  /** @internal Tells the reader that it misses something. There is always room for that: it drops nothing unread. */
   interrupt(): void {
-    if (!this.hasOverflowed && this.events.at(-1)?.kind !== "interrupted") this.append({ kind: "interrupted" });
+    const event: WatchEvent = { kind: "interrupted" };
+    if (!this.handOver(event)) this.events.push(event);
+  }
+
+  /** Gives an event to a reader that waits for one, if any does. */
+  private handOver(event: WatchEvent): boolean {
+    const reader = this.readers.shift();
+    reader?.resolve({ value: event, done: false });
+    return reader !== undefined;
   }
 
   /** @internal Nothing more will come; what is unread stays readable. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chownSync, mkdirSync, mkdtempSync, renameSync, rmSync, rmdirSync, symlinkSync } from "node:fs";
 import { describe, it } from "node:test";
-import { Client, ClaimRevoked, JobBrokerError, newJobId } from "jobbroker";
+import { Client, JobBrokerError, newJobId } from "jobbroker";
 import { objection } from "../dist/socket-path.js";
 import { Broker, limit, until } from "./support/broker.mjs";
 import { fakeBroker, losePatience, welcome } from "./support/fake-broker.mjs";
@@ -263,74 +263,6 @@ describe("claims", () => {
     const first = await client.complete(id, {}, { attempt: 2 });
     assert.deepEqual(await client.complete(id, {}, { attempt: 2 }), first);
     await assert.rejects(client.complete(id), { code: "JOB_FINISHED" });
-  });
-
-  it("a cancelled job's holder is told by its signal", limit, async (test) => {
-    const { broker, client } = await connected(test);
-    const worker = await broker.connect();
-    const { job: { id } } = await client.create({ type: "ingest" });
-    const [job] = await worker.claim();
-    const claim = worker.hold(job);
-    assert.equal(worker.hold(job), claim, "held twice it is the same");
-    const revoked = new Promise((resolve) => claim.signal.addEventListener("abort", () => resolve(claim.signal.reason)));
-    await client.cancel(id);
-    const reason = await revoked;
-    assert.ok(reason instanceof ClaimRevoked && reason instanceof JobBrokerError);
-    assert.deepEqual([reason.code, reason.status, reason.claim], ["STALE_CLAIM", "cancelled", { id, attempt: 1 }]);
-    assert.throws(() => claim.report({ progress: 1 }), { code: "STALE_CLAIM" });
-    assert.equal(worker.hold(job).signal.aborted, false, "a notice is told once");
-  });
-
-  it("a notice that comes before the claim is held is not lost", limit, async (test) => {
-    const { client } = await connected(test);
-    const { job: { id } } = await client.create({ type: "ingest" });
-    const [job] = await client.claim();
-    await client.cancel(id);
-    await client.ping();
-    assert.equal(client.hold(job).signal.reason.status, "cancelled");
-  });
-
-  it("is heartbeaten while it is held, and not afterwards", limit, async (test) => {
-    const { broker, client } = await connected(test);
-    const worker = await broker.connect();
-    const { job: { id } } = await client.create({ type: "ingest" });
-    /** Follows the job until it is as it should be. */
-    async function followed(isSo) {
-      for await (const event of client.watch({ ids: [id] })) {
-        const [seen] = event.kind === "snapshot" ? event.jobs : [event.job];
-        if (isSo(seen)) return seen;
-      }
-    }
-    // Held as if its lease were short; the one it has outlasts a standstill of the machine.
-    let [job] = await worker.claim({ leaseMs: 30_000 });
-    let claim = worker.hold(job, { leaseMs: 100 });
-    for (let i = 0; i < 3; i += 1) {
-      const beaten = await followed(({ leaseExpiresAt, status }) =>
-        status !== "processing" || leaseExpiresAt > job.leaseExpiresAt);
-      assert.deepEqual([beaten.status, beaten.attempt], ["processing", 1]);
-      job = beaten;
-    }
-    claim.drop();
-    await worker.release(id, { attempt: 1 });
-    // This one is short. Whether it is dropped or such a standstill comes first: the broker takes the job back.
-    [job] = await worker.claim({ leaseMs: 300 });
-    claim = worker.hold(job, { leaseMs: 100 });
-    await followed(({ leaseExpiresAt, status }) => status === "pending" || leaseExpiresAt > job.leaseExpiresAt);
-    claim.drop();
-    assert.equal((await followed(({ status }) => status === "pending")).lostCount, 1);
-  });
-
-  it("reports are merged and the last one wins", limit, async (test) => {
-    const { client } = await connected(test);
-    const { job: { id } } = await client.create({ type: "ingest" });
-    const [job] = await client.claim();
-    const claim = client.hold(job);
-    for (let progress = 0; progress <= 100; progress += 1) claim.report({ stage: "decoding", progress });
-    claim.report({ stage: null });
-    await until(async () => (await client.get(id)).progress === 100);
-    assert.equal((await client.get(id)).stage, undefined);
-    assert.throws(() => claim.report({ progress: 101 }), { code: "INVALID_ARGUMENT" });
-    assert.throws(() => claim.report({ stage: "x".repeat(257) }), { code: "INVALID_ARGUMENT" });
   });
 });
 

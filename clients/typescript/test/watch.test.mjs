@@ -4,6 +4,9 @@ import { Client, newJobId } from "jobbroker";
 import { Broker, limit, until } from "./support/broker.mjs";
 import { fakeBroker } from "./support/fake-broker.mjs";
 
+const quick = { backoff: { initialMs: 1, maximumMs: 10 } };
+const changed = { id: Buffer.alloc(16, 1), status: "PENDING" };
+
 describe("waiting for a job's end", () => {
   it("returns the job with its result, also when it had ended before", limit, async (test) => {
     const broker = await Broker.start(test);
@@ -102,5 +105,89 @@ describe("a watch", () => {
     await watch.return();
     assert.deepEqual(await watch.next(), { value: undefined, done: true });
     assert.equal((await client.stats()).watches, 0);
+  });
+
+  const interruptions = {
+    "the connection is lost": (peer) => peer.close(),
+    "the broker drops changes": (peer, id) => peer.send({ id, event: { resync: true } }),
+  };
+  for (const [name, interrupt] of Object.entries(interruptions)) {
+    it(`stays one watch when ${name} while there is no room for another event`, limit, async (test) => {
+      /** The ids of the watches, by connection. */
+      const open = [];
+      let broker;
+      const { socketPath } = await fakeBroker(test, ({ id, watch, unwatch }, peer, number) => {
+        broker = peer;
+        open[number] ??= new Set();
+        if (watch) open[number].add(id);
+        if (unwatch) open[number].delete(unwatch.watch_id);
+        peer.send({ id, ...(watch ? { snapshot: {} } : unwatch ? { done: {} } : { pong: {} }) });
+      });
+      const client = await Client.connect({ socketPath, ...quick });
+      test.after(() => client.close());
+      const watch = client.watch();
+      assert.equal((await watch.next()).value.kind, "snapshot");
+      const [id] = open[1];
+      for (let unread = 0; unread < 10_000; unread += 1) broker.send({ id, event: { changed } });
+      await client.ping();
+      interrupt(broker, id);
+      await client.ping();
+      const kinds = [];
+      while (kinds.at(-1) !== "snapshot") {
+        const { kind } = (await watch.next()).value;
+        if (kind !== "changed") kinds.push(kind);
+      }
+      assert.deepEqual(kinds, ["interrupted", "snapshot"]);
+      await client.ping();
+      assert.equal(open.at(-1).size, 1);
+    });
+  }
+
+  it("keeps what is unread when the connection is lost while there is no room for another event", limit, async (test) => {
+    let isBack;
+    const back = new Promise((resolve) => { isBack = resolve; });
+    let reopened;
+    const { socketPath } = await fakeBroker(test, (request, peer, number) => {
+      if (request.ping) return peer.send({ id: request.id, pong: {} });
+      if (number > 1) {
+        reopened = () => peer.send({ id: request.id, snapshot: {} });
+        return isBack();
+      }
+      peer.send({ id: request.id, snapshot: {} });
+      for (let unread = 0; unread < 10_000; unread += 1) peer.send({ id: request.id, event: { changed } });
+      peer.close();
+    });
+    const client = await Client.connect({ socketPath, ...quick });
+    test.after(() => client.close());
+    const watch = client.watch();
+    assert.equal((await watch.next()).value.kind, "snapshot");
+    await back;
+    for (let unread = 0; unread < 10_000; unread += 1) assert.equal((await watch.next()).value.kind, "changed");
+    assert.equal((await watch.next()).value.kind, "interrupted");
+    reopened();
+    assert.equal((await watch.next()).value.kind, "snapshot");
+  });
+
+  for (const requestTimeoutMs of [30_000, Infinity]) {
+    it(`misses nothing before its first snapshot, with a time limit of ${requestTimeoutMs} ms`, limit, async (test) => {
+      const { socketPath } = await fakeBroker(test, (request, peer, number) =>
+        number === 1 ? peer.close() : peer.send({ id: request.id, snapshot: {} }));
+      const client = await Client.connect({ socketPath, requestTimeoutMs, ...quick });
+      test.after(() => client.close());
+      assert.equal((await client.watch().next()).value.kind, "snapshot");
+    });
+  }
+
+  it("tells once of several losses before the next snapshot", limit, async (test) => {
+    const { socketPath } = await fakeBroker(test, (request, peer, number) => {
+      if (number !== 2) peer.send({ id: request.id, snapshot: {} });
+      if (number < 3) peer.close();
+    });
+    const client = await Client.connect({ socketPath, ...quick });
+    test.after(() => client.close());
+    const watch = client.watch();
+    const kinds = [];
+    while (kinds.length < 3) kinds.push((await watch.next()).value.kind);
+    assert.deepEqual(kinds, ["snapshot", "interrupted", "snapshot"]);
   });
 });

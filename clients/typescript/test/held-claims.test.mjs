@@ -1,0 +1,163 @@
+// Claims that a client looks after: their heartbeats, reports and revocations.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Client, ClaimRevoked, JobBrokerError } from "jobbroker";
+import { Broker, limit, until } from "./support/broker.mjs";
+import { fakeBroker, welcome } from "./support/fake-broker.mjs";
+
+const uuid = "0193a5f0-c200-7abc-8def-0123456789ab";
+const processing = { id: Buffer.from(uuid.replaceAll("-", ""), "hex"), type: "ingest", status: "PROCESSING", attempt: 1 };
+
+async function connected(test) {
+  const broker = await Broker.start(test);
+  return { broker, client: await broker.connect() };
+}
+
+describe("a held claim", () => {
+  it("a cancelled job's holder is told by its signal", limit, async (test) => {
+    const { broker, client } = await connected(test);
+    const worker = await broker.connect();
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const [job] = await worker.claim();
+    const claim = worker.hold(job);
+    assert.equal(worker.hold(job), claim, "held twice it is the same");
+    const revoked = new Promise((resolve) => claim.signal.addEventListener("abort", () => resolve(claim.signal.reason)));
+    await client.cancel(id);
+    const reason = await revoked;
+    assert.ok(reason instanceof ClaimRevoked && reason instanceof JobBrokerError);
+    assert.deepEqual([reason.code, reason.status, reason.claim], ["STALE_CLAIM", "cancelled", { id, attempt: 1 }]);
+    assert.throws(() => claim.report({ progress: 1 }), { code: "STALE_CLAIM" });
+    assert.equal(worker.hold(job).signal.aborted, false, "a notice is told once");
+  });
+
+  it("a notice that comes before the claim is held is not lost", limit, async (test) => {
+    const { client } = await connected(test);
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const [job] = await client.claim();
+    await client.cancel(id);
+    await client.ping();
+    assert.equal(client.hold(job).signal.reason.status, "cancelled");
+  });
+
+  it("is heartbeaten while it is held, and not afterwards", limit, async (test) => {
+    const { broker, client } = await connected(test);
+    const worker = await broker.connect();
+    const { job: { id } } = await client.create({ type: "ingest" });
+    /** Follows the job until it is as it should be. */
+    async function followed(isSo) {
+      for await (const event of client.watch({ ids: [id] })) {
+        const [seen] = event.kind === "snapshot" ? event.jobs : [event.job];
+        if (isSo(seen)) return seen;
+      }
+    }
+    // Held as if its lease were short; the one it has outlasts a standstill of the machine.
+    let [job] = await worker.claim({ leaseMs: 30_000 });
+    let claim = worker.hold(job, { leaseMs: 100 });
+    for (let i = 0; i < 3; i += 1) {
+      const beaten = await followed(({ leaseExpiresAt, status }) =>
+        status !== "processing" || leaseExpiresAt > job.leaseExpiresAt);
+      assert.deepEqual([beaten.status, beaten.attempt], ["processing", 1]);
+      job = beaten;
+    }
+    claim.drop();
+    await worker.release(id, { attempt: 1 });
+    // This one is short. Whether it is dropped or such a standstill comes first: the broker takes the job back.
+    [job] = await worker.claim({ leaseMs: 300 });
+    claim = worker.hold(job, { leaseMs: 100 });
+    await followed(({ leaseExpiresAt, status }) => status === "pending" || leaseExpiresAt > job.leaseExpiresAt);
+    claim.drop();
+    assert.equal((await followed(({ status }) => status === "pending")).lostCount, 1);
+  });
+
+  it("reports are merged and the last one wins", limit, async (test) => {
+    const { client } = await connected(test);
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const [job] = await client.claim();
+    const claim = client.hold(job);
+    for (let progress = 0; progress <= 100; progress += 1) claim.report({ stage: "decoding", progress });
+    claim.report({ stage: null });
+    await until(async () => (await client.get(id)).progress === 100);
+    assert.equal((await client.get(id)).stage, undefined);
+    assert.throws(() => claim.report({ progress: 101 }), { code: "INVALID_ARGUMENT" });
+    assert.throws(() => claim.report({ stage: "x".repeat(257) }), { code: "INVALID_ARGUMENT" });
+  });
+
+  const spellings = { "in upper case": uuid.toUpperCase(), "without dashes": uuid.replaceAll("-", "") };
+  for (const [name, id] of Object.entries(spellings)) {
+    it(`hears of its revocation when its id was written ${name}`, limit, async (test) => {
+      const { socketPath } = await fakeBroker(test, (request, peer) => {
+        peer.send({ id: 0, revoked: { id: processing.id, attempt: 1, status: "CANCELLED", reason: "cancelled" } });
+        peer.send({ id: request.id, pong: {} });
+      });
+      const client = await Client.connect({ socketPath });
+      test.after(() => client.close());
+      const claim = client.hold({ id, attempt: 1 });
+      assert.equal(client.hold({ id: uuid, attempt: 1 }), claim, "it is the same however it is written");
+      await client.ping();
+      assert.deepEqual([claim.signal.reason?.status, claim.isHeld], ["cancelled", false]);
+    });
+  }
+
+  it("needs the id of a job", limit, async (test) => {
+    const { client } = await connected(test);
+    assert.throws(() => client.hold({ id: "no-uuid", attempt: 1 }), { code: "INVALID_ARGUMENT" });
+  });
+});
+
+/** A client that has sent two pings, as many requests as its peer allows in flight, and has two more in line. */
+async function crowded(test) {
+  const requests = [];
+  let peer;
+  const { socketPath } = await fakeBroker(test, (request, broker) => {
+    peer = broker;
+    if (request.hello) broker.send({ id: request.id, welcome: { ...welcome, max_in_flight: 2 } });
+    else requests.push(request);
+  }, { greets: false });
+  const next = async () => {
+    await until(() => requests.length > 0);
+    return requests.shift();
+  };
+  const client = await Client.connect({ socketPath, backoff: { initialMs: 1 } });
+  test.after(() => client.close());
+  const pings = Array.from({ length: 4 }, () => client.ping());
+  await next();
+  await next();
+  return {
+    client, next,
+    cut: () => peer.close(),
+    /** Answers the pings, all that is left. */
+    answerPings: async () => {
+      for (const ping of pings) {
+        const { id, ping: isPing } = await next();
+        assert.ok(isPing, "one heartbeat for each claim is enough");
+        peer.send({ id, pong: {} });
+        await ping;
+      }
+    },
+    /** The next request, which is to be a heartbeat. */
+    nextHeartbeat: async () => {
+      const { id, update } = await next();
+      assert.ok(update, "it is no heartbeat");
+      peer.send({ id, job: { ...processing, id: update.id } });
+      return update;
+    },
+  };
+}
+
+describe("on the next connection the heartbeats go before all that is in line", () => {
+  it("also one that was in line itself", limit, async (test) => {
+    const { client, cut, nextHeartbeat, answerPings } = await crowded(test);
+    client.hold({ id: uuid, attempt: 1 }, { heartbeats: false }).report({ progress: 50 });
+    cut();
+    assert.equal((await nextHeartbeat()).progress, 50);
+    await answerPings();
+  });
+
+  it("when there are several", limit, async (test) => {
+    const { client, cut, nextHeartbeat, answerPings } = await crowded(test);
+    for (const attempt of [1, 2]) client.hold({ id: uuid, attempt }, { heartbeats: false });
+    cut();
+    assert.deepEqual([(await nextHeartbeat()).attempt, (await nextHeartbeat()).attempt], [1, 2]);
+    await answerPings();
+  });
+});
