@@ -50,9 +50,9 @@ struct AccessTests {
   }
 
   private func expectRefusal(
-    _ run: Finished, _ text: String, sourceLocation: SourceLocation = #_sourceLocation
+    _ run: Finished, _ text: String, code: Int32 = 1, sourceLocation: SourceLocation = #_sourceLocation
   ) {
-    #expect(run.code == 1, "\(run)", sourceLocation: sourceLocation)
+    #expect(run.code == code, "\(run)", sourceLocation: sourceLocation)
     let isRefusal = run.errors.contains("(PERMISSION_DENIED)") && run.errors.contains(text)
     #expect(isRefusal, "\(run)", sourceLocation: sourceLocation)
   }
@@ -88,7 +88,7 @@ struct AccessTests {
     for named in [["--allow-uid", "daemon"], ["--allow-gid", "daemon"]] {
       try await withOpenBroker(named[0], named[1]) { broker in
         #expect(try await jobctl(broker, "ping", by: daemon).code == 0)
-        expectRefusal(try await jobctl(broker, "ping", by: somebody), "--allow-uid")
+        expectRefusal(try await jobctl(broker, "ping", by: somebody), "--allow-uid", code: 3)
       }
     }
     let run = try await Finished.running([Products.jobbrokerd, "--operator-gid", "no-such-group"])
@@ -99,7 +99,7 @@ struct AccessTests {
     try await withOpenBroker("--allow-uid", "\(somebody.user)") { broker in
       #expect(try await jobctl(broker, "ping", by: somebody).code == 0)
       #expect(try await broker.jobctl("ping").code == 0)
-      expectRefusal(try await jobctl(broker, "ping", by: another), "--allow-uid")
+      expectRefusal(try await jobctl(broker, "ping", by: another), "--allow-uid", code: 3)
     }
   }
 
@@ -107,7 +107,7 @@ struct AccessTests {
     try await withOpenBroker("--allow-gid", "\(Self.group)") { broker in
       #expect(try await jobctl(broker, "ping", by: member).code == 0)
       #expect(try await jobctl(broker, "ping", by: supplementaryMember).code == 0)
-      expectRefusal(try await jobctl(broker, "ping", by: somebody), "--allow-gid")
+      expectRefusal(try await jobctl(broker, "ping", by: somebody), "--allow-gid", code: 3)
     }
   }
 
@@ -116,7 +116,7 @@ struct AccessTests {
       let last = Person(user: 23_460, group: 34_568, groups: Array(Self.group - 400...Self.group))
       #expect(try await jobctl(broker, "ping", by: last).code == 0)
       let without = Person(user: 23_460, group: 34_568, groups: Array(Self.group - 400..<Self.group))
-      expectRefusal(try await jobctl(broker, "ping", by: without), "--allow-gid")
+      expectRefusal(try await jobctl(broker, "ping", by: without), "--allow-gid", code: 3)
     }
   }
 
@@ -125,7 +125,7 @@ struct AccessTests {
     let entry = try #require(getpwnam("daemon")).pointee
     try await withOpenBroker("--allow-gid", "\(entry.pw_gid)") { broker in
       let dropped = Person(user: entry.pw_uid, group: 34_568)
-      expectRefusal(try await jobctl(broker, "ping", by: dropped), "--allow-gid")
+      expectRefusal(try await jobctl(broker, "ping", by: dropped), "--allow-gid", code: 3)
       let given = Person(user: somebody.user, group: 34_568, groups: [entry.pw_gid])
       #expect(try await jobctl(broker, "ping", by: given).code == 0)
     }
@@ -137,7 +137,7 @@ struct AccessTests {
     ) { broker in
       #expect(try await jobctl(broker, "pause", "t", by: member).code == 0)
       expectRefusal(try await jobctl(broker, "pause", "t", by: somebody), "your uid is \(somebody.user)")
-      expectRefusal(try await jobctl(broker, "ping", by: another), "--allow-uid")
+      expectRefusal(try await jobctl(broker, "ping", by: another), "--allow-uid", code: 3)
     }
   }
 
