@@ -113,11 +113,15 @@ struct LeaseTable {
     return lease.job
   }
 
-  /// The holder is heard from, with what is for the store to judge: its claim does not run out while that takes its time.
-  mutating func hear(_ claim: ClaimToken, now: Duration) {
+  /// The holder updates its job, over this connection, with what is for the store to judge: its claim does not run out while
+  /// that takes its time. (What ends a job is with the store before the end of the lease could be.)
+  mutating func hear(_ claim: ClaimToken, from connection: ConnectionID, now: Duration) {
     guard var lease = self[claim] else { return }
     lease.heard = now
-    if !lease.isEnding { lease.deadline = max(lease.deadline, now + lease.term) }
+    if !lease.isEnding {
+      lease.follow(connection)
+      lease.deadline = max(lease.deadline, now + lease.term)
+    }
     leases[claim.id] = lease
   }
 

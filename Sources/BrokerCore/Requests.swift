@@ -99,7 +99,9 @@ extension BrokerCore {
   private mutating func update(
     _ id: JobID, _ attempt: Int?, _ update: JobUpdate, _ key: RequestKey, _ now: Moment
   ) {
-    if let attempt { leases.hear(ClaimToken(id: id, attempt: attempt), now: now.steady) }
+    if let attempt {
+      leases.hear(ClaimToken(id: id, attempt: attempt), from: key.connection, now: now.steady)
+    }
     guard update.isReport,
       let job = leases.report(id, attempt: attempt, update, from: key.connection, now: now)
     else {

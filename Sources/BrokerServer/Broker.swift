@@ -313,7 +313,7 @@ final class Broker {
     nextTick?.task.cancel()
     let delay = TimeAmount(max(wanted - now.steady, .zero))
     let task = eventLoop.assumeIsolated().scheduleTask(in: delay) { [self] in
-      // Who spoke in time is heard first, though the loop stood still.
+      // What has come by now is heard first, as a rule, though the loop stood still.
       sockets { [self] in
         guard nextTick?.at == wanted else { return }
         nextTick = nil

@@ -19,10 +19,10 @@ final class Connection: ChannelDuplexHandler {
   private var context: ChannelHandlerContext?
   private var reader = FrameReader()
   private var outbound: ByteBuffer
-  /// A buffer of so many bytes, which is enough for most responses, is kept for the next.
-  private static let keptCapacity = 1024
   /// When as many bytes of responses have gathered, the others have their turn before more requests are taken.
   private static let muchAtOnce = Limits.frame
+  /// A buffer of so many bytes, which is enough for most responses, is kept for the next.
+  private static let keptCapacity = 1024
   /// Claims whose responses are in `outbound`.
   private var handingOver: [ClaimToken] = []
   /// What the events in `outbound` count.

@@ -35,8 +35,8 @@ final class GroupCommit {
   private var isScheduled = false
   private var isExecuting = false
   private(set) var isSyncing = false
-  /// Commands run since the last sync began whose results wait for the next.
-  private var sinceSync = 0
+  /// How many commands have been run whose results wait for the disk; of these, for the sync that is under way.
+  private var (kept, syncing) = (0, 0)
   /// Why nothing more is run.
   private(set) var failure: JobError?
   private var synced = 0
@@ -95,9 +95,9 @@ final class GroupCommit {
     schedule()
   }
 
-  /// Whether what waits is to wait for the disk: it is too little, or too much is kept already until the disk is free.
+  /// Whether what waits is to wait for the disk: it is too little, or too much is kept already until that is done.
   private var gathers: Bool {
-    isSyncing && needsDisk && (waiting.count < Self.worthwhile || sinceSync >= Self.largest)
+    needsDisk && (isSyncing && waiting.count < Self.worthwhile || kept >= Self.largest)
   }
 
   /// Runs the next transaction after the other events of this turn of the loop, so that all they bring shares it.
@@ -174,7 +174,7 @@ final class GroupCommit {
     case .success(let results):
       commits += 1
       commands += batch.count
-      sinceSync += batch.count { !$0.isVolatile }
+      kept += batch.count { !$0.isVolatile }
       delegate?.executed(batch, results)
       // A remote store's transaction is durable, and has waited for others itself.
       if !store.isRemote { noteAskers(batch) }
@@ -234,7 +234,7 @@ final class GroupCommit {
     putOff?.cancel()
     putOff = nil
     isSyncing = true
-    sinceSync = 0
+    syncing = kept
     let start = eventLoop.now
     let target = commits
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -249,6 +249,7 @@ final class GroupCommit {
   private func syncEnded(_ target: Int, _ outcome: Result<Void, JobError>, after time: TimeAmount) {
     isSyncing = false
     if case .failure(let error) = outcome { return fail(error) }
+    kept -= syncing
     delay.ended(after: time, at: eventLoop.now)
     didSync(target)
   }

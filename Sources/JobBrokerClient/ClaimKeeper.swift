@@ -19,16 +19,21 @@ final class HeldClaim: Sendable {
     over.store(true, ordering: .releasing)
   }
 
-  /// Does something when the broker knows how the job ended.
+  /// Does something once it is settled whether the broker knows how the job ended.
   func onceTold(_ action: @escaping @Sendable (JobError?) -> Void) {
     onceTold.withLock { $0.append(action) }
   }
 
-  /// The broker knows how the job ended.
+  /// It is settled whether the broker knows how the job ended.
   ///
   /// - Parameter refusal: why it does not; nil when it does.
   func told(_ refusal: JobError?) {
-    for action in onceTold.withLock({ $0 }) { action(refusal) }
+    // Let go of, for they may hold this claim.
+    let actions = onceTold.withLock { actions in
+      defer { actions = [] }
+      return actions
+    }
+    for action in actions { action(refusal) }
   }
 }
 

@@ -26,6 +26,8 @@ struct PendingRequest {
   let expiry: UInt64
   /// Whether it is safe to send it again.
   let isRepeated: Bool
+  /// Whether it is about the connection that it is made for, and ends with it though it was not sent.
+  let isOfItsConnection: Bool
   /// When a waiting claim has waited long enough.
   let waitEnds: NIODeadline?
   var stage = Stage.queued

@@ -159,7 +159,8 @@ extension Session {
     guard configuration.reconnects else { return close(with: JobError(.unavailable, reason)) }
     line.clear()
     for (id, request) in pending.sorted(by: { $0.key < $1.key }) {
-      if request.stage != .sent || repeats && request.isSentAgain {
+      let goesOn = request.stage != .sent || repeats && request.isSentAgain
+      if goesOn, !request.isOfItsConnection {
         pending[id]?.stage = .queued
         line.add(id)
       } else {

@@ -72,7 +72,8 @@ final class Session {
   ///
   /// - Parameters:
   ///   - goesFirst: before those in line.
-  ///   - isRepeated: whether it is sent again when its connection is lost; nil: when that is safe.
+  ///   - isRepeated: whether it is sent again when its connection is lost; nil: when that is safe; false: it is about that
+  ///     connection.
   func submit(
     _ id: UInt64, _ operation: JobModel.Operation, for recipient: PendingRequest.Recipient,
     goesFirst: Bool = false, isRepeated: Bool? = nil
@@ -81,7 +82,7 @@ final class Session {
     if case .claim(let claim) = operation { wait = claim.wait }
     let request = PendingRequest(
       operation: operation, recipient: recipient, expiry: expiry(after: wait),
-      isRepeated: isRepeated ?? operation.isRepeatable,
+      isRepeated: isRepeated ?? operation.isRepeatable, isOfItsConnection: isRepeated == false,
       waitEnds: wait > .zero ? .now() + TimeAmount(wait) : nil)
     if case .closed(let error) = state { return request.resolve(with: .error(error)) }
     guard case .ready = state, line.takePlace(mayWait: request.mayWait, isFirst: goesFirst) else {

@@ -84,7 +84,7 @@ struct OpenedDatabase {
       (log, index, writer) = try Self.load(options)
     } catch {
       // Opening takes room, too, which on a full disk may be only what the last broker has put aside.
-      guard error.code == .unavailable, DiskReserve.giveUp(reserved) else { throw error }
+      guard error.code == .unavailable, DiskReserve.giveUpIfFull(reserved) else { throw error }
       (log, index, writer) = try Self.load(options)
     }
     reserve = DiskReserve(path: reserved, logger: options.logger)
@@ -94,12 +94,13 @@ struct OpenedDatabase {
     _ options: OpenOptions
   ) throws(JobError) -> (log: LogFile, index: QueueIndex, writer: Writer) {
     let connection = try connect(options)
-    try Migrator(connection: connection, path: options.path, logger: options.logger)
-      .migrate(now: options.clock())
+    let migrator = Migrator(connection: connection, path: options.path, logger: options.logger)
+    let origin = try migrator.open()
+    let log: LogFile
+    do { log = try LogFile(connection) } catch { throw JobError(error, while: "Cannot open \(options.path)") }
+    try migrator.migrate(from: origin, now: options.clock())
     do throws(SQLiteError) {
       try check(connection, options)
-      try connection.growLogIndex(frames: Checkpointer.manyFrames)
-      let log = try LogFile(connection)
       try connection.gatherLogWrites()
       var statements = StatementCache(connection)
       let index = try QueueIndex.load(&statements)

@@ -41,6 +41,8 @@ public actor SQLiteJobStore: JobStore {
   /// kernel reports it once, and the other would be told that all is well.
   private var failure: JobError?
   private var lock: DatabaseLock?
+  /// Whether what is in the log had no room in the database, not even that of the reserve.
+  private var isStuck = false
 
   init(
     _ opened: consuming OpenedDatabase, options: OpenOptions, thread: any (SerialExecutor & TaskExecutor),
@@ -134,13 +136,17 @@ public actor SQLiteJobStore: JobStore {
       } else {
         try writer?.checkpointer.checkpointIfNeeded(isRoomScarce: !reserve.isHeld)
       }
+      isStuck = false
     } catch {
       guard error.isFull else {
         // What is committed is committed; whether it can be made durable is no longer sure.
         _ = ended(by: error)
         return
       }
-      guard reserve.isHeld else { return }
+      guard reserve.isHeld else {
+        isStuck = true
+        return
+      }
       reserve.release()
       moveLog(now: true)
     }
@@ -184,7 +190,7 @@ public actor SQLiteJobStore: JobStore {
   /// What the disk has room for when the database may grow by `growth`, and the log by that and `pages`, behind the
   /// bytes that are `logged`.
   private func diskRoom(for growth: Int, _ pages: Int, logged: Int) throws(SQLiteError) -> DiskRoom {
-    if reserve.isDenied { return .forJobsThereAre }
+    if reserve.isDenied { return isStuck ? .forDeletions : .forJobsThereAre }
     guard let database = try writer?.size() else { return .forDeletions }
     let due = max(0, database.all - PrivateFile.size(of: path))
     let log = PrivateFile.size(of: path + "-wal")
@@ -266,11 +272,11 @@ public actor SQLiteJobStore: JobStore {
   /// - Throws: ALREADY_EXISTS when there is a file at `destination`; INVALID_ARGUMENT when the database itself uses that
   ///   name.
   public nonisolated func backup(to destination: String) async throws(JobError) {
-    guard !DatabaseFile.isCompanion(destination, of: path) else {
-      throw JobError(
-        .invalidArgument, "\(destination) is a name that the database itself uses; choose another.")
-    }
     try await withTaskExecutorPreference(DedicatedThread()) { () async throws(JobError) in
+      guard !DatabaseFile.isCompanion(destination, of: path) else {
+        throw JobError(
+          .invalidArgument, "\(destination) is a name that the database itself uses; choose another.")
+      }
       let source: Connection
       do throws(SQLiteError) { source = try Connection(path: path, readOnly: true, vfs: vfs) } catch {
         throw JobError(error, while: "Cannot read \(path)")

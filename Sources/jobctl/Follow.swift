@@ -95,7 +95,7 @@ struct Follow {
   private func live(_ watch: JobWatch) async throws -> Board {
     let signals = await UnixSignalsSequence.ofEnding(.sigquit)
     let (inputs, feed) = AsyncStream<Input>.makeStream()
-    let suspensions = UnixSignalsSequence.isIgnored(SIGTSTP) ? nil : suspensions(feed)
+    let suspensions = mayBeSuspended ? suspensions(feed) : nil
     defer { suspensions?.cancel() }
     var screen = LiveScreen()
     defer { screen.close() }
@@ -159,6 +159,12 @@ struct Follow {
       draw(board, on: &screen)
       return board
     }
+  }
+
+  /// Whether there is a shell that could continue what Ctrl-Z has stopped; else the system ignores it (POSIX, orphaned
+  /// process groups).
+  private var mayBeSuspended: Bool {
+    !UnixSignalsSequence.isIgnored(SIGTSTP) && getsid(getppid()) == getsid(0)
   }
 
   private func suspensions(_ feed: AsyncStream<Input>.Continuation) -> any DispatchSourceSignal {

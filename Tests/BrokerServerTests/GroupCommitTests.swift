@@ -95,6 +95,9 @@ import Testing
     // The third would be visible as soon as it is run.
     #expect(try await bench.visible == 2)
     try await bench.endSync()
+    // Those are still kept, and wait for the next.
+    #expect(try await bench.visible == 2)
+    try await bench.endSync()
     #expect(await bench.transaction() == 100)
     try await bench.end()
   }

@@ -19,7 +19,7 @@ import TrustSupport
     _ = try await store.create(NewJob(type: "t"))
     vfs.begin(Fault(kind: FAULT_VFS_SYNC, code: SQLITE_IOERR | 4 << 8, isPersistent: false))
     await #expect(throws: JobError.self) {
-      try await store.create(NewJob(type: "t", metadata: #"{"page":"new"}"#))
+      try await store.create(NewJob(type: "t", metadata: #"{"a":"as written"}"#))
     }
     return store
   }
@@ -65,9 +65,10 @@ extension TemporaryDirectory {
   /// Makes a page in the log what it was before: nothing is wrong with it but the checksum.
   fileprivate func loseWrite() throws {
     let log = try #require(read()["jobs.db-wal"])
-    let (new, old) = (Array("new".utf8), Array("old".utf8))
+    let (new, old) = (Array("as written".utf8), Array("as it was.".utf8))
     let places = log.indices.filter { log[$0...].starts(with: new) }
     #expect(!places.isEmpty)
-    try write(["jobs.db-wal": places.reduce(into: log) { $0.replaceSubrange($1..<$1 + 3, with: old) }])
+    try write(["jobs.db-wal": places.reduce(into: log) { $0.replaceSubrange($1..<$1 + old.count, with: old) }]
+    )
   }
 }

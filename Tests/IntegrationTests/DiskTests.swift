@@ -50,7 +50,7 @@ import TestSupport
     let ids = try await client.create((0..<100).map { _ in NewJob(type: "t") }).map(\.job.id)
     try disk.begin(.quota)
     let refusal = await expect(.resourceExhausted) {
-      while true { try await client.create(NewJob(type: "t", metadata: Self.large)) }
+      while true { _ = try await client.create(NewJob(type: "t", metadata: Self.large)) }
     }
     #expect(refusal?.message.contains("disk is full") == true)
     for id in ids { _ = try await client.complete(id) }
@@ -173,13 +173,14 @@ import TestSupport
       #expect(try await writer.read()?.id == 10 * number + 1)
       if isInTime {
         #expect(answer.id == heartbeat.id, "its job was taken: \(answer.reply)")
-        break
+        #expect(await broker.process.stop() == 0)
+        return
       }
       if answer.id == 0 { _ = try await holder.read() }
       _ = try await writer.ask(10 * number + 2, .cancel(job.id))
-      _ = try FileManager.default.removeItem(atPath: directory.file("held"))
+      try FileManager.default.removeItem(atPath: directory.file("held"))
     }
-    #expect(await broker.process.stop() == 0)
+    Issue.record("the machine is too busy")
   }
 
   @Test(

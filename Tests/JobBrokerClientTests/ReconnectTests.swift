@@ -92,6 +92,40 @@ import Testing
     #expect(await failure { () throws(JobError) in try await client.ping() }?.code == .unavailable)
   }
 
+  @Test func aHeartbeatThatWasInLineGoesFirstOnTheNextConnection() async throws {
+    let (broker, connection, client) = try await connected(maxInFlight: 1)
+    let (ready, reported) = (Mailbox<Void>(), Mailbox<Void>())
+    let worker = Worker(client: client, types: ["ingest"]) { context in
+      _ = await ready.take()
+      try await context.report(progress: 1)
+      reported.put(())
+      _ = await ready.take()
+      return nil
+    }
+    let run = Task { try await worker.run() }
+    let job = someJob()
+    connection.reply(to: try await connection.next().id, .claimed([job]))
+    // The ping has the only place, so that the heartbeat stands in line.
+    async let ping: Void = client.ping()
+    #expect(try await connection.next().operation == .ping)
+    ready.put(())
+    _ = await reported.take()
+    try await connection.close()
+
+    let next = try await broker.welcome(maxInFlight: 1)
+    let (id, operation) = try await next.next()
+    guard case .update(job.id, attempt: 1, let update) = operation else {
+      Issue.record("not the heartbeat: \(operation)")
+      return
+    }
+    #expect(update.progress == 1)
+    next.reply(to: id, .job(job))
+    next.reply(to: try await next.next().id, .pong)
+    try await ping
+    run.cancel()
+    ready.close()
+  }
+
   @Test func aCallMadeWhileTheBrokerIsAwayWaitsForIt() async throws {
     let path = ScriptedBroker.newPath()
     let first = try await ScriptedBroker(at: path)

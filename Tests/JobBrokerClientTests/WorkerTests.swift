@@ -59,6 +59,17 @@ import Testing
     scene.run.cancel()
   }
 
+  @Test func whatIsToldOfAnEndingIsLetGo() {
+    weak var claim: HeldClaim?
+    do {
+      let held = HeldClaim(ClaimToken(id: .timeOrdered(), attempt: 1))
+      held.onceTold { _ in _ = held.token }
+      held.told(nil)
+      claim = held
+    }
+    #expect(claim == nil)
+  }
+
   @Test func saysWhetherTheBrokerTookTheEndingOnceThatIsKnown() async throws {
     let outcomes = Mailbox<JobError.Code?>()
     let scene = try await Scene { context in

@@ -91,6 +91,6 @@ import TestSupport
     let migrator = Migrator(
       connection: connection, path: path, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
       migrations: migrations)
-    try migrator.migrate(now: .now)
+    try migrator.migrate(from: try migrator.open(), now: .now)
   }
 }

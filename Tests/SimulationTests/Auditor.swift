@@ -62,6 +62,7 @@ final class Auditor {
       guard var term = terms[id], term.claim.attempt == attempt, !ending.contains(term.claim) else { return }
       term.heard = now.steady
       term.deadline = max(term.deadline, now.steady + term.lease)
+      if key.connection.number >= term.holder?.number ?? 0 { term.holder = key.connection }
       terms[id] = term
     case .reap(let timeout, _):
       let since = now.steady - timeout

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import jobctl
@@ -51,7 +52,20 @@ import Testing
     close(pipe.input)
     let output = QueuedOutput(StandardStream(descriptor: pipe.output))
     output.write("first\n")
-    output.finish(within: 60)
+    #expect(output.finish(patience: 60) == 0)
     output.write("second\n")
+    #expect(output.finish(patience: 60) == 0)
+  }
+
+  @Test func atTheEndIsWaitedForAsLongAsSomebodyReads() throws {
+    let pipe = try fullPipe()
+    let output = QueuedOutput(StandardStream(descriptor: pipe.output))
+    output.write(String(repeating: "x", count: 10_000))
+    #expect(output.finish(patience: 0) == 10_000)
+    let text = String(repeating: "y", count: 20_000)
+    output.write(text)
+    let reader = Thread { _ = self.text(pipe.input, after: pipe.content, upTo: text) }
+    reader.start()
+    #expect(output.finish(patience: 60) == 0)
   }
 }

@@ -52,11 +52,11 @@ public enum OriginalJobs {
     WITH original AS (
       SELECT
         \(id) AS id, \(place) AS place,
-        coalesce(nullif(CAST(type AS TEXT), ''), 'unknown') AS type,
+        coalesce(nullif(\(cut("type", to: Limits.name)), ''), 'unknown') AS type,
         CASE status WHEN 'completed' THEN 'complete' WHEN 'canceled' THEN 'cancelled' ELSE status END AS status,
         min(max(coalesce(CAST(progress AS REAL), 0.0), 0.0), 100.0) AS progress,
         \(cut("stage", to: Limits.name)) AS stage, CAST(metadata AS TEXT) AS metadata, CAST(result AS TEXT) AS result,
-        \(cut("error", to: Limits.error / 2)) AS error, max(coalesce(CAST(retryCount AS INTEGER), 0), 0) AS retry_count,
+        \(cut("error", to: Limits.error - 1024)) AS error, max(coalesce(CAST(retryCount AS INTEGER), 0), 0) AS retry_count,
         coalesce(\(milliseconds("createdAt")), \(milliseconds("updatedAt")), ?3) AS created_at,
         coalesce(\(milliseconds("updatedAt")), \(milliseconds("createdAt")), ?3) AS updated_at
       FROM \(source)),
@@ -65,18 +65,18 @@ public enum OriginalJobs {
         \(object("metadata", ifNull: "'{}'")) AS metadata_object, \(object("result", ifNull: "NULL")) AS result_object
       FROM original),
     judged AS (
-      SELECT *, \(isLarge("metadata_object")) AS lacks_metadata, \(isLarge("result_object")) AS lacks_result,
-        coalesce(error || '; ', '') || 'Adopted with' AS note
+      SELECT *, \(JobStatement.size(of: "metadata_object")) > \(Limits.payload) AS lacks_metadata,
+        \(JobStatement.size(of: "result_object")) > \(Limits.payload) AS lacks_result
       FROM checked),
     fitted AS (
       SELECT *,
         CASE WHEN NOT is_known OR (lacks_metadata AND status IN ('pending', 'processing')) THEN 'failed' ELSE status END
           AS new_status,
-        CASE
-          WHEN NOT is_known THEN note || ' the unknown status ' || coalesce(quote(status), 'NULL')
-          WHEN lacks_metadata THEN note || 'out its metadata, which are larger than \(Limits.payload) bytes'
-          WHEN lacks_result THEN note || 'out its result, which is larger than \(Limits.payload) bytes'
-          ELSE error END AS new_error
+        CASE WHEN is_known AND NOT lacks_metadata AND NOT lacks_result THEN error ELSE
+          coalesce(error || '; ', '') || 'Adopted'
+          || CASE WHEN is_known THEN '' ELSE ' with the unknown status ' || substr(coalesce(quote(status), 'NULL'), 1, 64) END
+          || CASE WHEN lacks_metadata THEN ' without its metadata, which no frame could hold' ELSE '' END
+          || CASE WHEN lacks_result THEN ' without its result, which no frame could hold' ELSE '' END END AS new_error
       FROM judged)
     INSERT INTO jobs (
       id, type, status, priority, progress, stage, error, retry_count, max_retries, max_lost, attempt, lease_ms,
@@ -102,14 +102,9 @@ public enum OriginalJobs {
   private static func cut(_ column: String, to bytes: Int) -> String {
     let text = "CAST(\(column) AS TEXT)"
     // No character takes more than four.
-    return "CASE WHEN \(size(of: text)) > \(bytes) THEN substr(\(text), 1, \(bytes / 4)) ELSE \(text) END"
+    let start = "substr(\(text), 1, \(bytes / 4))"
+    return "CASE WHEN \(JobStatement.size(of: text)) > \(bytes) THEN \(start) ELSE \(text) END"
   }
-
-  private static func isLarge(_ column: String) -> String {
-    "coalesce(\(size(of: column)) > \(Limits.payload), FALSE)"
-  }
-
-  private static func size(of text: String) -> String { "length(CAST(\(text) AS BLOB))" }
 
   /// A column as a JSON object.
   private static func object(_ column: String, ifNull: String) -> String {

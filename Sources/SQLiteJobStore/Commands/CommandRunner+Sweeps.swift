@@ -81,6 +81,7 @@ extension CommandRunner {
     func collect(
       _ statement: JobStatement, _ values: [SQLValue], of types: Set<TypeName>? = nil
     ) throws(SQLiteError) {
+      guard snapshot.hasRoom else { return }
       try statements(statement).forEach(values) { row in
         if let types, !types.contains(TypeName(row.text(JobColumns.type))) { return true }
         if let job = Job(row: row, whole: false) { snapshot.add(job) }
@@ -94,12 +95,14 @@ extension CommandRunner {
       try collect(.processingJobs, [.null, bound])
       try collect(.pendingJobs, [bound])
     }
-    for type in selection.types { try collect(.readyJobsOfType, [.text(type.text), bound]) }
-    if !selection.types.isEmpty {
-      // No index has these by type. One walk for all types, or a watch of a thousand would take all others' time.
-      let all: [SQLValue] = [.null, .integer(Int64.max)]
-      try collect(.processingJobs, all, of: Set(selection.types))
-      try collect(.waitingJobs, all, of: Set(selection.types))
+    if let first = selection.types.first {
+      // No index has these by type: one walk for all types, or a watch of a thousand would take all others' time.
+      let isOnly = selection.types.count == 1
+      let walk: [SQLValue] = isOnly ? [.text(first.text), bound] : [.null, .integer(Int64.max)]
+      let types = isOnly ? nil : Set(selection.types)
+      try collect(.processingJobs, walk, of: types)
+      for type in selection.types { try collect(.readyJobsOfType, [.text(type.text), bound]) }
+      try collect(.waitingJobs, walk, of: types)
     }
     return .success(snapshot.reply)
   }

@@ -6,7 +6,7 @@ import Logging
 struct Checkpointer {
   /// Frames from which on a checkpoint waits for readers, 64 MiB with pages of 4 KiB: one that stays would keep the
   /// log growing.
-  static let manyFrames: Int32 = 16_384
+  private static let manyFrames: Int32 = 16_384
   /// Frames from which on a checkpoint is worth it when room is scarce, 1 MiB.
   private static let fewFrames: Int32 = 256
   /// Bytes that the file of the log keeps when it begins anew: it writes over them sooner than a disk can give it
@@ -32,7 +32,7 @@ struct Checkpointer {
     self.connection = connection
     self.frames = frames
     self.logger = logger
-    log = LogLength(before: Int32(clamping: try connection.framesInLog()))
+    log = LogLength(before: Int32(clamping: try LogIndex(connection).frames()))
     sqlite3_wal_hook(
       connection.handle,
       { context, _, _, frames in

@@ -13,11 +13,12 @@ enum DatabaseFile {
   ///   its own (https://sqlite.org/howtocorrupt.html, 2.5).
   static func make(_ path: String) throws(JobError) -> String {
     try PrivateFile.makeDirectory(PrivateFile.directory(of: path))
-    try PrivateFile.create(path)
+    // One that is open stays untouched: to close any descriptor of it would let go of SQLite's locks.
+    if realPath(path) == nil { try PrivateFile.create(path) }
     guard let real = realPath(path) else { throw .system("Cannot open \(path)") }
     var status = stat()
     guard stat(real, &status) == 0 else { throw .system("Cannot open \(path)") }
-    guard status.st_nlink == 1 else {
+    guard status.st_nlink <= 1 else {
       throw JobError(
         .invalidArgument, "\(path) has \(status.st_nlink) names (hard links): remove all but one, or copy it."
       )
@@ -29,7 +30,7 @@ enum DatabaseFile {
   static func isCompanion(_ path: String, of database: String) -> Bool {
     guard let directory = realPath(PrivateFile.directory(of: path)) else { return false }
     let name = path.split(separator: "/").last ?? ""
-    return companions.contains { "\(directory)/\(name)" == database + $0 }
+    return companions.contains { (directory == "/" ? "/\(name)" : "\(directory)/\(name)") == database + $0 }
   }
 
   private static func realPath(_ path: String) -> String? {

@@ -15,7 +15,7 @@ struct DiskReserve {
   private let logger: Logger
   /// Whether the space is put aside.
   private(set) var isHeld = false
-  /// Whether it was not to be had though the disk has room: a quota is used up, and nobody tells how much of it is left.
+  /// Whether it was not to be had because a quota is used up, and nobody tells how much of that is left.
   private(set) var isDenied = false
   /// Whether the last that was said of it was that the disk is full.
   private var isFull = false
@@ -37,7 +37,9 @@ struct DiskReserve {
   var keptFree: Int { (isHeld ? 0 : Self.size) + (isFull ? 2 << 20 : 0) }
 
   /// Bytes that are free, the reserve not among them.
-  var free: Int {
+  var free: Int { Self.free(in: directory) }
+
+  private static func free(in directory: String) -> Int {
     var status = statvfs()
     guard statvfs(directory, &status) == 0 else { return 0 }
     // Some file systems say that there is no end of it.
@@ -67,24 +69,27 @@ struct DiskReserve {
 
   /// Puts the space aside again when there is twice as much, so that new jobs do not fill the disk at once.
   mutating func restore() {
-    if !isHeld, free >= 2 * Self.size { take() }
+    if isHeld { return }
+    if free >= 2 * Self.size { take() } else { isDenied = false }
   }
 
-  /// Gives up what an earlier process has put aside beside the database; false when there is nothing.
-  static func giveUp(_ path: String) -> Bool { unlink(path) == 0 }
+  /// Gives up what an earlier process has put aside, when there is little other room; false when there is nothing.
+  static func giveUpIfFull(_ path: String) -> Bool {
+    free(in: PrivateFile.directory(of: path)) < size && unlink(path) == 0
+  }
 
   private mutating func take() {
-    isHeld = allocate()
-    isDenied = !isHeld && free >= 2 * Self.size
+    let failure = allocate()
+    isHeld = failure == 0
+    isDenied = [EDQUOT, EFBIG].contains(failure)
   }
 
-  private func allocate() -> Bool {
-    guard let descriptor = try? PrivateFile.open(path) else { return false }
+  /// Makes the file; returns what the system says of it.
+  private func allocate() -> Int32 {
+    guard let descriptor = try? PrivateFile.open(path) else { return errno }
     defer { close(descriptor) }
-    guard posix_fallocate(descriptor, 0, off_t(Self.size)) == 0 else {
-      unlink(path)
-      return false
-    }
-    return true
+    let failure = posix_fallocate(descriptor, 0, off_t(Self.size))
+    if failure != 0 { unlink(path) }
+    return failure
   }
 }

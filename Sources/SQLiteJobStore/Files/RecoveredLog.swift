@@ -22,19 +22,23 @@ struct RecoveredLog {
   private let salts: [UInt8]
   private var checksum: LogChecksum
 
-  /// Writes the log again.
+  /// Writes the log again, and makes room for the index of one that is as long as its file may get.
   ///
   /// - Parameters:
   ///   - file: the log.
   ///   - connection: the connection it is of, with no transaction open.
   /// - Throws: SQLITE_CORRUPT when a part of it is not what was written, and what SQLite says.
-  static func renew(_ file: UnsafeMutablePointer<sqlite3_file>, of connection: Connection) throws(SQLiteError)
-  {
-    let frames = try connection.framesInLog()
-    guard frames > 0 else { return }
+  static func renew(
+    _ file: UnsafeMutablePointer<sqlite3_file>, of connection: Connection
+  ) throws(SQLiteError) {
+    let pageSize = Int(try connection.integer("PRAGMA page_size") ?? 0)
     // Nobody else writes meanwhile.
     try connection.beginTransaction()
     defer { connection.rollBack() }
+    let index = try LogIndex(connection)
+    try index.grow(to: Checkpointer.longFile / (pageSize + frameHeaderSize))
+    let frames = try index.frames()
+    guard frames > 0 else { return }
     var log = try RecoveredLog(file)
     for frame in 0..<frames { try log.renew(frame) }
   }
@@ -94,12 +98,12 @@ extension UnsafeMutablePointer<sqlite3_file> {
     var bytes = [UInt8](repeating: 0, count: count)
     let code = pointee.pMethods.pointee.xRead(self, &bytes, Int32(count), Int64(offset))
     // What is missing at its end is read as zeros.
-    guard code == SQLITE_OK || code == SQLITE_IOERR | 2 << 8 else { throw SQLiteError(nil, code: code) }
+    guard code == SQLITE_OK || code == SQLITE_IOERR | 2 << 8 else { throw SQLiteError(file: code) }
     return bytes
   }
 
   fileprivate func write(_ bytes: [UInt8], at offset: Int) throws(SQLiteError) {
     let code = pointee.pMethods.pointee.xWrite(self, bytes, Int32(bytes.count), Int64(offset))
-    guard code == SQLITE_OK else { throw SQLiteError(nil, code: code) }
+    guard code == SQLITE_OK else { throw SQLiteError(file: code) }
   }
 }

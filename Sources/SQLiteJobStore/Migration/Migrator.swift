@@ -12,7 +12,7 @@ struct Migrator {
   var migrations = JobSchema.migrations
 
   /// What a file is.
-  private enum Origin {
+  enum Origin {
     case empty
     case version(Int)
     case originalStore
@@ -20,11 +20,10 @@ struct Migrator {
     case foreign
   }
 
-  /// Switches the database to WAL mode and migrates it. One that holds data is copied to `<path>.backup-vN` first,
-  /// with N the version it had.
+  /// Looks what the file is, and switches it to WAL mode.
   ///
   /// - Throws: UNSUPPORTED for a newer version, INVALID_ARGUMENT for another program's file, and what SQLite says.
-  func migrate(now: Timestamp) throws(JobError) {
+  func open() throws(JobError) -> Origin {
     let origin = try sqlite("Cannot open \(path)", identify)
     switch origin {
     case .newer(let version):
@@ -37,8 +36,14 @@ struct Migrator {
     case .empty, .version, .originalStore:
       // Only now that the file is known to be ours.
       try sqlite("Cannot open \(path)", useWriteAheadLog)
+      return origin
     }
+  }
 
+  /// Migrates the database. One that holds data is copied to `<path>.backup-vN` first, with N the version it had.
+  ///
+  /// - Parameter origin: what `open` has returned.
+  func migrate(from origin: Origin, now: Timestamp) throws(JobError) {
     switch origin {
     case .version(migrations.count): return
     case .version(let version): try backUp(version: version)
@@ -76,6 +81,8 @@ struct Migrator {
       throw SQLiteError(
         code: SQLITE_CANTOPEN, message: "its file system can't share memory, as WAL mode needs")
     }
+    // SQLite opens the log with the first read.
+    _ = try connection.integer("SELECT count(*) FROM sqlite_master")
   }
 
   private func apply(from version: Int) throws(SQLiteError) {

@@ -54,36 +54,12 @@ final class Connection {
     _ = csqlite_set_checkpoint_at_close(handle, makesOne ? 1 : 0)
   }
 
-  /// Makes room for the index of so many frames of the log, which this connection will not have to look for then. On a full
-  /// disk a log that is written in its own place goes on growing, and SQLite finds out that its index can't only when a
-  /// transaction is in the log. The connection must be in WAL mode.
-  func growLogIndex(frames: Int32) throws(SQLiteError) {
-    // 32 KiB for 4096 frames each, of which the header has the room of 34 (https://sqlite.org/walformat.html, 2.1).
-    let (partSize, lastPart) = (Int32(32 << 10), (frames + 33) / 4096)
-    var file: UnsafeMutablePointer<sqlite3_file>?
-    var memory: UnsafeMutableRawPointer?
-    var code = sqlite3_file_control(handle, "main", SQLITE_FCNTL_FILE_POINTER, &file)
-    if code == SQLITE_OK, let file {
-      code = file.pointee.pMethods.pointee.xShmMap(file, lastPart, partSize, 1, &memory)
-    }
-    if code != SQLITE_OK { throw SQLiteError(nil, code: code) }
-  }
-
   /// Writes what a transaction adds to the log at once. The connection must be in WAL mode.
   func gatherLogWrites() throws(SQLiteError) {
     let code = log_buffer_install(handle)
     guard code == SQLITE_OK else {
       throw SQLiteError(code: code, message: "cannot gather the writes of the log")
     }
-  }
-
-  /// How many frames of the log count. The connection must be in WAL mode, have read, and have no transaction open.
-  func framesInLog() throws(SQLiteError) -> Int {
-    var frames: Int32 = 0
-    let code = sqlite3_wal_checkpoint_v2(handle, "main", SQLITE_CHECKPOINT_NOOP, &frames, nil)
-    guard code == SQLITE_OK else { throw SQLiteError(handle, code: code) }
-    guard frames >= 0 else { throw SQLiteError(code: SQLITE_MISUSE, message: "there is no log") }
-    return Int(frames)
   }
 
   /// How long a statement waits for another connection's lock.

@@ -17,6 +17,11 @@ struct SQLiteError: Error, Equatable {
     self.systemError = systemError
   }
 
+  /// What a call of a file's method said.
+  init(file code: Int32) {
+    self.init(code: code, message: String(cString: sqlite3_errstr(code)), systemError: errno)
+  }
+
   /// What the last call on the connection said.
   init(_ connection: OpaquePointer?, code: Int32) {
     let message =
@@ -34,7 +39,7 @@ struct SQLiteError: Error, Equatable {
 
   /// The statement would have broken a constraint: its fault, and only it failed.
   var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT }
-  /// There is no room on the disk, or no more than a quota allows. SQLite tells only the one from other failures.
+  /// There is no room on the disk, or no more than a quota or a limit allows: SQLite has a code for the first only.
   var isFull: Bool {
     primaryCode == SQLITE_FULL || code == Self.failedWrite && [EDQUOT, EFBIG].contains(systemError)
   }

@@ -31,9 +31,10 @@ struct BenchJobs: Sendable {
     return index < count ? index : nil
   }
 
-  /// Calls off what a run that was interrupted has not finished: only what is finished can be pruned.
+  /// Calls off what a run has not finished, for only what is finished can be pruned; first what is held, which may come back
+  /// to the queue meanwhile.
   func cancelUnfinished(_ client: JobBrokerClient) async throws {
-    for status in [JobStatus.pending, .processing] {
+    for status in [JobStatus.processing, .pending] {
       while true {
         let page = try await client.list(JobFilter(status: status, type: type, limit: Limits.page))
         if page.jobs.isEmpty { break }

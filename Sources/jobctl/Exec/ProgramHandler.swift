@@ -10,7 +10,7 @@ struct ProgramHandler: Sendable {
   /// Where its standard error, and what is odd about its output, are shown.
   var diagnostics: QueuedOutput?
   var watchdog: Watchdog
-  /// Told of each job that was worked on, when the broker knows.
+  /// Told of each job that was worked on, once it is settled whether the broker took its ending.
   var onEnd: @Sendable (WorkReport) -> Void
 
   /// Bytes of standard error that become a job's error.
@@ -24,7 +24,8 @@ struct ProgramHandler: Sendable {
     let began = ContinuousClock.now
     let ending = await ending(of: context)
     let time = ContinuousClock.now - began
-    context.onceTold { onEnd(WorkReport(job: context.job, ending: ending, time: time, refusal: $0)) }
+    let job = context.job
+    context.onceTold { onEnd(WorkReport(job: job, ending: ending, time: time, refusal: $0)) }
     switch ending {
     case .complete(let result): return result
     case .retryable(let error): throw RetryableFailure(error)

@@ -8,6 +8,8 @@ final class QueuedOutput: Sendable {
     var waiting: [UInt8] = []
     /// Bytes that are being written.
     var underway = 0
+    /// Bytes written so far.
+    var written = 0
     /// Bytes that found no room since `waiting` was last taken.
     var dropped = 0
     var isWriting = false
@@ -51,9 +53,19 @@ final class QueuedOutput: Sendable {
     if !wasWriting { thread.async(group: writing) { self.writeAll() } }
   }
 
-  /// Waits until all is written, but not for ever: nobody may be reading.
-  func finish(within seconds: Int) {
-    _ = writing.wait(timeout: .now() + .seconds(seconds))
+  /// Waits until all is written, as long as somebody reads.
+  ///
+  /// - Parameter patience: Seconds in which nothing is read after which nobody is waited for.
+  /// - Returns: how many bytes nobody has read.
+  @discardableResult
+  func finish(patience: Int) -> Int {
+    var written = state.withLock { $0.written }
+    while writing.wait(timeout: .now() + .seconds(patience)) == .timedOut {
+      let (now, left) = state.withLock { ($0.written, $0.underway + $0.waiting.count + $0.dropped) }
+      if now == written { return left }
+      written = now
+    }
+    return 0
   }
 
   private func writeAll() {
@@ -78,6 +90,15 @@ final class QueuedOutput: Sendable {
   }
 
   private func put(_ bytes: [UInt8]) -> Bool {
-    bytes.withUnsafeBytes { stream.canWrite($0) }
+    // In parts, to see that somebody reads.
+    for start in stride(from: 0, to: bytes.count, by: 4096) {
+      let part = bytes[start..<min(start + 4096, bytes.count)]
+      guard part.withUnsafeBytes({ stream.canWrite($0) }) else { return false }
+      state.withLock { state in
+        state.written += part.count
+        state.underway = max(0, state.underway - part.count)
+      }
+    }
+    return true
   }
 }

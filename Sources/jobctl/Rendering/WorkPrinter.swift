@@ -25,8 +25,9 @@ struct WorkPrinter: Sendable {
 
   /// Waits for what is not written yet, but for nobody who does not read.
   func finish() {
-    output.finish(within: 1)
-    errors.finish(within: 1)
+    let lost = output.finish(patience: 2)
+    if lost > 0 { note("nobody read the output: its last \(lost) bytes are lost") }
+    errors.finish(patience: 2)
   }
 }
 

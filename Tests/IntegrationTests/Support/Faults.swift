@@ -59,7 +59,7 @@ struct BrokenDisk {
     case sync
     /// write(2) and its like return EIO.
     case write
-    /// write(2) and its like return EDQUOT where the file would become longer.
+    /// write(2) and its like return EDQUOT where the file would become longer, and so does fallocate(2).
     case quota
     /// fdatasync(2) takes 20 ms.
     case slow
@@ -124,6 +124,12 @@ struct BrokenDisk {
       return 1;
     }
 
+    static int is_denied(void) {
+      char path[4096];
+      snprintf(path, sizeof path, "%s/quota", getenv("FAULTS"));
+      return access(path, F_OK) == 0;
+    }
+
     static void wait(int fd) {
       char path[4096];
       snprintf(path, sizeof path, "%s/held", getenv("FAULTS"));
@@ -132,6 +138,12 @@ struct BrokenDisk {
     }
 
     #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+    int posix_fallocate(int fd, off_t at, off_t n) {
+      return is_denied() ? EDQUOT : REAL(posix_fallocate)(fd, at, n);
+    }
+    int posix_fallocate64(int fd, off64_t at, off64_t n) {
+      return is_denied() ? EDQUOT : REAL(posix_fallocate64)(fd, at, n);
+    }
     int fsync(int fd) { return fails(fd, "sync") ? -1 : REAL(fsync)(fd); }
     int fdatasync(int fd) { wait(fd); return fails(fd, "sync") ? -1 : REAL(fdatasync)(fd); }
     ssize_t write(int fd, const void *p, size_t n) { return fails(fd, "write") ? -1 : REAL(write)(fd, p, n); }
