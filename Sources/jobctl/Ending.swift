@@ -21,7 +21,7 @@ struct ExitStatus: RawRepresentable, Equatable {
   static let usage = ExitStatus(rawValue: 2)
   /// No broker answers, or none that this user may connect to.
   static let noBroker = ExitStatus(rawValue: 3)
-  /// Ended by SIGINT, as a shell says it: 128 + 2.
+  /// Ended by SIGINT, SIGTERM, SIGHUP or SIGQUIT, as a shell says it: 128 + 2.
   static let interrupted = ExitStatus(rawValue: 130)
 }
 

@@ -66,7 +66,7 @@ import Testing
       _ = try await client.create((1...30).map { _ in NewJob(type: "t") })
       var watch = try Scene(broker, "watch")
       try await watch.pictures(1)
-      broker.process.send(SIGSTOP)
+      broker.process.suspend()
       defer { broker.process.send(SIGCONT) }
       try await watch.pictures(4)
       #expect(await watch.process.stop(signal) == 130)

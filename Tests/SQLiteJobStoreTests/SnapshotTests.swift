@@ -1,4 +1,6 @@
 import JobModel
+import JobStore
+import TestSupport
 import Testing
 
 @testable import SQLiteJobStore
@@ -18,5 +20,23 @@ import Testing
       return
     }
     #expect(jobs.map(\.sequence) == [1, 2] && isTruncated)
+  }
+
+  @Test func `of more jobs than it tells those that are held are among them`() async throws {
+    let directory = TemporaryDirectory()
+    let store = try await SQLiteJobStore.open(path: directory.file("jobs.db"))
+    let held = try await store.create(NewJob(type: "held"))
+    #expect(try await store.claimNextPending()?.id == held.id)
+    _ = try await store.commit(.create((0..<20).map { _ in NewJob(type: "ready") }))
+    for selection in [WatchSelection(types: ["ready", "held"]), WatchSelection()] {
+      guard
+        case .snapshot(let jobs, truncated: true) = try await store.commit(.snapshot(selection, limit: 10))
+      else {
+        Issue.record("not more than it tells")
+        return
+      }
+      #expect(jobs.count == 10 && jobs.first?.id == held.id)
+    }
+    await store.close()
   }
 }

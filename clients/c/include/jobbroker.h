@@ -7,8 +7,8 @@
  *   client is in use. Different clients do not know of each other; the library has no global state.
  * - No signal is raised: a broker that goes away is an error, not a SIGPIPE. No call changes how signals are handled, and
  *   an operation that one interrupts goes on waiting. Only jobbroker_worker_stop may be called from a signal handler.
- * - After fork, the child makes clients of its own. What its parent made it may free, unless it is a worker that runs,
- *   and nothing else: the connection is still the parent's. All descriptors are closed by exec.
+ * - After fork, the child makes clients of its own. It may free what its parent made (but no running worker), and do
+ *   nothing else with it: the connection is still the parent's. All descriptors are closed by exec.
  * - Texts are UTF-8 and end with NUL; times are Unix milliseconds; durations are milliseconds.
  * - What a function takes as `const` it copies if it needs it later; what it gives out as a pointer to non-const is
  *   the caller's to free with the function named there.
