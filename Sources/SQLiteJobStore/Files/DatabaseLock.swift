@@ -16,5 +16,9 @@ final class DatabaseLock: Sendable {
     }
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // The lock is the open file's: a child that this process is just starting has that, too.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 }
