@@ -52,7 +52,7 @@ struct Bench: AsyncParsableCommand {
     try await PrivateBroker(durability: durability, directory: directory).run { try await measure(at: $0) }
   }
 
-  /// What a run came to, to be printed when it has left nothing behind.
+  /// What a run came to, to be printed when its jobs are gone.
   private struct Outcome {
     var text: String
     var isGood = true
