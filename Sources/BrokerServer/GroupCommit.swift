@@ -95,10 +95,11 @@ final class GroupCommit {
     schedule()
   }
 
+  /// Whether so many results wait for the disk that a sync begins at once, and nothing that needs it is run before.
+  private var isLaden: Bool { kept >= Self.largest }
+
   /// Whether what waits is to wait for the disk: it is too little, or too much is kept already until that is done.
-  private var gathers: Bool {
-    needsDisk && (isSyncing && waiting.count < Self.worthwhile || kept >= Self.largest)
-  }
+  private var gathers: Bool { needsDisk && (isSyncing && waiting.count < Self.worthwhile || isLaden) }
 
   /// Runs the next transaction after the other events of this turn of the loop, so that all they bring shares it.
   private func schedule() {
@@ -221,7 +222,7 @@ final class GroupCommit {
       if synced < commits { didSync(commits) }
       return
     }
-    guard let end = delay.begin(at: eventLoop.now) else { return sync() }
+    guard let end = delay.begin(at: isLaden ? .distantFuture : eventLoop.now) else { return sync() }
     if putOff != nil { return }
     putOff = eventLoop.assumeIsolated().scheduleTask(deadline: end) { [self] in
       putOff = nil
@@ -259,7 +260,7 @@ final class GroupCommit {
     delegate?.durable(target)
     if !waiting.isEmpty { schedule() }
     // What is about to run on this host shares the next sync with what ran during this one.
-    if store.isRemote || !isScheduled || wanted <= synced { syncNext(isNeeded: false) }
+    if store.isRemote || !isScheduled || wanted <= synced || isLaden { syncNext(isNeeded: false) }
   }
 
   private func fail(_ error: JobError) {

@@ -102,6 +102,16 @@ import Testing
     try await bench.end()
   }
 
+  /// Nothing that needs the disk is run before it, so it must not wait for those who are about to ask.
+  @Test func aSyncForWhichManyResultsWaitIsNotPutOff() async throws {
+    let bench = try await GroupCommitBench.withClients(2)
+    try await bench.append(512)
+    #expect(await bench.transaction() == 512)
+    try await bench.answer(after: .zero)
+    #expect(try await bench.isSyncing)
+    try await bench.end()
+  }
+
   @Test func aTransactionIsDurableAfterASyncThatBeganBehindIt() async throws {
     let bench = try await GroupCommitBench(isRemote: false, holdsSyncs: true)
     try await bench.execute(1)
