@@ -109,7 +109,8 @@ import Testing
     #expect(await bench.transaction() == 512)
     try await bench.answer(after: .zero)
     #expect(try await bench.isSyncing)
-    try await bench.end()
+    try await bench.endSync()
+    await bench.loop.shutdownGracefully()
   }
 
   @Test func aTransactionIsDurableAfterASyncThatBeganBehindIt() async throws {

@@ -102,13 +102,13 @@ final class GroupCommitBench: Sendable {
   func answer(after time: TimeAmount) async throws {
     await loop.advanceTime(by: time)
     let known = told.count
-    store.answer()
+    try store.answer()
     try await run { told.count > known && (holdsSyncs || told.last?.hasPrefix("durable") == true) }
   }
 
   /// Has the transaction that is under way end with an unknown outcome, and returns when that is known.
   func loseTransaction() async throws {
-    store.answer(.failure(JobError(.unknownOutcome, "lost")))
+    try store.answer(.failure(JobError(.unknownOutcome, "lost")))
     try await run { told.last == "failed" }
   }
 
@@ -140,12 +140,13 @@ final class GroupCommitBench: Sendable {
   /// Runs the loop, which runs only when it is told to, until something is so: the store's results come from other threads.
   private func run(until isSo: () async throws -> Bool) async throws {
     while try await !isSo() {
+      try Task.checkCancellation()
       await loop.run()
       await Task.yield()
     }
   }
 
-  /// Ends what is under way.
+  /// Ends the transaction that is under way, and the sync if there is one.
   func end() async throws {
     store.endSync(.success(()))
     try await answer(after: .zero)
@@ -188,11 +189,9 @@ final class HeldStore: JobStore {
     return 0
   }
 
-  func answer(_ outcome: Result<Void, JobError> = .success(())) {
-    held.withLock { held in
-      held?.resume(returning: outcome)
-      held = nil
-    }
+  func answer(_ outcome: Result<Void, JobError> = .success(())) throws {
+    let transaction = held.withLock { $0.take() }
+    try #require(transaction, "no transaction is under way").resume(returning: outcome)
   }
 
   func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
