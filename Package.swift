@@ -176,7 +176,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "BrokerServerTests",
-      dependencies: ["BrokerServer", "TestSupport", .product(name: "NIOEmbedded", package: "swift-nio")],
+      dependencies: [
+        "BrokerServer", "TestSupport", lifecycle, nioPosix,
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "JobBrokerClientTests", dependencies: ["JobBrokerClient"], swiftSettings: strict),

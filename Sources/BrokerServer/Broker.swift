@@ -25,8 +25,10 @@ final class Broker {
   /// Writes that the sockets have not taken in full.
   private var writesUnderWay = 0
   private var isFlushScheduled = false
-  /// Bytes of memory that all connections together make the broker hold.
+  /// Bytes of memory that all connections together make the broker hold, those that have gone among them.
   private var held = 0
+  private var leftBehind = LeftBehind()
+  private var isRefusalScheduled = false
   private var outbox = Outbox()
   private var spareActions: [Action] = []
   private var reads = ReadQueue()
@@ -92,15 +94,29 @@ final class Broker {
     guard connections.removeValue(forKey: connection.id) != nil else { return }
     let user = connection.credentials.uid
     connectionsOfUser[user] = connectionsOfUser[user].flatMap { $0 > 1 ? $0 - 1 : nil }
-    connectionEnds(connection)
   }
 
-  /// Nothing more is received or sent on a connection; what was sent may still be on its way.
-  func connectionEnds(_ connection: Connection) {
+  /// Nothing more is received or sent on a connection; what was sent may still be on its way. It leaves requests of so many
+  /// bytes behind.
+  func connectionEnds(_ connection: Connection, leaving size: Int) {
     reads.removeWaiting(of: connection.id)
     let now = Moment.now
     core.close(connection.id, at: now)
+    leftBehind.add(size, end: commits.appended)
+    heldChanged(by: size - leftBehind.remove(upTo: commits.commands))
     carryOut(at: now)
+  }
+
+  /// Nobody waits for the answers to what was left behind, so it is the first to go when too much is held.
+  private func refuseLeftBehind() {
+    if isRefusalScheduled { return }
+    isRefusalScheduled = true
+    // Results are told in the order of their commands, so not in the middle of others.
+    eventLoop.assumeIsolated().execute { [self] in
+      isRefusalScheduled = false
+      commits.refuse { $0.asker.map { connections[$0]?.isClosing != false } ?? false }
+      held -= leftBehind.remove(after: commits.taken)
+    }
   }
 
   func receive(_ request: Request, from connection: Connection) {
@@ -121,11 +137,13 @@ final class Broker {
     carryOut(at: .now)
   }
 
-  /// A connection makes the broker hold more or less. When it is too much in all, one goes: of the user for whom most
-  /// is held, the one that holds most.
+  /// A connection makes the broker hold more or less. When it is too much in all, what was left behind is refused; if that is
+  /// not enough, one goes: of the user for whom most is held, the one that holds most.
   func heldChanged(by difference: Int) {
     held += difference
     guard difference > 0, held > ServerConfiguration.maxHeld else { return }
+    if leftBehind.size > 0 { refuseLeftBehind() }
+    guard held - leftBehind.size > ServerConfiguration.maxHeld else { return }
     var heldForUser: [UInt32: Int] = [:]
     for connection in connections.values {
       heldForUser[connection.credentials.uid, default: 0] += connection.held
@@ -179,6 +197,7 @@ final class Broker {
 
   private func executed(_ batch: [Submission], _ results: [Result<JobReply, JobError>]) {
     let now = Moment.now
+    held -= leftBehind.remove(upTo: commits.commands)
     for (submission, result) in zip(batch, results) {
       core.finish(submission, result, at: now)
       carryOut(submission.isVolatile ? .volatileResult : .durableResult)

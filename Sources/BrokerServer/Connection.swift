@@ -38,7 +38,7 @@ final class Connection: ChannelDuplexHandler {
   private var hasPendingRead = false
   /// Whether frames, or the rest of one, are to be looked for when requests were answered or there is room again.
   private var isHeldUp = false
-  private var isClosing = false
+  private(set) var isClosing = false
   private var hangUpTimer: Scheduled<Void>?
   private var hasRequested = false
   private var isWelcome = false
@@ -65,9 +65,8 @@ final class Connection: ChannelDuplexHandler {
 
   func channelInactive(context: ChannelHandlerContext) {
     self.context = nil
-    deadline.stop()
     hangUpTimer?.cancel()
-    isClosing = true
+    end()
     letGo()
     if !handingOver.isEmpty { broker.undelivered(handingOver) }
     handingOver = []
@@ -295,11 +294,17 @@ final class Connection: ChannelDuplexHandler {
   /// Ends the connection after what was sent to it.
   func close() {
     wantFlush()
+    end()
+  }
+
+  /// From now on nothing is received or sent.
+  private func end() {
     if isClosing { return }
     isClosing = true
     deadline.stop()
+    let left = requests.unansweredSize
     (reader, requests) = (FrameReader(), RequestsUnderWay())
-    broker.connectionEnds(self)
     countHeld()
+    broker.connectionEnds(self, leaving: left)
   }
 }

@@ -33,7 +33,8 @@ final class GroupCommit {
   /// Whether something waits that needs the disk.
   private var needsDisk = false
   private var isScheduled = false
-  private var isExecuting = false
+  /// Commands of the transaction that is being run.
+  private var executing = 0
   private(set) var isSyncing = false
   /// How many commands have been run whose results wait for the disk; of these, for the sync that is under way.
   private var (kept, syncing) = (0, 0)
@@ -60,6 +61,10 @@ final class GroupCommit {
   private(set) var commits = 0
   /// Commands run so far.
   private(set) var commands = 0
+  /// Commands that have been run when those are that have been taken into a transaction, or appended, by now.
+  var taken: Int { commands + executing }
+  var appended: Int { taken + waiting.count }
+  private var isExecuting: Bool { executing > 0 }
 
   /// - Parameter afterSockets: runs an action after the loop looked at its sockets; nil: nothing waits for that.
   init(
@@ -95,7 +100,16 @@ final class GroupCommit {
     schedule()
   }
 
-  /// Whether so many results wait for the disk that a sync begins at once, and nothing that needs it is run before.
+  /// Refuses those that wait and of which this is so.
+  func refuse(where isUnwanted: (Submission) -> Bool) {
+    let refused = waiting.filter(isUnwanted)
+    waiting.removeAll(where: isUnwanted)
+    needsDisk = waiting.contains { !$0.isVolatile }
+    let error = JobError(.unavailable, "The connection ended before the request was run.")
+    delegate?.executed(refused, refused.map { _ in .failure(error) })
+  }
+
+  /// Whether so many results wait for the disk that nothing that needs it is run before.
   private var isLaden: Bool { kept >= Self.largest }
 
   /// Whether what waits is to wait for the disk: it is too little, or too much is kept already until that is done.
@@ -122,10 +136,12 @@ final class GroupCommit {
   }
 
   private func executeNext() {
-    guard !isExecuting, !waiting.isEmpty, failure == nil, !gathers else { return }
-    isExecuting = true
+    guard !isExecuting, failure == nil else { return }
+    // The sync that was left to what waits begins without it, where that was refused or is to wait for the disk.
+    guard !waiting.isEmpty, !gathers else { return syncNext(isNeeded: false) }
     lingering?.cancel()
     let batch = takeBatch()
+    executing = batch.count
     let start = eventLoop.now
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     let (store, eventLoop) = (store, eventLoop)
@@ -157,7 +173,8 @@ final class GroupCommit {
   private func didExecute(
     _ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
   ) {
-    isExecuting = false
+    executing = 0
+    commands += batch.count
     if let failure {
       delegate?.executed(batch, batch.map { _ in .failure(failure) })
       return end(failure)
@@ -174,7 +191,6 @@ final class GroupCommit {
     switch outcome {
     case .success(let results):
       commits += 1
-      commands += batch.count
       kept += batch.count { !$0.isVolatile }
       delegate?.executed(batch, results)
       // A remote store's transaction is durable, and has waited for others itself.
@@ -222,7 +238,7 @@ final class GroupCommit {
       if synced < commits { didSync(commits) }
       return
     }
-    guard let end = delay.begin(at: isLaden ? .distantFuture : eventLoop.now) else { return sync() }
+    guard let end = delay.begin(at: eventLoop.now) else { return sync() }
     if putOff != nil { return }
     putOff = eventLoop.assumeIsolated().scheduleTask(deadline: end) { [self] in
       putOff = nil
@@ -260,7 +276,7 @@ final class GroupCommit {
     delegate?.durable(target)
     if !waiting.isEmpty { schedule() }
     // What is about to run on this host shares the next sync with what ran during this one.
-    if store.isRemote || !isScheduled || wanted <= synced || isLaden { syncNext(isNeeded: false) }
+    if store.isRemote || !isScheduled || wanted <= synced { syncNext(isNeeded: false) }
   }
 
   private func fail(_ error: JobError) {

@@ -102,15 +102,46 @@ import Testing
     try await bench.end()
   }
 
-  /// Nothing that needs the disk is run before it, so it must not wait for those who are about to ask.
-  @Test func aSyncForWhichManyResultsWaitIsNotPutOff() async throws {
-    let bench = try await GroupCommitBench.withClients(2)
-    try await bench.append(512)
-    #expect(await bench.transaction() == 512)
-    try await bench.answer(after: .zero)
+  /// The 512 results wait for a sync that is left to what is about to run, which then waits for it itself.
+  @Test func aSyncThatIsLeftToATransactionBeginsThoughThatIsHeldBack() async throws {
+    let bench = try await GroupCommitBench.withClients(3, holdsLooks: true)
+    try await bench.execute(512)
+    try await bench.append(1, isVolatile: true)
+    await bench.loop.advanceTime(by: .milliseconds(1))
+    try await bench.append(1)
+    #expect(try await !bench.isSyncing)
+    try await bench.look()
     #expect(try await bench.isSyncing)
     try await bench.endSync()
+    #expect(await bench.transaction() == 2)
+    try await bench.end()
+  }
+
+  @Test func aSyncThatIsLeftToATransactionBeginsThoughThatIsRefused() async throws {
+    let bench = try await GroupCommitBench.withClients(3, holdsLooks: true)
+    try await bench.execute(4)
+    try await bench.append(1, from: 2)
+    await bench.loop.advanceTime(by: .milliseconds(1))
+    try await bench.refuse(2)
+    #expect(try await !bench.isSyncing)
+    try await bench.look()
+    #expect(try await bench.isSyncing)
+    try await bench.endSync()
+    #expect(bench.told == ["executed 4", "refused 1", "durable 3"])
     await bench.loop.shutdownGracefully()
+  }
+
+  @Test func whatIsRefusedIsNotRunAndTheRestIs() async throws {
+    let bench = try await GroupCommitBench(isRemote: false)
+    try await bench.append(2, from: 1)
+    #expect(await bench.transaction() == 2)
+    try await bench.append(3, from: 1)
+    try await bench.append(4, from: 2)
+    try await bench.refuse(1)
+    #expect(bench.told == ["refused 3"])
+    try await bench.answer(after: .zero)
+    #expect(await bench.transaction() == 4)
+    try await bench.end()
   }
 
   @Test func aTransactionIsDurableAfterASyncThatBeganBehindIt() async throws {

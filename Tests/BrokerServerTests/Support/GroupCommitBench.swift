@@ -57,20 +57,31 @@ final class GroupCommitBench: Sendable {
 
   /// Appends commands of one client within a turn of the loop.
   ///
-  /// - Parameter purpose: what the commands are for; the client's request unless said otherwise.
-  func append(_ count: Int, from client: UInt64 = 1, for purpose: Purpose? = nil) async throws {
-    try await append(from: Array(repeating: client, count: count), for: purpose)
+  /// - Parameters:
+  ///   - purpose: what the commands are for; the client's request unless said otherwise.
+  ///   - isVolatile: whether they don't need the disk.
+  func append(
+    _ count: Int, from client: UInt64 = 1, for purpose: Purpose? = nil, isVolatile: Bool = false
+  ) async throws {
+    try await append(from: Array(repeating: client, count: count), for: purpose, isVolatile: isVolatile)
   }
 
   /// Appends a command of each of these clients within a turn of the loop.
-  func append(from clients: [UInt64], for purpose: Purpose? = nil) async throws {
+  func append(from clients: [UInt64], for purpose: Purpose? = nil, isVolatile: Bool = false) async throws {
     try await loop.executeInContext { [commits] in
       for client in clients {
         let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(client), id: 1))
-        commits.value.append(Submission(command: .promote, isVolatile: false, purpose: purpose))
+        commits.value.append(Submission(command: .promote, isVolatile: isVolatile, purpose: purpose))
       }
     }
     await loop.run()
+  }
+
+  /// Refuses the commands of a client that wait.
+  func refuse(_ client: UInt64) async throws {
+    try await loop.executeInContext { [commits] in
+      commits.value.refuse { $0.asker == ConnectionID(client) }
+    }
   }
 
   /// The loop has looked at its sockets, as it was asked to.
