@@ -89,6 +89,7 @@ let package = Package(
       name: "BrokerServer",
       dependencies: [
         "JobModel", "JobProtocol", "JobStore", "BrokerCore", nioCore, nioPosix, logging, lifecycle,
+        collections,
       ],
       swiftSettings: strict),
     .target(

@@ -19,11 +19,6 @@ struct Lease: Sendable {
   var underWay: [JobUpdate] = []
   /// Its holder is gone, and the store has been asked to take the job back.
   var isEnding = false
-
-  /// The holder is heard from over a connection; what an earlier one still had to say does not move it back.
-  mutating func follow(_ connection: ConnectionID) {
-    if connection.number > holder?.number ?? 0 { holder = connection }
-  }
 }
 
 /// The claims in force, and when each ends.
@@ -32,6 +27,8 @@ struct Lease: Sendable {
 /// deadline away. So the table remembers one moment before which none can end, and looks through all of them then.
 struct LeaseTable {
   private var leases: [JobID: Lease] = [:]
+  /// The jobs of each connection's leases.
+  private var byHolder: [ConnectionID: Set<JobID>] = [:]
   /// Every lease with something unwritten is among these.
   private var unwritten: [JobID] = []
   /// No lease ends earlier.
@@ -58,13 +55,20 @@ struct LeaseTable {
 
   /// A claim begins, or is found at start.
   mutating func insert(_ job: Job, holder: ConnectionID?, term: Duration, now: Duration) {
-    leases[job.id] = Lease(job: job.outline, holder: holder, term: term, deadline: now + term, heard: now)
+    remove(job.id)
+    var lease = Lease(job: job.outline, term: term, deadline: now + term, heard: now)
+    give(&lease, to: holder)
+    leases[job.id] = lease
     expect(now + term)
   }
 
   /// A claim ends. Nil when there was none.
   @discardableResult
-  mutating func remove(_ id: JobID) -> Lease? { leases.removeValue(forKey: id) }
+  mutating func remove(_ id: JobID) -> Lease? {
+    guard let lease = leases.removeValue(forKey: id) else { return nil }
+    if let holder = lease.holder { byHolder.remove(id, from: holder) }
+    return lease
+  }
 
   /// The store shows the job of a claim in force anew, after what somebody asked over a connection that is still
   /// there, its holder if `isFenced`: a sign of life. Returns the job with what its holder reported since.
@@ -79,7 +83,7 @@ struct LeaseTable {
       lease.job.leaseExpiresAt = reported.leaseExpiresAt
     }
     if let connection {
-      if isFenced { lease.follow(connection) }
+      if isFenced { follow(connection, with: &lease) }
       lease.heard = now
       lease.deadline = now + lease.term
     }
@@ -100,7 +104,7 @@ struct LeaseTable {
       return nil
     }
     // Only a request that carries the attempt is the holder's; another's sign of life does not move the claim.
-    if attempt != nil { lease.follow(connection) }
+    if attempt != nil { follow(connection, with: &lease) }
     lease.job.apply(report: update)
     lease.heard = now.steady
     lease.deadline = now.steady + lease.term
@@ -119,7 +123,7 @@ struct LeaseTable {
     guard var lease = self[claim] else { return }
     lease.heard = now
     if !lease.isEnding {
-      lease.follow(connection)
+      follow(connection, with: &lease)
       lease.deadline = max(lease.deadline, now + lease.term)
     }
     leases[claim.id] = lease
@@ -168,18 +172,21 @@ struct LeaseTable {
 
   /// A holder's connection ended: its claims hold for `grace` at the most unless it comes back.
   mutating func orphan(_ connection: ConnectionID, grace: Duration, now: Duration) {
-    for (id, lease) in leases where lease.holder == connection {
-      leases[id]?.holder = nil
-      leases[id]?.deadline = min(lease.deadline, now + grace)
+    for id in byHolder.removeValue(forKey: connection) ?? [] {
+      guard var lease = leases[id] else { continue }
+      lease.holder = nil
+      lease.deadline = min(lease.deadline, now + grace)
+      leases[id] = lease
       expect(now + grace)
     }
   }
 
   /// Marks a claim that the store is asked to end. False when it is not in force, or ending already.
   mutating func end(_ claim: ClaimToken) -> Bool {
-    guard let lease = self[claim], !lease.isEnding else { return false }
-    leases[claim.id]?.isEnding = true
-    leases[claim.id]?.holder = nil
+    guard var lease = self[claim], !lease.isEnding else { return false }
+    lease.isEnding = true
+    give(&lease, to: nil)
+    leases[claim.id] = lease
     return true
   }
 
@@ -215,6 +222,17 @@ struct LeaseTable {
   /// The jobs whose holders were heard from since `moment`.
   func heard(since moment: Duration) -> [JobID] {
     leases.values.filter { $0.heard > moment }.map(\.job.id)
+  }
+
+  /// The holder is heard from over a connection; what an earlier one still had to say does not move it back.
+  private mutating func follow(_ connection: ConnectionID, with lease: inout Lease) {
+    if connection.number > lease.holder?.number ?? 0 { give(&lease, to: connection) }
+  }
+
+  private mutating func give(_ lease: inout Lease, to holder: ConnectionID?) {
+    if let old = lease.holder { byHolder.remove(lease.job.id, from: old) }
+    if let holder { byHolder[holder, default: []].insert(lease.job.id) }
+    lease.holder = holder
   }
 
   private mutating func expect(_ deadline: Duration) {

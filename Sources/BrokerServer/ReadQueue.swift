@@ -1,9 +1,9 @@
 import BrokerCore
+import DequeModule
 import JobModel
 import JobStore
-import NIOCore
 
-/// The reads under way at the store, and those that wait for one of them to end, first come, first served.
+/// The reads under way at the store, and those that wait for one of them to end. The connections take turns.
 ///
 /// Quick ones never wait for those that look through many jobs.
 struct ReadQueue {
@@ -13,16 +13,43 @@ struct ReadQueue {
   }
 
   private struct Lane {
-    var limit: Int
-    var underWay = 0
-    var waiting = CircularBuffer<Read>()
+    private let limit: Int
+    private var underWay = 0
+    private var waiting: [ConnectionID: Deque<Read>] = [:]
+    /// Whose turn it is, in order: all for whom something waits, and some that have gone.
+    private var turns: Deque<ConnectionID> = []
+
+    init(limit: Int) { self.limit = limit }
 
     var isIdle: Bool { underWay == 0 && waiting.isEmpty }
 
+    mutating func append(_ read: Read) {
+      let connection = read.key.connection
+      if waiting[connection] == nil { turns.append(connection) }
+      waiting[connection, default: []].append(read)
+    }
+
     mutating func next() -> Read? {
-      guard underWay < limit, let read = waiting.popFirst() else { return nil }
-      underWay += 1
-      return read
+      while underWay < limit, let connection = turns.popFirst() {
+        guard let read = waiting[connection]?.popFirst() else { continue }
+        if waiting[connection]?.isEmpty == true {
+          waiting[connection] = nil
+        } else {
+          turns.append(connection)
+        }
+        underWay += 1
+        return read
+      }
+      return nil
+    }
+
+    mutating func end() { underWay -= 1 }
+
+    mutating func removeWaiting(of connection: ConnectionID) { waiting[connection] = nil }
+
+    mutating func removeWaiting() -> [Read] {
+      defer { (waiting, turns) = ([:], []) }
+      return waiting.values.flatMap { $0 }
     }
   }
 
@@ -32,29 +59,23 @@ struct ReadQueue {
   var isIdle: Bool { quick.isIdle && scans.isIdle }
 
   mutating func append(_ read: Read) {
-    if read.query.isScan { scans.waiting.append(read) } else { quick.waiting.append(read) }
+    if read.query.isScan { scans.append(read) } else { quick.append(read) }
   }
 
   /// The next to be run, if any may be now; it is under way until `end`.
   mutating func next() -> Read? { quick.next() ?? scans.next() }
 
   mutating func end(_ query: Query) {
-    if query.isScan { scans.underWay -= 1 } else { quick.underWay -= 1 }
+    if query.isScan { scans.end() } else { quick.end() }
   }
 
   /// Takes out those that wait.
-  mutating func removeWaiting() -> [Read] {
-    defer {
-      quick.waiting.removeAll()
-      scans.waiting.removeAll()
-    }
-    return Array(quick.waiting) + Array(scans.waiting)
-  }
+  mutating func removeWaiting() -> [Read] { quick.removeWaiting() + scans.removeWaiting() }
 
   /// Forgets those of a connection that wait: nobody would hear the answer.
   mutating func removeWaiting(of connection: ConnectionID) {
-    quick.waiting.removeAll { $0.key.connection == connection }
-    scans.waiting.removeAll { $0.key.connection == connection }
+    quick.removeWaiting(of: connection)
+    scans.removeWaiting(of: connection)
   }
 }
 

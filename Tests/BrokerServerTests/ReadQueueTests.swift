@@ -36,6 +36,20 @@ import Testing
     #expect(!queue.isIdle)
   }
 
+  @Test func theConnectionsTakeTurns() {
+    var queue = ReadQueue()
+    for id in 0..<100 as Range<UInt64> { queue.append(read(.list(JobFilter()), id, of: 1)) }
+    while queue.next() != nil {}
+    queue.append(read(.list(JobFilter()), 1, of: 2))
+    queue.append(read(.list(JobFilter()), 2, of: 2))
+    var turns: [ConnectionID] = []
+    for _ in 0..<5 {
+      queue.end(.list(JobFilter()))
+      if let next = queue.next() { turns.append(next.key.connection) }
+    }
+    #expect(turns.map(\.number) == [1, 2, 1, 2, 1])
+  }
+
   @Test func whoIsGoneReadsNothing() {
     var queue = ReadQueue()
     for connection in [1, 2, 1, 2] as [UInt64] { queue.append(read(.stats, of: connection)) }
