@@ -23,8 +23,8 @@ final class Connection: ChannelDuplexHandler {
   private static let muchAtOnce = Limits.frame
   /// A buffer of so many bytes, which is enough for most responses, is kept for the next.
   private static let keptCapacity = 1024
-  /// Claims whose responses are in `outbound`.
-  private var handingOver: [ClaimToken] = []
+  /// Claims whose responses are in `outbound`, and where those end.
+  private var handingOver: [(claims: [ClaimToken], end: Int)] = []
   /// What the events in `outbound` count.
   private var events = 0
   private var requests = RequestsUnderWay()
@@ -68,7 +68,7 @@ final class Connection: ChannelDuplexHandler {
     hangUpTimer?.cancel()
     end()
     letGo()
-    if !handingOver.isEmpty { broker.undelivered(handingOver) }
+    if !handingOver.isEmpty { broker.undelivered(handingOver.flatMap(\.claims)) }
     handingOver = []
     broker.connectionClosed(self)
     context.fireChannelInactive()
@@ -162,7 +162,6 @@ final class Connection: ChannelDuplexHandler {
       if !claims.isEmpty { broker.undelivered(claims) }
       return
     }
-    if !claims.isEmpty { handingOver += claims }
     if case .event(let event) = response.reply { events += event.size }
     switch response.reply {
     case .event, .revoked, .snapshot(_, more: true, _): break
@@ -173,11 +172,12 @@ final class Connection: ChannelDuplexHandler {
       requests.answered(response.id)
     default: requests.answered(response.id)
     }
-    write(response)
+    write(response, handingOver: claims)
   }
 
-  private func write(_ response: Response) {
+  private func write(_ response: Response, handingOver claims: [ClaimToken] = []) {
     broker.codec.encode(response, into: &outbound)
+    if !claims.isEmpty { handingOver.append((claims, outbound.writerIndex)) }
     countHeld()
     wantFlush()
   }
@@ -207,19 +207,31 @@ final class Connection: ChannelDuplexHandler {
     }
   }
 
+  /// A claim is handed over when the socket has taken its response, whatever becomes of what is behind that.
   private func writeOut(_ context: ChannelHandlerContext) {
-    let claims = handingOver
-    var bytes = outbound
+    let handovers = handingOver
+    var rest = outbound
     (outbound, handingOver) = (ByteBuffer(), [])
-    context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
-    // The channel is writable as long as it keeps nothing (see `BrokerService`). After a failed write the context is gone.
-    if self.context == nil || !context.channel.isWritable {
-      waitForSocket(toTake: bytes.storageCapacity, handingOver: claims, context)
-    } else if bytes.storageCapacity <= Self.keptCapacity, outbound.readableBytes == 0 {
-      bytes.clear()
-      outbound = bytes
+    var last: [ClaimToken] = []
+    for (claims, end) in handovers {
+      if end == rest.writerIndex { last = claims }
+      guard end < rest.writerIndex, let part = rest.readSlice(length: end - rest.readerIndex) else { break }
+      if !isTaken(part, context) { waitForSocket(toTake: part.readableBytes, handingOver: claims, context) }
+    }
+    if !isTaken(rest, context) {
+      waitForSocket(toTake: rest.storageCapacity, handingOver: last, context)
+    } else if rest.storageCapacity <= Self.keptCapacity, outbound.readableBytes == 0 {
+      rest.clear()
+      outbound = rest
     }
     countHeld()
+  }
+
+  /// Writes, and says whether the socket took all of it: the channel is writable as long as it keeps nothing (see
+  /// `BrokerService`). After a failed write the context is gone.
+  private func isTaken(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
+    context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    return self.context != nil && context.channel.isWritable
   }
 
   /// What was just written was not taken, or not all of it. An empty buffer behind it tells when it is.

@@ -164,6 +164,35 @@ import Testing
     }
   }
 
+  @Test(arguments: [false, true])
+  func aClaimThatWasDeliveredIsNotGivenBackWithWhatIsBehindIt(isHeardBefore: Bool) async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let (first, second) = (try RawConnection(to: broker.socket), try RawConnection(to: broker.socket))
+      try await first.greet()
+      try await second.greet()
+      let claim = ClaimRequest(types: ["t"], wait: .seconds(3600), lease: .seconds(3600))
+      try await first.write(
+        Request(id: 2, operation: .claim(claim)), Request(id: 3, operation: .claim(claim)))
+      try await until(client.stats) { $0.waitingClaims == 2 }
+      let metadata = #"{"x":"\#(String(repeating: "x", count: 380_000))"}"#
+      let large = NewJob(type: "t", metadata: metadata)
+      _ = try await client.create([NewJob(type: "t"), large])
+      guard case .claimed(let jobs)? = try await first.read()?.reply, let job = jobs.first else {
+        Issue.record("nothing claimed")
+        return
+      }
+      func isHeard(_ request: UInt64) async throws -> Bool {
+        let reply = try await second.ask(request, .update(job.id, attempt: job.attempt, JobUpdate()))
+        if case .job = reply { return true } else { return false }
+      }
+      if isHeardBefore { #expect(try await isHeard(2)) }
+      first.cut()
+      try await until({ try await client.get(large.id) }) { $0?.history.first?.cause == .released }
+      #expect(try await isHeard(3))
+    }
+  }
+
   @Test func aHolderThatComesBackWithinTheGraceKeepsItsJob() async throws {
     try await withBroker { broker in
       let client = try await broker.client()
