@@ -17,6 +17,8 @@ public struct CoreConfiguration: Sendable {
   /// Bytes of the events of one connection that may be on their way to its socket; what comes then is kept for
   /// its watches.
   public var eventsUnderWay = 256 << 10
+  /// The same for those of all connections.
+  public var totalEventsUnderWay = 64 << 20
   /// Watches of one connection.
   public var watchesPerConnection = 100
   /// Snapshots under way at a time, from the store until they are told: each may have 10,000 jobs, others get their
@@ -71,6 +73,10 @@ public struct BrokerCore: Sendable {
   /// Watches whose snapshots wait for their turn at the store.
   var waitingWatches: Deque<(key: RequestKey, selection: WatchSelection)> = []
   var snapshotsUnderWay = 0
+  /// Bytes of the events of all connections that were not written yet.
+  var eventsUnderWay = 0
+  /// Whose watches missed something for want of room for the events of all; nobody as long as there is some.
+  var waitingForRoom: Set<ConnectionID> = []
   var polling: Polling?
   var foreignLeases = ForeignLeases()
   var pausedTypes: Set<TypeName>
@@ -116,10 +122,12 @@ public struct BrokerCore: Sendable {
 
   /// A connection ended: its claims wait for it only for the grace.
   public mutating func close(_ connection: ConnectionID, at now: Moment) {
-    guard sessions.removeValue(forKey: connection) != nil else { return }
+    guard let session = sessions.removeValue(forKey: connection) else { return }
     _ = queue.removeAll(of: connection)
     watches.removeAll(of: connection)
     leases.orphan(connection, grace: configuration.reconnectGrace, now: now.steady)
+    waitingForRoom.remove(connection)
+    roomMade(session.eventsUnderWay)
   }
 
   /// A connection's socket does not take all that was sent, or has taken it.
@@ -132,8 +140,16 @@ public struct BrokerCore: Sendable {
   public mutating func eventsWritten(_ size: Int, to connection: ConnectionID) {
     guard let session = sessions[connection] else { return }
     sessions[connection]?.eventsUnderWay -= size
+    roomMade(size)
     // Only who had no room has missed something.
     if session.eventsUnderWay >= configuration.eventsUnderWay { drainWatches(of: connection) }
+  }
+
+  private mutating func roomMade(_ size: Int) {
+    eventsUnderWay -= size
+    while eventsUnderWay < configuration.totalEventsUnderWay, let connection = waitingForRoom.popFirst() {
+      drainWatches(of: connection)
+    }
   }
 
   /// A snapshot was told to its connection, or nobody is there to hear it: the next has its turn.
@@ -144,11 +160,16 @@ public struct BrokerCore: Sendable {
 
   private mutating func drainWatches(of connection: ConnectionID) {
     guard sessions[connection]?.takesEvents(upTo: configuration.eventsUnderWay) == true else { return }
+    guard eventsUnderWay < configuration.totalEventsUnderWay else {
+      waitingForRoom.insert(connection)
+      return
+    }
     for (key, event) in watches.drain(connection) { tell(key, event) }
   }
 
   mutating func tell(_ key: RequestKey, _ event: JobEvent) {
     sessions[key.connection]?.eventsUnderWay += event.size
+    eventsUnderWay += event.size
     actions.append(.respond(key, .event(event)))
   }
 
@@ -270,8 +291,15 @@ public struct BrokerCore: Sendable {
 
   mutating func publish(_ event: JobEvent, id: JobID, type: String) {
     let limit = configuration.eventsUnderWay
+    var room = configuration.totalEventsUnderWay - eventsUnderWay
     let told = watches.publish(event, id: id, type: type) {
-      sessions[$0]?.takesEvents(upTo: limit) == true
+      guard sessions[$0]?.takesEvents(upTo: limit) == true else { return false }
+      if room > 0 {
+        room -= event.size
+        return true
+      }
+      waitingForRoom.insert($0)
+      return false
     }
     for key in told { tell(key, event) }
   }

@@ -13,9 +13,10 @@ struct WatchingTests {
     other = bench.connect(2)
   }
 
-  private mutating func watch(_ selection: WatchSelection = WatchSelection(), snapshot: Job...) -> RequestKey
-  {
-    let key = bench.ask(.watch(selection), on: watcher)
+  private mutating func watch(
+    _ selection: WatchSelection = WatchSelection(), on connection: ConnectionID? = nil, snapshot: Job...
+  ) -> RequestKey {
+    let key = bench.ask(.watch(selection), on: connection ?? watcher)
     bench.finish(.snapshot(snapshot, truncated: false))
     return key
   }
@@ -280,5 +281,31 @@ struct WatchingTests {
     _ = bench.takeSent()
     bench.eventsWritten(underWay, to: watcher)
     #expect(events(of: key) == [changed(.number(1, progress: 99, stage: stage))])
+  }
+
+  @Test(
+    "together have only so many events on their way, and are told the latest when others are written",
+    arguments: [false, true])
+  mutating func totalEventsUnderWay(isGone: Bool) {
+    var configuration = CoreConfiguration()
+    configuration.totalEventsUnderWay = 5_000
+    bench = CoreBench(configuration)
+    bench.writesEvents = false
+    watcher = bench.connect(1)
+    other = bench.connect(2)
+    let (first, second) = (watch(), watch(on: other))
+    let asker = bench.connect(3)
+    for round in 1...100 {
+      bench.ask(.cancel(.number(1)), on: asker)
+      bench.finish(.job(.number(1, progress: Double(round)), changed: true))
+    }
+    let sizes = [first, second].map { events(of: $0).reduce(0) { $0 + $1.size } }
+    let underWay = sizes[0] + sizes[1]
+    #expect(underWay >= 5_000 && underWay < 5_500, "\(underWay) bytes")
+    #expect(abs(sizes[0] - sizes[1]) < 500)
+    _ = bench.takeSent()
+    if isGone { bench.close(watcher) } else { bench.eventsWritten(sizes[0], to: watcher) }
+    #expect(events(of: first) == (isGone ? [] : [changed(.number(1, progress: 100))]))
+    #expect(events(of: second) == [changed(.number(1, progress: 100))])
   }
 }

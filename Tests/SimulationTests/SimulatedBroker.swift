@@ -40,6 +40,7 @@ final class SimulatedBroker {
   static var configuration: CoreConfiguration {
     var configuration = CoreConfiguration()
     configuration.watchBacklog = 2
+    configuration.totalEventsUnderWay = 500
     configuration.sweepBatch = 1
     return configuration
   }
