@@ -1,4 +1,5 @@
 import BrokerCore
+import DequeModule
 import JobModel
 import JobStore
 import NIOCore
@@ -29,14 +30,14 @@ final class GroupCommit {
   private let store: any JobStore
   private let eventLoop: any EventLoop
   private var delegate: Delegate?
-  private var waiting: [Submission] = []
-  /// Whether something waits that needs the disk.
-  private var needsDisk = false
+  private var waiting: Deque<Submission> = []
+  /// How many of those that wait need the disk.
+  private var waitingForDisk = 0
   private var isScheduled = false
   /// Commands of the transaction that is being run.
   private var executing = 0
   private(set) var isSyncing = false
-  /// How many commands have been run whose results wait for the disk; of these, for the sync that is under way.
+  /// The weight of the commands whose results wait for the disk; of these, for the sync that is under way.
   private var (kept, syncing) = (0, 0)
   /// Why nothing more is run.
   private(set) var failure: JobError?
@@ -50,10 +51,15 @@ final class GroupCommit {
   /// As many commands are worth a transaction of their own while the disk is busy, or another look at the sockets; fewer
   /// cost more than they gain.
   private static let worthwhile = 4
-  /// Commands of one transaction at most: their results are held together, and each may have a job's.
+  /// The weight of one transaction at most: its results are held together, and each may have a job's.
   private static let largest = 512
-  /// After one that took so long of the loop's own time, the sockets have their turn before the next.
-  private static let longTransaction: TimeAmount = .milliseconds(5)
+  /// The same, less when the last ones took longer than they should.
+  private var limit = largest
+  /// How long a transaction should take the loop at most.
+  private static let longestTransaction: TimeAmount = .milliseconds(50)
+  /// After transactions that took so long together, the sockets have their turn before the next.
+  private static let longTurn: TimeAmount = .milliseconds(5)
+  private var turn = TimeAmount.zero
   private let afterSockets: ((_ action: @escaping () -> Void) -> Void)?
   private var isYielding = false
 
@@ -80,9 +86,9 @@ final class GroupCommit {
   var isIdle: Bool { waiting.isEmpty && !isExecuting && !isSyncing && synced == commits }
 
   /// The transaction whose changes a read or an event may show, as long as they are not durable. One that is being run may have
-  /// committed already; in a remote store that makes it durable.
+  /// committed already, unless it is held up; in a remote store that makes it durable.
   var visible: Int? {
-    if isExecuting && !store.isRemote { return commits + 1 }
+    if isExecuting && !store.isRemote && !store.isHeldUp { return commits + 1 }
     return synced < commits ? commits : nil
   }
 
@@ -96,7 +102,7 @@ final class GroupCommit {
 
   func append(_ submission: Submission) {
     waiting.append(submission)
-    if !submission.isVolatile { needsDisk = true }
+    if !submission.isVolatile { waitingForDisk += 1 }
     schedule()
   }
 
@@ -104,16 +110,18 @@ final class GroupCommit {
   func refuse(where isUnwanted: (Submission) -> Bool) {
     let refused = waiting.filter(isUnwanted)
     waiting.removeAll(where: isUnwanted)
-    needsDisk = waiting.contains { !$0.isVolatile }
+    waitingForDisk -= refused.count { !$0.isVolatile }
     let error = JobError(.unavailable, "The connection ended before the request was run.")
-    delegate?.executed(refused, refused.map { _ in .failure(error) })
+    delegate?.executed(Array(refused), refused.map { _ in .failure(error) })
   }
 
   /// Whether so many results wait for the disk that nothing that needs it is run before.
   private var isLaden: Bool { kept >= Self.largest }
 
   /// Whether what waits is to wait for the disk: it is too little, or too much is kept already until that is done.
-  private var gathers: Bool { needsDisk && (isSyncing && waiting.count < Self.worthwhile || isLaden) }
+  private var gathers: Bool {
+    waitingForDisk > 0 && (isSyncing && waiting.count < Self.worthwhile || isLaden)
+  }
 
   /// Runs the next transaction after the other events of this turn of the loop, so that all they bring shares it.
   private func schedule() {
@@ -132,6 +140,7 @@ final class GroupCommit {
       isScheduled = false
       return executeNext()
     }
+    turn = .zero
     afterSockets { [self] in turnEnded(isLookWorthIt: waiting.count - count >= Self.worthwhile) }
   }
 
@@ -159,14 +168,13 @@ final class GroupCommit {
   /// Takes the commands of the next transaction: all that wait, as a rule.
   private func takeBatch() -> [Submission] {
     var batch: [Submission] = []
-    // As many are likely to come again.
-    batch.reserveCapacity(min(waiting.count, Self.largest))
-    swap(&batch, &waiting)
-    if batch.count > Self.largest {
-      waiting = Array(batch[Self.largest...])
-      batch.removeSubrange(Self.largest...)
+    batch.reserveCapacity(min(waiting.count, limit))
+    var weight = 0
+    while let next = waiting.first, batch.isEmpty || weight + next.command.weight <= limit {
+      weight += next.command.weight
+      if !next.isVolatile { waitingForDisk -= 1 }
+      batch.append(waiting.removeFirst())
     }
-    needsDisk = waiting.contains { !$0.isVolatile }
     return batch
   }
 
@@ -181,17 +189,13 @@ final class GroupCommit {
     }
     if store.isRemote {
       linger(for: batch.count { $0.asker != nil } + waiting.count, after: time)
-    } else if let afterSockets, time > Self.longTransaction {
-      isYielding = true
-      afterSockets { [self] in
-        isYielding = false
-        if !waiting.isEmpty { schedule() }
-      }
+    } else {
+      giveWay(after: time, weight: batch.weight { _ in true })
     }
     switch outcome {
     case .success(let results):
       commits += 1
-      kept += batch.count { !$0.isVolatile }
+      kept += batch.weight { !$0.isVolatile }
       delegate?.executed(batch, results)
       // A remote store's transaction is durable, and has waited for others itself.
       if !store.isRemote { noteAskers(batch) }
@@ -206,6 +210,23 @@ final class GroupCommit {
       syncNext(isNeeded: false)
     }
     if !waiting.isEmpty { schedule() }
+  }
+
+  /// Has the next transactions take less of the loop when this took too long, and gives the sockets their turn in time.
+  private func giveWay(after time: TimeAmount, weight: Int) {
+    if time > Self.longestTransaction {
+      limit = max(1, weight * Int(Self.longestTransaction.nanoseconds) / Int(time.nanoseconds))
+    } else {
+      limit = min(2 * limit, Self.largest)
+    }
+    turn = turn + time
+    guard let afterSockets, turn > Self.longTurn else { return }
+    turn = .zero
+    isYielding = true
+    afterSockets { [self] in
+      isYielding = false
+      if !waiting.isEmpty { schedule() }
+    }
   }
 
   /// Has the next transaction wait until there are so many commands, though not for long.
@@ -290,10 +311,24 @@ final class GroupCommit {
     let notRun = JobError(.unavailable, "The broker's store has failed; repeat the request when it is back.")
     // The end of one command may be what another was kept back for.
     while !waiting.isEmpty {
-      let refused = waiting
-      waiting = []
+      let refused = Array(waiting)
+      (waiting, waitingForDisk) = ([], 0)
       delegate?.executed(refused, refused.map { _ in .failure(notRun) })
     }
     delegate?.failed(error)
+  }
+}
+
+extension JobCommand {
+  /// What it takes to run it, and to hold its result: 1, or a create's jobs.
+  fileprivate var weight: Int {
+    if case .create(let jobs) = self { max(1, jobs.count) } else { 1 }
+  }
+}
+
+extension [Submission] {
+  /// The weight of those of which this is so.
+  fileprivate func weight(where isCounted: (Submission) -> Bool) -> Int {
+    reduce(0) { isCounted($1) ? $0 + $1.command.weight : $0 }
   }
 }

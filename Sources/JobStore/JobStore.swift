@@ -53,6 +53,9 @@ public protocol JobStore: Sendable {
   /// commands share it.
   var isRemote: Bool { get }
 
+  /// Whether the transaction that is under way has changed nothing so far, for it waits for another process.
+  var isHeldUp: Bool { get }
+
   /// Where the store runs, when that is one thread: a task that prefers this executor calls it without a change of
   /// thread.
   var executor: (any TaskExecutor)? { get }
@@ -64,6 +67,9 @@ public protocol JobStore: Sendable {
 extension JobStore {
   /// Nil: the store has no other users.
   public var pollInterval: Duration? { nil }
+
+  /// False: the store has no other users, or does not know.
+  public var isHeldUp: Bool { false }
 
   /// False: the store is on this host.
   public var isRemote: Bool { false }

@@ -2,6 +2,7 @@ import CSQLite
 import JobModel
 import JobStore
 import Logging
+import Synchronization
 
 /// Jobs in a SQLite database on this machine, which it keeps for itself while it is open.
 ///
@@ -41,6 +42,7 @@ public actor SQLiteJobStore: JobStore {
   /// kernel reports it once, and the other would be told that all is well.
   private var failure: JobError?
   private var lock: DatabaseLock?
+  private let heldUp = Atomic(false)
   /// Whether what is in the log had no room in the database, not even that of the reserve.
   private var isStuck = false
 
@@ -62,6 +64,9 @@ public actor SQLiteJobStore: JobStore {
     writer = opened.writer
     lock = opened.lock
   }
+
+  /// Whether `execute` waits for another process that is writing.
+  public nonisolated var isHeldUp: Bool { heldUp.load(ordering: .acquiring) }
 
   /// The actor runs on the thread it was opened on.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -87,7 +92,9 @@ public actor SQLiteJobStore: JobStore {
         guard error.isBusy, ContinuousClock.now < deadline else { throw ended(by: error) }
       }
       // SQLite's own way to wait would hold the thread, and a broker's sockets with it.
+      heldUp.store(true, ordering: .releasing)
       try? await Task.sleep(for: .milliseconds(5))
+      heldUp.store(false, ordering: .releasing)
     }
   }
 

@@ -64,6 +64,51 @@ import Testing
     try await bench.end()
   }
 
+  @Test func aCreateCountsForEachOfItsJobs() async throws {
+    let bench = try await GroupCommitBench(isRemote: false)
+    try await bench.append(3, jobs: 200)
+    #expect(await bench.transaction() == 2)
+    try await bench.append(1, jobs: 1_000)
+    try await bench.append(1)
+    try await bench.answer(after: .zero)
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    // One that is larger than a transaction should be has one of its own.
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .zero)
+    #expect(await bench.transaction() == 1)
+    try await bench.end()
+  }
+
+  @Test func aTransactionThatTookTooLongMakesTheNextSmaller() async throws {
+    let bench = try await GroupCommitBench(isRemote: false)
+    try await bench.append(400)
+    #expect(await bench.transaction() == 400)
+    try await bench.append(400)
+    try await bench.answer(after: .milliseconds(200))
+    #expect(await bench.transaction() == 100)
+    try await bench.answer(after: .milliseconds(50))
+    #expect(await bench.transaction() == 200)
+    try await bench.answer(after: .seconds(60))
+    #expect(await bench.transaction() == 1)
+    try await bench.answer(after: .milliseconds(1))
+    #expect(await bench.transaction() == 2)
+    try await bench.end()
+  }
+
+  @Test func transactionsThatTakeLongTogetherLetTheSocketsHaveTheirTurn() async throws {
+    let bench = try await GroupCommitBench(isRemote: false, holdsLooks: true)
+    for _ in 0..<3 {
+      try await bench.append(2)
+      #expect(await bench.transaction() == 2)
+      try await bench.answer(after: .milliseconds(2))
+    }
+    try await bench.append(2)
+    try await bench.look()
+    #expect(await bench.transaction() == 2)
+    try await bench.end()
+  }
+
   @Test func aStoreOnThisHostWaitsForNobody() async throws {
     let bench = try await GroupCommitBench(isRemote: false)
     try await bench.append(2)
@@ -290,6 +335,17 @@ import Testing
     try await bench.append(1)
     #expect(await bench.transaction() == 1)
     #expect(try await bench.visible == (isRemote ? nil : 2))
+    try await bench.end()
+  }
+
+  @Test func aReadDoesNotWaitForATransactionThatIsHeldUp() async throws {
+    let bench = try await GroupCommitBench(isRemote: false)
+    try await bench.append(1)
+    #expect(await bench.transaction() == 1)
+    bench.store.isHeldUp = true
+    #expect(try await bench.visible == nil)
+    bench.store.isHeldUp = false
+    #expect(try await bench.visible == 1)
     try await bench.end()
   }
 }

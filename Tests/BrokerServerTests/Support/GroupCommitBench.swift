@@ -60,18 +60,25 @@ final class GroupCommitBench: Sendable {
   /// - Parameters:
   ///   - purpose: what the commands are for; the client's request unless said otherwise.
   ///   - isVolatile: whether they don't need the disk.
+  ///   - jobs: how many each of them creates; 0: they create none.
   func append(
-    _ count: Int, from client: UInt64 = 1, for purpose: Purpose? = nil, isVolatile: Bool = false
+    _ count: Int, from client: UInt64 = 1, for purpose: Purpose? = nil, isVolatile: Bool = false,
+    jobs: Int = 0
   ) async throws {
-    try await append(from: Array(repeating: client, count: count), for: purpose, isVolatile: isVolatile)
+    let clients = Array(repeating: client, count: count)
+    try await append(from: clients, for: purpose, isVolatile: isVolatile, jobs: jobs)
   }
 
   /// Appends a command of each of these clients within a turn of the loop.
-  func append(from clients: [UInt64], for purpose: Purpose? = nil, isVolatile: Bool = false) async throws {
+  func append(
+    from clients: [UInt64], for purpose: Purpose? = nil, isVolatile: Bool = false, jobs: Int = 0
+  ) async throws {
+    let new = (0..<jobs).map { _ in NewJob(type: "t") }
+    let command = new.isEmpty ? JobCommand.promote : .create(new)
     try await loop.executeInContext { [commits] in
       for client in clients {
         let purpose = purpose ?? .create(RequestKey(connection: ConnectionID(client), id: 1))
-        commits.value.append(Submission(command: .promote, isVolatile: isVolatile, purpose: purpose))
+        commits.value.append(Submission(command: command, isVolatile: isVolatile, purpose: purpose))
       }
     }
     await loop.run()
@@ -183,6 +190,7 @@ final class HeldStore: JobStore {
   let executor: (any TaskExecutor)? = nil
   private let begun: AsyncStream<Int>
   private let begin: AsyncStream<Int>.Continuation
+  private let heldUp = Atomic(false)
   private let held = Mutex<CheckedContinuation<Result<Void, JobError>, Never>?>(nil)
   private let holdsSyncs: Bool
   private let syncs: AsyncStream<Result<Void, JobError>>
@@ -193,6 +201,11 @@ final class HeldStore: JobStore {
     self.holdsSyncs = holdsSyncs
     (syncs, ends) = AsyncStream.makeStream()
     (begun, begin) = AsyncStream.makeStream()
+  }
+
+  var isHeldUp: Bool {
+    get { heldUp.load(ordering: .acquiring) }
+    set { heldUp.store(newValue, ordering: .releasing) }
   }
 
   func next() async -> Int {
