@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 JOBBROKERD=$(realpath "$JOBBROKERD")
 export JOBBROKERD
 
-readonly tests=(parts wire operations callbacks claims reconnect loop fork withdraw worker stopping memory examples)
+readonly tests=(parts wire operations callbacks claims heartbeats reconnect loop fork withdraw worker stopping memory examples)
 readonly sanitize="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all"
 
 say() { printf '== %s\n' "$*"; }

@@ -84,3 +84,7 @@ bool jb_is_claim(const struct jb_call *call) {
 }
 
 bool jb_waits(const struct jb_call *call) { return call->wait_ends != JB_NEVER; }
+
+struct jb_calls *jb_line(jobbroker_client *client, const struct jb_call *call) {
+  return call->heartbeat ? &client->heartbeats : &client->queue;
+}

@@ -29,6 +29,8 @@ bool jb_is_watch(const struct jb_call *call);
 bool jb_is_claim(const struct jb_call *call);
 /* Whether it is a claim that waits for a job. */
 bool jb_waits(const struct jb_call *call);
+/* Where it waits for its turn. */
+struct jb_calls *jb_line(jobbroker_client *client, const struct jb_call *call);
 
 /* -------------------------------------------------------------------------------------------------- sending.c */
 

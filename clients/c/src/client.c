@@ -70,6 +70,7 @@ static void let_go(jobbroker_client *client) {
   if (client->fd >= 0) close(client->fd);
   jb_calls_free(&client->sent);
   jb_calls_free(&client->watches);
+  jb_calls_free(&client->heartbeats);
   jb_calls_free(&client->queue);
 }
 

@@ -33,12 +33,15 @@ static void tell_watches(jobbroker_client *client) {
 
 void jb_calls_interrupted(jobbroker_client *client, jobbroker_reply *reason, bool repeats) {
   struct jb_calls sent = jb_calls_take_all(&client->sent), queue = jb_calls_take_all(&client->queue);
+  struct jb_calls heartbeats = jb_calls_take_all(&client->heartbeats);
   client->in_flight = client->waiting = 0;
+  client->unanswered = 0;
   for (struct jb_call *call = sent.first, *next; call; call = next) {
     next = call->next;
     bool again = repeats && call->repeatable && !call->forgotten && !call->withdrawn;
-    jb_calls_append(again ? &client->queue : &client->sent, call);
+    jb_calls_append(again ? jb_line(client, call) : &client->sent, call);
   }
+  jb_calls_join(&client->heartbeats, heartbeats);
   jb_calls_join(&client->queue, queue);
   tell_watches(client);
   /* Without a connection none is added. */
@@ -98,14 +101,17 @@ static int64_t expire(jobbroker_client *client, struct jb_calls *calls, int64_t 
 }
 
 int64_t jb_calls_expire(jobbroker_client *client, int64_t now) {
-  int64_t earliest = expire(client, &client->queue, now), other = expire(client, &client->sent, now);
-  if (other < earliest) earliest = other;
-  other = expire(client, &client->watches, now);
-  return other < earliest ? other : earliest;
+  struct jb_calls *lists[] = {&client->heartbeats, &client->queue, &client->sent, &client->watches};
+  int64_t earliest = JB_NEVER;
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    int64_t next = expire(client, lists[i], now);
+    if (next < earliest) earliest = next;
+  }
+  return earliest;
 }
 
 void jb_calls_end(jobbroker_client *client, jobbroker_reply *reason) {
-  struct jb_calls *lists[] = {&client->sent, &client->watches, &client->queue};
+  struct jb_calls *lists[] = {&client->sent, &client->watches, &client->heartbeats, &client->queue};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
     struct jb_call *call;
     while ((call = jb_calls_take_first(lists[i]))) {

@@ -265,3 +265,9 @@ bool jb_is_repeatable(const Jobbroker__Request *message) {
     default: return true;
   }
 }
+
+bool jb_is_heartbeat(const Jobbroker__Request *message) {
+  if (message->operation_case != JOBBROKER__REQUEST__OPERATION_UPDATE) return false;
+  const Jobbroker__Update *update = message->update;
+  return update->has_attempt && !update->has_status && !update->result && !update->error && !update->has_retry_count;
+}

@@ -36,4 +36,7 @@ bool jb_operation_is_known(jobbroker_operation operation);
  * once. */
 bool jb_is_repeatable(const Jobbroker__Request *message);
 
+/* Whether it is an update that keeps a claim alive, and reports at most. */
+bool jb_is_heartbeat(const Jobbroker__Request *message);
+
 #endif

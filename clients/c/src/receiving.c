@@ -58,6 +58,7 @@ static jobbroker_reply *checked(const struct jb_call *call, jobbroker_reply *rep
 static void receive_answer(jobbroker_client *client, struct jb_call *call, jobbroker_reply *reply) {
   client->in_flight--;
   client->waiting -= jb_waits(call);
+  client->unanswered -= call->size;
   if (reply->code == JOBBROKER_OK) client->failures = 0;
   if (reply->code == JOBBROKER_UNAVAILABLE && jb_is_claim(call) && !call->forgotten && !call->withdrawn) {
     jobbroker_reply_free(reply);

@@ -10,8 +10,15 @@
 /* What the message of most requests takes, and what it takes written. */
 enum { JB_MESSAGE_MEMORY = 512, JB_MESSAGE_SIZE = 1024 };
 
-/* Claims may wait long, so they leave some places among the requests in flight to others. */
-enum { JB_PLACES_FOR_OTHERS = 16 };
+enum {
+  /* Places among those in flight that are left to heartbeats: a broker that can't write just now answers them all the same,
+   * and the lease of a job that it does not hear of ends meanwhile. */
+  JB_PLACES_FOR_HEARTBEATS = 8,
+  /* Claims may wait long, so they leave as many more to other requests. */
+  JB_PLACES_FOR_OTHERS = 8,
+  /* Heartbeats alone go while so much is unanswered: of twice as much the broker reads no further. */
+  JB_MAX_UNANSWERED = 8 << 20
+};
 
 /* The broker counts no wait beyond ten years, and neither do we. */
 #define JB_LONGEST_WAIT_MS UINT64_C(315360000000)
@@ -59,20 +66,35 @@ bool jb_call_send(jobbroker_client *client, struct jb_call *call) {
     jb_calls_append(&client->sent, call);
     client->in_flight++;
     client->waiting += jb_waits(call);
+    client->unanswered += call->size;
   }
   call->sent = true;
   return shortened ? jb_transmit(client, call->body, call->size) : no_memory(client);
 }
 
+/* How many of these places are left when so many are kept for others; of few, half. */
+static uint32_t without(uint32_t kept, uint32_t places) { return places - (places / 2 < kept ? places / 2 : kept); }
+
+static uint32_t ordinary_places(const jobbroker_client *client) {
+  return without(JB_PLACES_FOR_HEARTBEATS, client->max_in_flight);
+}
+
+/* Whether there is room for others than heartbeats. */
+static bool has_room(const jobbroker_client *client) {
+  return client->in_flight < ordinary_places(client) && client->unanswered < JB_MAX_UNANSWERED;
+}
+
 static bool has_place(const jobbroker_client *client, const struct jb_call *call) {
-  uint32_t limit = client->max_in_flight, half = limit / 2;
-  uint32_t kept = half < JB_PLACES_FOR_OTHERS ? half : JB_PLACES_FOR_OTHERS;
-  return client->in_flight < limit && (!jb_waits(call) || client->waiting < limit - kept);
+  if (call->heartbeat) return client->in_flight < client->max_in_flight;
+  return has_room(client) &&
+         (!jb_waits(call) || client->waiting < without(JB_PLACES_FOR_OTHERS, ordinary_places(client)));
 }
 
 /* The first call in line that may go now, taken out. */
 static struct jb_call *next_in_line(jobbroker_client *client) {
   if (client->state != JB_READY || client->in_flight >= client->max_in_flight) return NULL;
+  if (client->heartbeats.first) return jb_calls_take_first(&client->heartbeats);
+  if (!has_room(client)) return NULL;
   struct jb_call *call = client->queue.first;
   while (call && (call->rests_until || !has_place(client, call))) call = call->next;
   return call ? jb_calls_take(&client->queue, call->id) : NULL;
@@ -121,6 +143,7 @@ static struct jb_call *new_call(jobbroker_client *client, Jobbroker__Request *me
       .deadline = JB_NEVER,
       .wait_ends = JB_NEVER,
       .repeatable = jb_is_repeatable(message),
+      .heartbeat = jb_is_heartbeat(message),
       .size = size,
   };
   if (size <= sizeof body) {
@@ -173,7 +196,7 @@ jobbroker_code jobbroker_send(jobbroker_client *client, const jobbroker_request 
   if (client->renewing && !jb_is_watch(call) && has_place(client, call)) {
     jb_call_send(client, call);
   } else {
-    jb_calls_append(&client->queue, call);
+    jb_calls_append(jb_line(client, call), call);
   }
   flush(client);
   return JOBBROKER_OK;
@@ -212,6 +235,7 @@ void jobbroker_withdraw(jobbroker_client *client, uint64_t ticket) {
 
 void jobbroker_forget(jobbroker_client *client, uint64_t ticket) {
   struct jb_call *call = jb_calls_take(&client->queue, ticket);
+  if (!call) call = jb_calls_take(&client->heartbeats, ticket);
   if (!call && (call = jb_calls_take(&client->watches, ticket))) jb_unwatch(client, ticket);
   if (call) {
     free(call);

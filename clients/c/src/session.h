@@ -45,6 +45,8 @@ struct jb_call {
   /* Of a claim that a closing broker refused: not to be sent before. */
   int64_t rests_until;
   bool repeatable;
+  /* It keeps a claim alive, and goes before all that does not. */
+  bool heartbeat;
   /* Whether it is sent and not answered. */
   bool sent;
   /* Of a claim: it is not to wait any longer. */
@@ -109,7 +111,10 @@ struct jobbroker_client {
   uint32_t in_flight;
   /* Claims among them that may wait for a job. */
   uint32_t waiting;
-  /* In line for a connection and a place among those in flight. */
+  /* Bytes of the requests in flight. */
+  size_t unanswered;
+  /* In line for a connection and a place among those in flight: heartbeats, and all else. */
+  struct jb_calls heartbeats;
   struct jb_calls queue;
   struct jb_calls sent;
   struct jb_calls watches;
@@ -118,7 +123,7 @@ struct jobbroker_client {
   int64_t wakes;
   /* Within jobbroker_process or jobbroker_free, where callbacks run: what is sent goes out at its end. */
   bool processing;
-  /* Within the notice of a new connection: what is sent goes before the queue. */
+  /* Within the notice of a new connection: what is sent goes before what is in line. */
   bool renewing;
   jobbroker_notice_function *notice;
   void *notice_context;

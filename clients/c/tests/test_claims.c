@@ -56,10 +56,10 @@ static void end_all(struct sent *sent) {
   jobbroker_free(sent->client);
 }
 
-/* Allows two requests in flight: one claim, and one place is left. */
-static void allows_two(int connection, int number) {
+/* Allows four requests in flight: one claim, one other, and two heartbeats. */
+static void allows_four(int connection, int number) {
   (void)number;
-  fake_welcome(connection, 2);
+  fake_welcome(connection, 4);
   uint64_t first = fake_expect(connection, JOBBROKER__REQUEST__OPERATION_CLAIM);
   fake_pong(connection, fake_expect(connection, JOBBROKER__REQUEST__OPERATION_PING));
   fake_claimed(connection, first, 0);
@@ -71,7 +71,7 @@ static void allows_two(int connection, int number) {
 
 static void claims_that_wait_leave_places_to_other_requests(void) {
   struct fake fake;
-  fake_start(&fake, allows_two);
+  fake_start(&fake, allows_four);
   struct sent sent = {.client = open_client(fake.socket)};
   send_all(&sent);
   end_all(&sent);

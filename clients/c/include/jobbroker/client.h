@@ -65,8 +65,10 @@ typedef void jobbroker_callback(jobbroker_reply *reply, void *context);
  * The answer comes to `callback` (NULL: nobody wants it) exactly once; of a watch again and again, until it is called
  * with an error, or jobbroker_forget.
  *
- * A request waits for a connection and for a place among those in flight, 128 with most brokers; claims that wait take
- * all but 16 of them at most, so that they hold up nothing else. If its connection is lost and sending it again is safe,
+ * A request waits for a connection and for a place among those in flight, 128 with most brokers, and while 8 MiB are in
+ * flight. Heartbeats, which are updates with an `attempt` and at most `progress` and `stage`, don't wait for those 8 MiB; they
+ * go before the others, and 8 places are kept for them. Claims that wait take all but 16 places at most, so that they hold up
+ * nothing else. If its connection is lost and sending it again is safe,
  * it is sent again: create, claim, cancel, pause, resume, whatever only reads, and every change that has an `attempt`.
  * Otherwise it ends with UNKNOWN_OUTCOME.
  *
@@ -107,7 +109,7 @@ JOBBROKER_API jobbroker_code jobbroker_wait(jobbroker_client *client, int timeou
 
 /* What happens without having been asked for. */
 typedef enum jobbroker_notice_kind {
-  /* The broker said welcome. Heartbeat every job you hold, now: requests sent from this notice go first, watches aside. */
+  /* The broker said welcome. Heartbeat every job you hold, now: heartbeats sent from this notice go before all else. */
   JOBBROKER_NOTICE_CONNECTED = 1,
   /* The connection was lost; `reason` says why. */
   JOBBROKER_NOTICE_DISCONNECTED,
