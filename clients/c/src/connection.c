@@ -190,6 +190,8 @@ void jb_read(jobbroker_client *client, int64_t until) {
 void jb_close_socket(jobbroker_client *client) {
   if (client->fd < 0) return;
   jb_loop_forget_socket(client);
+  /* A child made by fork may have the socket, too; the broker is to see the end all the same. */
+  shutdown(client->fd, SHUT_RDWR);
   close(client->fd);
   client->fd = -1;
   jb_buffer_clear(&client->incoming);

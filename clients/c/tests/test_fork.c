@@ -1,7 +1,10 @@
-/* A child made by fork frees what its parent made, and the parent does not notice. Under valgrind the child finds its
+/* A child made by fork frees what its parent made, and the parent does not notice; nor is anything the parent's that the
+ * child keeps. Under valgrind the child finds its
  * leaks, so nothing else is in memory when it is made. */
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -86,6 +89,33 @@ static size_t drain(int connection) {
   return total;
 }
 
+/* Keeps what it has inherited, until it is killed, or the test dies. */
+static pid_t fork_idle_child(void) {
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
+  while (child == 0) pause();
+  return child;
+}
+
+static void awaits_the_end(int connection, int number) {
+  (void)number;
+  fake_welcome(connection, JB_IN_FLIGHT);
+  CHECK(!fake_read(connection));
+}
+
+static void a_child_that_lives_on_does_not_keep_the_connection_of_a_freed_client(void) {
+  struct fake fake;
+  fake_start(&fake, awaits_the_end);
+  jobbroker_client *client = open_client(fake.socket);
+  CHECK_CODE(client, JOBBROKER_OK, jobbroker_connect(client, LIMIT_MS));
+  pid_t child = fork_idle_child();
+  jobbroker_free(client);
+  /* It returns when the peer has seen the end. */
+  fake_end(&fake);
+  CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+}
+
 static void a_child_that_frees_a_client_sends_nothing(void) {
   char path[] = "/tmp/jb-c-fork-XXXXXX";
   CHECK(mkdtemp(path));
@@ -127,5 +157,6 @@ int main(void) {
   RUN(a_child_that_frees_a_client_leaves_the_parent_its_events);
   RUN(a_child_that_frees_a_client_calls_nobody_back);
   RUN(a_child_that_frees_a_client_sends_nothing);
+  RUN(a_child_that_lives_on_does_not_keep_the_connection_of_a_freed_client);
   return 0;
 }

@@ -36,7 +36,9 @@ JOBBROKER_API jobbroker_client *jobbroker_new(const jobbroker_options *options);
 
 /* Ends a client. Requests without an answer are called back with UNAVAILABLE or UNKNOWN_OUTCOME. Not to be called from
  * a callback. Replies that came before stay valid. In a child made by fork it frees memory and descriptors only: nothing is
- * sent, nobody is called back, and the parent's client goes on. */
+ * sent, nobody is called back, and the parent's client goes on. A child that lives on should free what it inherited: while it
+ * has the socket, the broker does not notice that the parent has died, and the parent's jobs go back only when their leases
+ * end. */
 JOBBROKER_API void jobbroker_free(jobbroker_client *client);
 
 /* Connects, trying again and again with growing pauses for as long as `timeout_ms`. Needed only by those who want to
