@@ -27,7 +27,7 @@ extension Session {
 
   /// Takes up again a watch whose reader was too slow and has caught up.
   func resumeWatch(_ selection: WatchSelection, into buffer: WatchBuffer) {
-    if case .closed = state { return }
+    if case .closed(let error) = state { return buffer.end(with: error) }
     let watch = WatchState(selection: selection, buffer: buffer, expiry: .max)
     let id = shared.newID()
     watches[id] = watch

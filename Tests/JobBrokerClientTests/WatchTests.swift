@@ -133,6 +133,20 @@ import Testing
     #expect(try await connection.next().operation == .unwatch(id: id))
   }
 
+  @Test func aReaderThatFellBehindLearnsThatTheClientHasEnded() async throws {
+    let (_, connection, client) = try await connected()
+    async let opening = client.watch()
+    let id = try await connection.next().id
+    connection.reply(to: id, .snapshot([], more: false, truncated: false))
+    let watch = try await opening
+    for _ in 0..<Limits.snapshot { connection.reply(to: id, .event(.deleted(.timeOrdered()))) }
+    #expect(try await connection.next().operation == .unwatch(id: id), "the reader has fallen behind")
+    await client.close()
+    var events = watch.makeAsyncIterator()
+    #expect(try await events.next() == .interrupted)
+    await #expect(throws: JobError.clientClosed) { try await events.next() }
+  }
+
   @Test func aSlowReaderIsToldThatItMissedSomething() async {
     let buffer = WatchBuffer(capacity: 2)
     #expect(buffer.append(.deleted(.timeOrdered())))
