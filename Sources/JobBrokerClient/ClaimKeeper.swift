@@ -42,7 +42,7 @@ final class HeldClaim: Sendable {
 final class ClaimKeeper {
   /// A claim in force.
   private struct Hold {
-    let claim: HeldClaim
+    var claim: HeldClaim
     /// A third of the lease: two heartbeats may be lost.
     let interval: Duration
     /// Reported and not sent yet; later reports are merged into it.
@@ -72,8 +72,18 @@ final class ClaimKeeper {
   /// Heartbeats a claim until it is dropped or revoked.
   func hold(_ claim: HeldClaim, lease: Duration) {
     guard !hasEnded, !unheard.contains(where: { $0.claim == claim.token }) else { return claim.end() }
-    holds[claim.token] = Hold(claim: claim, interval: lease / 3)
-    scheduleHeartbeat(claim.token)
+    if holds[claim.token] != nil {
+      holds[claim.token]?.claim = claim
+    } else {
+      holds[claim.token] = Hold(claim: claim, interval: lease / 3)
+      scheduleHeartbeat(claim.token)
+    }
+  }
+
+  /// Holds the jobs that a claim was answered with, if it was one, for those who are about to.
+  func holdJobs(of operation: JobModel.Operation, _ reply: Reply) {
+    guard case .claim(let claim) = operation, case .claimed(let jobs) = reply else { return }
+    for job in jobs { hold(HeldClaim(job.claim), lease: claim.lease) }
   }
 
   /// Leaves a claim alone from now on.

@@ -118,12 +118,20 @@ public final class JobBrokerClient: Sendable {
   }
 
   /// Sends a request and waits for its reply, even when the calling task is cancelled, but then not for long: a claim
-  /// is withdrawn, and the jobs that come all the same are the reply.
+  /// is withdrawn, and the jobs that come all the same are the reply. The jobs of a claim are kept alive from the moment
+  /// they come: until the task that asked runs, much of their lease may pass, or their connection be lost.
   func sendShielded(_ operation: JobModel.Operation) async throws(JobError) -> Reply {
     let id = shared.newID()
     let reply = await withTaskCancellationHandler {
       await withCheckedContinuation { caller in
-        onLoop { $0.submit(id, operation, for: .caller(caller)) }
+        onLoop { session in
+          session.submit(
+            id, operation,
+            for: .action { reply in
+              session.keeper.holdJobs(of: operation, reply)
+              caller.resume(returning: reply)
+            })
+        }
         // The handler below may have run before there was a request for it to hasten.
         if Task.isCancelled { hasten(id) }
       }
@@ -190,7 +198,7 @@ public final class JobBrokerClient: Sendable {
 
   // MARK: Held claims
 
-  /// Keeps a claim alive until it is dropped.
+  /// Keeps a claim alive until it is dropped, or takes over one that is kept since its job came.
   func hold(_ token: ClaimToken, lease: Duration) -> HeldClaim {
     let claim = HeldClaim(token)
     onLoop { $0.keeper.hold(claim, lease: lease) }

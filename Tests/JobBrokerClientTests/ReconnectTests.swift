@@ -126,6 +126,26 @@ import Testing
     ready.close()
   }
 
+  @Test func aJobIsKeptFromTheMomentItComes() async throws {
+    let (broker, connection, client) = try await connected()
+    async let reply = client.sendShielded(.claim(ClaimRequest(lease: .seconds(3600))))
+    let job = someJob(attempt: 3)
+    connection.reply(to: try await connection.next().id, .claimed([job]))
+    #expect(try await reply == .claimed([job]))
+    // The task of its worker has not begun to hold it.
+    try await connection.close()
+    let next = try await broker.welcome()
+    async let ping: Void = client.ping()
+    let (id, operation) = try await next.next()
+    #expect(operation == .update(job.id, attempt: 3, JobUpdate()))
+    next.reply(to: id, .job(job))
+    let claim = client.hold(job.claim, lease: .seconds(3600))
+    next.reply(to: 0, .revoked(Revocation(claim: job.claim, status: .cancelled, reason: "cancelled")))
+    next.reply(to: try await next.next().id, .pong)
+    try await ping
+    #expect(claim.isOver, "whoever holds it now is told")
+  }
+
   @Test func aCallMadeWhileTheBrokerIsAwayWaitsForIt() async throws {
     let path = ScriptedBroker.newPath()
     let first = try await ScriptedBroker(at: path)
