@@ -22,8 +22,8 @@ struct PendingRequest {
 
   let operation: JobModel.Operation
   var recipient: Recipient
-  /// The session's tick on which the request has waited too long.
-  let expiry: UInt64
+  /// When it has waited too long.
+  let expiry: NIODeadline
   /// Whether it is safe to send it again.
   let isRepeated: Bool
   /// Whether it is about the connection that it is made for, and ends with it though it was not sent.

@@ -185,7 +185,7 @@ extension Session {
       }
     state = .closed(error)
     shared.ended(error)
-    stopTicking()
+    stopWaking()
     greetingTimer?.cancel()
     handler?.close()
     opened?(error)

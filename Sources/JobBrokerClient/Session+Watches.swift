@@ -1,5 +1,6 @@
 import JobModel
 import JobProtocol
+import NIOCore
 
 /// A watch as the session knows it. Its reader knows only the buffer.
 struct WatchState {
@@ -7,8 +8,8 @@ struct WatchState {
   let buffer: WatchBuffer
   /// The caller of `watch`, until the first snapshot is whole.
   var opening: CheckedContinuation<JobError?, Never>?
-  /// The tick on which that caller has waited too long.
-  let expiry: UInt64
+  /// When that caller has waited too long.
+  let expiry: NIODeadline
   /// The frames of a snapshot that is not whole yet.
   var snapshot: [Job] = []
 }
@@ -22,13 +23,14 @@ extension Session {
     if case .closed(let error) = state { return opening.resume(returning: error) }
     let watch = WatchState(selection: selection, buffer: buffer, opening: opening, expiry: expiry())
     watches[id] = watch
+    wake(at: watch.expiry)
     send(watch, id)
   }
 
   /// Takes up again a watch whose reader was too slow and has caught up.
   func resumeWatch(_ selection: WatchSelection, into buffer: WatchBuffer) {
     if case .closed(let error) = state { return buffer.end(with: error) }
-    let watch = WatchState(selection: selection, buffer: buffer, expiry: .max)
+    let watch = WatchState(selection: selection, buffer: buffer, expiry: .distantFuture)
     let id = shared.newID()
     watches[id] = watch
     send(watch, id)

@@ -18,8 +18,8 @@ final class Session {
     case closed(JobError)
   }
 
-  /// A request waits this many ticks, so that one timer serves them all.
-  private static let ticksPerTimeout: UInt64 = 16
+  /// Requests that nobody answers may end this part of their timeout late, so that one timer ends many.
+  private static let expiriesPerTimeout = 16
 
   let configuration: JobBrokerClient.Configuration
   let eventLoop: any EventLoop
@@ -46,9 +46,9 @@ final class Session {
 
   private var outgoing = ByteBuffer()
   private var willFlush = false
-  private let tickInterval: Duration?
-  private var tick: UInt64 = 0
-  private var ticker: Scheduled<Void>?
+  /// When the first request will have waited too long. Nothing runs while there is none: an idle client wakes nobody.
+  private(set) var wakes = NIODeadline.distantFuture
+  private var waker: Scheduled<Void>?
   /// Ends a handshake that takes too long.
   var greetingTimer: Scheduled<Void>?
 
@@ -60,10 +60,6 @@ final class Session {
     self.eventLoop = eventLoop
     self.logger = logger
     self.shared = shared
-    self.tickInterval = configuration.requestTimeout.map {
-      max(.milliseconds(1), $0 / Int(Self.ticksPerTimeout))
-    }
-    scheduleTick()
   }
 
   // MARK: Requests
@@ -85,6 +81,7 @@ final class Session {
       isRepeated: isRepeated ?? operation.isRepeatable, isOfItsConnection: isRepeated == false,
       waitEnds: wait > .zero ? .now() + TimeAmount(wait) : nil)
     if case .closed(let error) = state { return request.resolve(with: .error(error)) }
+    wake(at: request.expiry)
     guard case .ready = state, line.takePlace(mayWait: request.mayWait, isFirst: goesFirst) else {
       pending[id] = request
       line.add(id, isFirst: goesFirst)
@@ -246,32 +243,40 @@ final class Session {
     eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(delay), action)
   }
 
-  /// The tick on which a request made now has waited too long.
-  func expiry(after wait: Duration = .zero) -> UInt64 {
-    guard let interval = tickInterval else { return .max }
-    // The present tick is partly over, hence one more.
-    let waiting = wait > .zero ? UInt64(min(wait / interval, 1e18)) : 0
-    return tick + Self.ticksPerTimeout + 1 + waiting
+  /// When a request made now has waited too long.
+  func expiry(after wait: Duration = .zero) -> NIODeadline {
+    guard let timeout = configuration.requestTimeout else { return .distantFuture }
+    return .now() + TimeAmount(wait) + TimeAmount(timeout)
   }
 
-  func stopTicking() {
-    ticker?.cancel()
+  /// Sees to it that what will have waited too long at some moment ends then.
+  func wake(at moment: NIODeadline) {
+    guard moment < wakes else { return }
+    wakes = moment
+    waker?.cancel()
+    waker = eventLoop.assumeIsolated().scheduleTask(deadline: moment) { self.expire() }
   }
 
-  private func scheduleTick() {
-    guard let tickInterval else { return }
-    ticker = after(tickInterval) {
-      self.tick += 1
-      self.expire()
-      self.scheduleTick()
-    }
+  func stopWaking() {
+    waker?.cancel()
   }
 
   private func expire() {
-    let reason = "No reply came within \(configuration.requestTimeout ?? .zero)."
-    for (id, request) in pending where request.expiry <= tick { abandon(id, reason) }
-    for (id, watch) in watches where watch.opening != nil && watch.expiry <= tick {
-      endWatch(id, with: JobError(.unavailable, reason))
+    wakes = .distantFuture
+    let timeout = configuration.requestTimeout ?? .zero
+    let reason = "No reply came within \(timeout)."
+    let now = NIODeadline.now()
+    var next = NIODeadline.distantFuture
+    for (id, request) in pending where !request.isAbandoned {
+      if request.expiry <= now { abandon(id, reason) } else { next = min(next, request.expiry) }
     }
+    for (id, watch) in watches where watch.opening != nil {
+      if watch.expiry <= now {
+        endWatch(id, with: JobError(.unavailable, reason))
+      } else {
+        next = min(next, watch.expiry)
+      }
+    }
+    if next < .distantFuture { wake(at: max(next, now + TimeAmount(timeout / Self.expiriesPerTimeout))) }
   }
 }

@@ -1,4 +1,5 @@
 import JobModel
+import NIOCore
 import Testing
 
 @testable import JobBrokerClient
@@ -129,12 +130,29 @@ import Testing
     let change = await failure { () throws(JobError) in try await client.complete(.timeOrdered()) }
     #expect(await read?.code == .unavailable)
     #expect(change?.code == .unknownOutcome)
+    #expect(await client.wakes == .distantFuture)
     // Late replies find nobody, and harm nobody.
     connection.reply(to: first, .stats(BrokerStats()))
     connection.reply(to: try await connection.next().id, .job(someJob()))
     async let ping: Void = client.ping()
     connection.reply(to: try await connection.next().id, .pong)
     try await ping
+  }
+
+  @Test func nothingWakesAClientBeforeARequestHasWaitedTooLong() async throws {
+    let (_, connection, client) = try await connected(requestTimeout: .seconds(600))
+    #expect(await client.wakes == .distantFuture)
+    let before = NIODeadline.now()
+    async let claimed = client.claim(ClaimRequest(wait: .seconds(60)))
+    let claim = try await connection.next().id
+    #expect(await client.wakes >= before + .seconds(660))
+    async let ping: Void = client.ping()
+    let id = try await connection.next().id
+    #expect(await client.wakes <= .now() + .seconds(600))
+    connection.reply(to: id, .pong)
+    connection.reply(to: claim, .claimed([]))
+    try await ping
+    #expect(try await claimed == [])
   }
 
   @Test func closingEndsTheCallsThatWait() async throws {
@@ -204,6 +222,13 @@ import Testing
     await client.close()
     for await notice in before { Issue.record("\(notice)") }
     for await notice in client.revocations(of: claim) { Issue.record("\(notice)") }
+  }
+}
+
+extension JobBrokerClient {
+  /// When it will look for requests that have waited too long.
+  fileprivate var wakes: NIODeadline {
+    get async { await withCheckedContinuation { seen in onLoop { seen.resume(returning: $0.wakes) } } }
   }
 }
 
