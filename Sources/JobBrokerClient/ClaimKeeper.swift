@@ -120,7 +120,7 @@ final class ClaimKeeper {
     // Not repeated: the next connection begins with a heartbeat of its own, that carries the report.
     session.submit(
       session.shared.newID(), .update(token.id, attempt: token.attempt, hold.report),
-      for: .action { reply in self.answered(token, reply) }, goesFirst: true, isRepeated: false)
+      for: .action { reply in self.answered(token, reply) }, isRepeated: false)
   }
 
   private func answered(_ token: ClaimToken, _ reply: Reply) {

@@ -21,6 +21,7 @@ struct PendingRequest {
   }
 
   let operation: JobModel.Operation
+  let kind: RequestLine.Kind
   var recipient: Recipient
   /// When it has waited too long.
   let expiry: NIODeadline
@@ -31,6 +32,8 @@ struct PendingRequest {
   /// When a waiting claim has waited long enough.
   let waitEnds: NIODeadline?
   var stage = Stage.queued
+  /// Bytes of its frame, once it was sent.
+  var size = 0
   /// A claim that shall wait no longer.
   var isWithdrawn = false
   /// Ends the wait of a caller who is about to end.
@@ -39,9 +42,6 @@ struct PendingRequest {
   var isAbandoned: Bool {
     if case .nobody = recipient { true } else { false }
   }
-
-  /// Whether it is a claim that may wait at the broker.
-  var mayWait: Bool { waitEnds != nil }
 
   /// Whether it is sent again when its connection is lost. A claim that was withdrawn would wait again.
   var isSentAgain: Bool { isRepeated && !isWithdrawn && !isAbandoned }

@@ -162,7 +162,7 @@ extension Session {
       let goesOn = request.stage != .sent || repeats && request.isSentAgain
       if goesOn, !request.isOfItsConnection {
         pending[id]?.stage = .queued
-        line.add(id)
+        line.add(id, request.kind)
       } else {
         pending[id] = nil
         let error = request.interruption(reason)

@@ -67,24 +67,24 @@ final class Session {
   /// Sends a request as soon as there is a connection and a place for it.
   ///
   /// - Parameters:
-  ///   - goesFirst: before those in line.
   ///   - isRepeated: whether it is sent again when its connection is lost; nil: when that is safe; false: it is about that
   ///     connection.
   func submit(
     _ id: UInt64, _ operation: JobModel.Operation, for recipient: PendingRequest.Recipient,
-    goesFirst: Bool = false, isRepeated: Bool? = nil
+    isRepeated: Bool? = nil
   ) {
     var wait = Duration.zero
     if case .claim(let claim) = operation { wait = claim.wait }
     let request = PendingRequest(
-      operation: operation, recipient: recipient, expiry: expiry(after: wait),
+      operation: operation, kind: RequestLine.Kind(operation), recipient: recipient,
+      expiry: expiry(after: wait),
       isRepeated: isRepeated ?? operation.isRepeatable, isOfItsConnection: isRepeated == false,
       waitEnds: wait > .zero ? .now() + TimeAmount(wait) : nil)
     if case .closed(let error) = state { return request.resolve(with: .error(error)) }
     wake(at: request.expiry)
-    guard case .ready = state, line.takePlace(mayWait: request.mayWait, isFirst: goesFirst) else {
+    guard case .ready = state, line.takePlace(request.kind) else {
       pending[id] = request
-      line.add(id, isFirst: goesFirst)
+      line.add(id, request.kind)
       return sendLine()
     }
     send(id, request, as: operation)
@@ -118,15 +118,15 @@ final class Session {
 
   /// Ends the wait of a claim that was sent: it is answered at once.
   private func withdraw(_ id: UInt64) {
-    guard let request = pending[id], request.mayWait, !request.isWithdrawn else { return }
+    guard let request = pending[id], request.kind == .waiting, !request.isWithdrawn else { return }
     pending[id]?.isWithdrawn = true
-    submit(shared.newID(), .withdraw(id: id), for: .nobody, goesFirst: true, isRepeated: false)
+    submit(shared.newID(), .withdraw(id: id), for: .nobody, isRepeated: false)
   }
 
   /// Sends what is in line, as far as the broker's limit on requests in flight allows.
   func sendLine() {
     guard case .ready = state else { return }
-    while let id = line.next({ pending[$0].flatMap { $0.stage == .queued ? $0.mayWait : nil } }),
+    while let id = line.next({ pending[$0].flatMap { $0.stage == .queued ? $0.kind : nil } }),
       let request = pending[id]
     {
       send(id, request, as: request.operationAfterLine)
@@ -135,24 +135,31 @@ final class Session {
 
   /// Sends a request that has a place.
   private func send(_ id: UInt64, _ request: PendingRequest, as operation: JobModel.Operation) {
+    var request = request
     do {
-      try transmit(id, operation)
+      request.size = try transmit(id, operation)
     } catch {
       pending[id] = nil
-      line.givePlace(mayWait: request.mayWait)
+      line.givePlace(request.kind, size: 0)
       return request.resolve(with: .error(error))
     }
-    var request = request
+    line.sent(request.size)
     request.stage = .sent
     pending[id] = request
   }
 
   /// Puts a request into what the end of this turn of the loop writes.
-  func transmit(_ id: UInt64, _ operation: JobModel.Operation) throws(JobError) {
+  ///
+  /// - Returns: its size.
+  @discardableResult
+  func transmit(_ id: UInt64, _ operation: JobModel.Operation) throws(JobError) -> Int {
+    let before = outgoing.readableBytes
     try codec.encode(Request(id: id, operation: operation), into: &outgoing)
-    guard !willFlush else { return }
-    willFlush = true
-    eventLoop.assumeIsolated().execute { self.flush() }
+    if !willFlush {
+      willFlush = true
+      eventLoop.assumeIsolated().execute { self.flush() }
+    }
+    return outgoing.readableBytes - before
   }
 
   /// Writes what was put together.
@@ -183,7 +190,7 @@ final class Session {
       pending[response.id] = request
       return violated(by: handler, "it answers request \(response.id) before it was sent.")
     }
-    line.givePlace(mayWait: request.mayWait)
+    line.givePlace(request.kind, size: request.size)
     if case .error(let error) = response.reply {
       if error.code == .unavailable, configuration.reconnects, request.isSentAgain,
         case .claim = request.operation
@@ -220,9 +227,9 @@ final class Session {
     pending[id] = request
     failures += 1
     after(configuration.backoff.delay(afterFailures: failures)) {
-      guard self.pending[id]?.stage == .parked else { return }
+      guard let request = self.pending[id], request.stage == .parked else { return }
       self.pending[id]?.stage = .queued
-      self.line.add(id)
+      self.line.add(id, request.kind)
       self.sendLine()
     }
   }

@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test func requestsBeyondTheBrokersLimitWaitTheirTurn() async throws {
-    let (_, connection, client) = try await connected(maxInFlight: 2)
+    let (_, connection, client) = try await connected(maxInFlight: 4)
     // On the client's loop, so that whatever it sends of the three goes out in one write.
     let calls = (0..<3).map { _ in Task(executorPreference: client.taskExecutor) { try await client.ping() } }
     let first = try await connection.next().id
@@ -76,7 +76,7 @@ import Testing
   }
 
   @Test func claimsThatWaitLeavePlacesToOthers() async throws {
-    let (_, connection, client) = try await connected(maxInFlight: 4)
+    let (_, connection, client) = try await connected(maxInFlight: 8)
     let claims = (0..<3).map { _ in
       Task(executorPreference: client.taskExecutor) {
         try await client.claim(ClaimRequest(wait: .seconds(60)))
@@ -99,7 +99,7 @@ import Testing
   }
 
   @Test func whatIsLeftInLineIsSentOnTheNextConnection() async throws {
-    let (broker, connection, client) = try await connected(maxInFlight: 4)
+    let (broker, connection, client) = try await connected(maxInFlight: 8)
     let claims = (0..<3).map { _ in
       Task(executorPreference: client.taskExecutor) {
         try await client.claim(ClaimRequest(wait: .seconds(60)))
@@ -108,7 +108,7 @@ import Testing
     for _ in 0..<2 { _ = try await connection.next() }
     #expect(try await connection.backlog() == 0)
     try await connection.close()
-    let next = try await broker.welcome(maxInFlight: 6)
+    let next = try await broker.welcome(maxInFlight: 12)
     for _ in claims { next.reply(to: try await next.next().id, .claimed([])) }
     for claim in claims { #expect(try await claim.value == []) }
   }
