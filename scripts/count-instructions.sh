@@ -30,7 +30,9 @@ END
   # The loop is the thread with the most; each lifecycle has three responses. The start of the broker is counted, too.
   awk -v broker="$broker" '
     FNR == 1 { pack = "none"; packed = 0 }
-    /^cfn=/ { split($0, id, /[()]/); called = id[2]; if (/jobbroker__response__pack$/) pack = called }
+    # A name stands where its number is first used, be it as the caller.
+    /^c?fn=/ { split($0, id, /[()]/); if (/jobbroker__response__pack$/) pack = id[2] }
+    /^cfn=/ { called = id[2] }
     /^calls=/ && called == pack { split($1, count, "="); packed += count[2] }
     /^totals:/ && $2 > instructions { instructions = $2; responses = packed }
     END {
