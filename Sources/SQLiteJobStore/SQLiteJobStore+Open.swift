@@ -17,6 +17,8 @@ struct OpenOptions: Sendable {
   var checkpointFrames: Int32 = 2000
   /// As in `LogSync`.
   var waitsElsewhere: Bool?
+  /// How long opening, and then a transaction, waits for another process that writes.
+  var patience: Duration = .seconds(5)
 }
 
 extension SQLiteJobStore {
@@ -66,8 +68,6 @@ extension SQLiteJobStore {
 
 /// What opening a database yields.
 struct OpenedDatabase {
-  /// How long a transaction waits for another process that writes, in milliseconds.
-  static let busyTimeout: Int32 = 1000
   /// How long opening looks for damage.
   private static let checkLimit: Duration = .milliseconds(500)
 
@@ -97,7 +97,9 @@ struct OpenedDatabase {
     let migrator = Migrator(connection: connection, path: options.path, logger: options.logger)
     let origin = try migrator.open()
     let log: LogFile
-    do { log = try LogFile(connection) } catch { throw JobError(error, while: "Cannot open \(options.path)") }
+    do { log = try LogFile(connection, patience: options.patience) } catch {
+      throw JobError(error, while: "Cannot open \(options.path)")
+    }
     try migrator.migrate(from: origin, now: options.clock())
     do throws(SQLiteError) {
       try check(connection, options)
@@ -113,7 +115,7 @@ struct OpenedDatabase {
   private static func connect(_ options: OpenOptions) throws(JobError) -> Connection {
     do {
       let connection = try Connection(path: options.path, vfs: options.vfs)
-      connection.setBusyTimeout(milliseconds: busyTimeout)
+      connection.setBusyTimeout(milliseconds: Int32(options.patience.milliseconds))
       connection.setCheckpointAtClose(false)  // Until `close` knows that the log is good.
       for pragma in pragmas { try connection.run(pragma) }
       return connection

@@ -9,8 +9,6 @@ import Synchronization
 /// This actor's thread writes, reads single jobs and makes the checkpoints. Lists, backups, and a disk that is slow or has
 /// much to do, have threads of their own, so that nobody else waits for them.
 public actor SQLiteJobStore: JobStore {
-  /// How long a transaction waits for another process that writes.
-  private static let patience: Duration = .seconds(5)
   /// Bytes of the pages that a command changes, and that a transaction changes: guesses. A transaction that needs more on a
   /// disk that is nearly full fails, and is run again with the reserve.
   private static let (pagesOfCommand, pagesOfTransaction) = (24 << 10, 2 << 20)
@@ -22,6 +20,8 @@ public actor SQLiteJobStore: JobStore {
   private let path: String
   private let vfs: String?
   private let durability: Durability
+  /// How long a transaction waits for another process that writes.
+  private let patience: Duration
   private let clock: @Sendable () -> Timestamp
   private let logger: Logger
   private let reader: Reader
@@ -54,6 +54,7 @@ public actor SQLiteJobStore: JobStore {
     path = options.path
     vfs = options.vfs
     durability = options.durability
+    patience = options.patience
     clock = options.clock
     logger = options.logger
     self.thread = thread
@@ -81,7 +82,7 @@ public actor SQLiteJobStore: JobStore {
   /// - Throws: UNKNOWN_OUTCOME when a write failed, and ever after; UNAVAILABLE when another process goes on writing
   ///   or the disk is full.
   public func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
-    let deadline = ContinuousClock.now + Self.patience
+    let deadline = ContinuousClock.now + patience
     while true {
       // Where room is scarce the log may have to be moved first.
       if logSync.isUnderWay, !isRoomPlenty(for: commands) { await logSync.settle() }

@@ -59,6 +59,65 @@ import TrustSupport
     #expect(error?.message.contains("close all programs that have it open") == true)
     withExtendedLifetime(reader) {}
   }
+
+  /// SQLite syncs the database only when a checkpoint has copied the whole log, and remembers in the index what one has
+  /// copied that readers held up.
+  @Test(arguments: PowerCut.Survival.allCases)
+  func `what was copied to the database before a failed sync is copied again`(
+    survival: PowerCut.Survival
+  ) async throws {
+    vfs.keepUnsynced()
+    let options = OpenOptions.tested(directory.database, vfs: vfs, checkpointFrames: 1)
+    let first = try await SQLiteJobStore.open(options)
+    let (older, newer) = (try standingReader(), try Connection(path: directory.database, readOnly: true))
+    _ = try await first.create(
+      NewJob(type: "t", metadata: #"{"a":"\#(String(repeating: "x", count: 50_000))"}"#))
+    try newer.run(Self.beginReading)
+    try older.run("COMMIT")
+    _ = try await first.create(NewJob(type: "t"))
+    try newer.run("COMMIT")
+    // A checkpoint syncs the log, and at its end the database.
+    vfs.begin(Fault(kind: FAULT_VFS_SYNC, code: SQLITE_IOERR | 4 << 8, nth: 2, isPersistent: false))
+    await #expect(throws: JobError.self) { try await first.create(NewJob(type: "t")) }
+    await first.close()
+
+    let second = try await SQLiteJobStore.open(options)
+    // The log is moved, and begins anew.
+    for _ in 0..<2 { _ = try await second.create(NewJob(type: "t")) }
+    var random = SeededRandom(seed: 1)
+    var cut = PowerCut(vfs.log, at: vfs.count, survival: survival, random: &random)
+    let after = TemporaryDirectory()
+    try after.write(cut.image())
+    let found = try await Restart.found(in: after)
+    #expect(found.integrity == "ok")
+    #expect(found.state.jobs.count == 5)
+    await second.close()
+  }
+
+  /// It reads the database without the log, and is the first that has to begin with it.
+  @Test func `who has been reading since all was in the database may write after a restart`() async throws {
+    let options = OpenOptions.tested(directory.database, vfs: vfs, checkpointFrames: 1)
+    let first = try await SQLiteJobStore.open(options)
+    _ = try await first.create(NewJob(type: "t"))
+    let other = try Connection(path: directory.database)
+    try other.run(Self.beginReading)
+    await first.close()
+    let second = try await SQLiteJobStore.open(options)
+    try other.run("UPDATE jobs SET progress = 50; COMMIT")
+    let job = try await second.create(NewJob(type: "t"))
+    #expect(try await second.list().map(\.progress) == [0, 50])
+    #expect(try other.text("PRAGMA integrity_check") == "ok")
+    #expect(try await second.get(job.id) != nil)
+    await second.close()
+  }
+
+  private static let beginReading = "BEGIN; SELECT count(*) FROM jobs"
+
+  private func standingReader() throws -> Connection {
+    let reader = try Connection(path: directory.database, readOnly: true)
+    try reader.run(Self.beginReading)
+    return reader
+  }
 }
 
 extension TemporaryDirectory {

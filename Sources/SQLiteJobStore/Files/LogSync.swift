@@ -95,14 +95,16 @@ struct LogFile: @unchecked Sendable {
   }
 
   /// The log of a connection that is in WAL mode; makes durable what is in it.
-  init(_ connection: Connection) throws(SQLiteError) {
+  ///
+  /// - Parameter patience: how long to wait for another process that makes a checkpoint.
+  init(_ connection: Connection, patience: Duration) throws(SQLiteError) {
     var file: UnsafeMutablePointer<sqlite3_file>?
     let code = sqlite3_file_control(connection.handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &file)
     guard code == SQLITE_OK, let file, file.pointee.pMethods != nil else {
       throw SQLiteError(code: SQLITE_MISUSE, message: "the database has no write-ahead log")
     }
     self.file = file
-    try RecoveredLog.renew(file, of: connection)
+    try RecoveredLog.renew(file, of: connection, patience: patience)
     let synced = sync().code
     guard synced == SQLITE_OK else {
       throw SQLiteError(code: synced, message: "cannot sync the write-ahead log")

@@ -9,7 +9,8 @@ import CSQLite
 /// USENIX ATC 2020; the format: https://sqlite.org/walformat.html.)
 ///
 /// While another process has the database open, SQLite takes the log as it is, without looking at its checksums. They are
-/// looked at here, for pages may have been lost since.
+/// looked at here, for pages may have been lost since. And it takes the index's word for what checkpoints have copied: those
+/// that did not get to the end of the log have not synced the database, which may have lost that. So all is copied again.
 struct RecoveredLog {
   private static let (headerSize, frameHeaderSize) = (32, 24)
   /// What the error is when a frame is not what was once written.
@@ -22,13 +23,27 @@ struct RecoveredLog {
   private let salts: [UInt8]
   private var checksum: LogChecksum
 
-  /// Writes the log again, and makes room for the index of one that is as long as its file may get.
+  /// Writes the log again, lets the next checkpoint copy all of it, and makes room for the index of one that is as long as
+  /// its file may get.
   ///
   /// - Parameters:
   ///   - file: the log.
   ///   - connection: the connection it is of, with no transaction open.
+  ///   - patience: how long to wait for who is making a checkpoint.
   /// - Throws: SQLITE_CORRUPT when a part of it is not what was written, and what SQLite says.
   static func renew(
+    _ file: UnsafeMutablePointer<sqlite3_file>, of connection: Connection, patience: Duration
+  ) throws(SQLiteError) {
+    let deadline = ContinuousClock.now + patience
+    while true {
+      do throws(SQLiteError) { return try renew(file, of: connection) } catch {
+        guard error.isBusy, ContinuousClock.now < deadline else { throw error }
+      }
+      sqlite3_sleep(5)  // Without a transaction, which he may be waiting for.
+    }
+  }
+
+  private static func renew(
     _ file: UnsafeMutablePointer<sqlite3_file>, of connection: Connection
   ) throws(SQLiteError) {
     let pageSize = Int(try connection.integer("PRAGMA page_size") ?? 0)
@@ -39,8 +54,12 @@ struct RecoveredLog {
     try index.grow(to: Checkpointer.longFile / (pageSize + frameHeaderSize))
     let frames = try index.frames()
     guard frames > 0 else { return }
-    var log = try RecoveredLog(file)
-    for frame in 0..<frames { try log.renew(frame) }
+    try index.withoutCheckpoints { () throws(SQLiteError) in
+      var log = try RecoveredLog(file)
+      for frame in 0..<frames { try log.renew(frame) }
+      // Not before all of it is known to be whole: a checkpoint would copy what is not over what is.
+      try index.forgetCheckpoints()
+    }
   }
 
   /// A log whose header is written again.

@@ -8,6 +8,10 @@ struct LogIndex {
   private static let (framesOfPart, framesOfHeader) = (4096, 34)
   /// Where in the header the number of frames is that count.
   private static let framesOffset = 16
+  /// Where in it is how many of them checkpoints have copied to the database (nBackfill).
+  private static let copiedOffset = 96
+  /// The lock of whoever makes a checkpoint (WAL_CKPT_LOCK).
+  private static let checkpointLock: Int32 = 1
 
   private let file: UnsafeMutablePointer<sqlite3_file>
 
@@ -29,6 +33,31 @@ struct LogIndex {
   /// while no other connection can write.
   func grow(to frames: Int) throws(SQLiteError) {
     _ = try part(Int32((frames + Self.framesOfHeader - 1) / Self.framesOfPart), makes: true)
+  }
+
+  /// Lets the next checkpoint copy the whole log, as SQLite does when it makes the index anew. Those who read go on: what
+  /// they take from the database is what the log says, too. To be called in a transaction that may write, within
+  /// `withoutCheckpoints`.
+  func forgetCheckpoints() throws(SQLiteError) {
+    try part(0, makes: false)?.storeBytes(of: 0, toByteOffset: Self.copiedOffset, as: UInt32.self)
+  }
+
+  /// Runs `body` while nobody can make a checkpoint.
+  ///
+  /// - Throws: SQLITE_BUSY when somebody is making one. He may be waiting for the lock of a transaction.
+  func withoutCheckpoints(_ body: () throws(SQLiteError) -> Void) throws(SQLiteError) {
+    try lock(SQLITE_SHM_LOCK)
+    do throws(SQLiteError) { try body() } catch {
+      try? lock(SQLITE_SHM_UNLOCK)
+      throw error
+    }
+    try lock(SQLITE_SHM_UNLOCK)
+  }
+
+  private func lock(_ action: Int32) throws(SQLiteError) {
+    let code = file.pointee.pMethods.pointee.xShmLock(
+      file, Self.checkpointLock, 1, action | SQLITE_SHM_EXCLUSIVE)
+    guard code == SQLITE_OK else { throw SQLiteError(file: code) }
   }
 
   private func part(_ number: Int32, makes: Bool) throws(SQLiteError) -> UnsafeMutableRawPointer? {
