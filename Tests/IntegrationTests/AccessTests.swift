@@ -57,6 +57,20 @@ struct AccessTests {
     #expect(isRefusal, "\(run)", sourceLocation: sourceLocation)
   }
 
+  @Test func aBrokerThatMayNotWriteItsDatabaseDoesNotStart() async throws {
+    let directory = TemporaryDirectory()
+    try #require(chown(directory.path, somebody.user, somebody.group) == 0)
+    let broker = try await BrokerProcess.start(in: directory, through: somebody.wrapper)
+    #expect(await broker.process.stop() == 0)
+    try #require(chown(broker.database, 0, 0) == 0 && chmod(broker.database, 0o644) == 0)
+    let process = try BrokerProcess.spawn(in: directory, through: somebody.wrapper)
+    let ended = await #expect(throws: ChildProcess.Ended.self) {
+      try await process.line(beginning: "ready socket=")
+    }
+    #expect(ended?.description.contains("Cannot open \(broker.database): Permission denied") == true)
+    #expect(await process.stop() == 1)
+  }
+
   // MARK: Who may connect
 
   @Test func theModeOfTheSocketKeepsOthersOut() async throws {

@@ -8,6 +8,8 @@ final class Connection {
   private var commit: Statement?
 
   /// Opens a database file, through the named VFS or the system's own.
+  ///
+  /// - Throws: SQLITE_READONLY, too: SQLite itself would take one for reading only when it may not write it.
   init(path: String, readOnly: Bool = false, vfs: String? = nil) throws(SQLiteError) {
     var handle: OpaquePointer?
     let access = readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
@@ -18,6 +20,9 @@ final class Connection {
       throw error
     }
     self.handle = handle
+    guard readOnly || sqlite3_db_readonly(handle, "main") == 0 else {
+      throw SQLiteError(code: SQLITE_READONLY, message: String(cString: sqlite3_errstr(SQLITE_READONLY)))
+    }
   }
 
   deinit { sqlite3_close_v2(handle) }
