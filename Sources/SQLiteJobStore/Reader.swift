@@ -8,12 +8,15 @@ actor Reader {
 
   private let thread: DedicatedThread
   private var statements: StatementCache?
+  private let interrupter: Interrupter
 
   /// - Parameter thread: where the connection has been opened and is used from now on.
   init(path: String, vfs: String?, thread: DedicatedThread) throws(SQLiteError) {
     self.thread = thread
-    statements = StatementCache(try Connection(path: path, readOnly: true, vfs: vfs))
-    statements?.connection.setBusyTimeout(milliseconds: 1000)
+    let connection = try Connection(path: path, readOnly: true, vfs: vfs)
+    connection.setBusyTimeout(milliseconds: 1000)
+    statements = StatementCache(connection)
+    interrupter = Interrupter(connection)
   }
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
@@ -36,15 +39,22 @@ actor Reader {
     }
   }
 
+  /// Ends the list that is being read, and those that wait for it: who closes the store does not.
+  nonisolated func interrupt() { interrupter.fire() }
+
   /// Lets go of the connection.
-  func close() { statements = nil }
+  func close() {
+    _ = interrupter.disarm()
+    statements = nil
+  }
 
   private func read<T>(
     _ body: (inout StatementCache) throws(SQLiteError) -> T
   ) throws(JobError) -> T {
-    guard statements != nil else { throw JobError(.unavailable, "The store is closed.") }
+    let closed = JobError(.unavailable, "The store is closed.")
+    guard statements != nil, !interrupter.hasFired else { throw closed }
     do {
       return try body(&statements!)  // Just seen not to be nil, and nobody else runs on this actor.
-    } catch { throw JobError(error, while: "Read") }
+    } catch { throw interrupter.hasFired ? closed : JobError(error, while: "Read") }
   }
 }

@@ -297,6 +297,7 @@ public actor SQLiteJobStore: JobStore {
 
   /// Closes the connections and lets another process have the database.
   public func close() async {
+    reader.interrupt()
     await logSync.close()
     await reader.close()
     // As in `moveLog`; a restart looks at the checksums.

@@ -1,7 +1,6 @@
 import CSQLite
 import Dispatch
 import JobModel
-import Synchronization
 
 /// Looks for damage in a database, for a bounded time.
 enum QuickCheck {
@@ -27,35 +26,5 @@ enum QuickCheck {
     // What is said of the pages that it did not get to means nothing.
     if interrupter.disarm() { return .cut }
     return answer == "ok" ? .sound : .damaged(answer ?? "no answer")
-  }
-
-  /// Interrupts a connection, once and only until it is disarmed.
-  private final class Interrupter: Sendable {
-    private struct State {
-      var connection: UInt?
-      var hasFired = false
-    }
-
-    private let state: Mutex<State>
-
-    init(_ connection: Connection) {
-      state = Mutex(State(connection: UInt(bitPattern: connection.handle)))
-    }
-
-    func fire() {
-      state.withLock { state in
-        guard let connection = state.connection.flatMap(OpaquePointer.init(bitPattern:)) else { return }
-        sqlite3_interrupt(connection)
-        state.hasFired = true
-      }
-    }
-
-    /// From here on the connection is safe; true when it was interrupted.
-    func disarm() -> Bool {
-      state.withLock { state in
-        state.connection = nil
-        return state.hasFired
-      }
-    }
   }
 }
