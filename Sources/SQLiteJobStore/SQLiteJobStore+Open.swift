@@ -57,11 +57,14 @@ extension SQLiteJobStore {
     return try await withTaskExecutorPreference(thread) { () async throws(JobError) in
       var options = options
       options.path = try DatabaseFile.make(options.path)
+      let lock = try DatabaseLock(path: options.path + "-lock")
+      // Whatever fails: not before the connections are gone.
+      defer { withExtendedLifetime(lock) {} }
       let opened = try OpenedDatabase(options)
       do throws(SQLiteError) {
         let reader = try Reader(path: options.path, vfs: options.vfs, thread: DedicatedThread())
-        return SQLiteJobStore(opened, options: options, thread: thread, reader: reader)
-      } catch { throw JobError(error, while: "Cannot open \(options.path)") }
+        return SQLiteJobStore(opened, lock: lock, options: options, thread: thread, reader: reader)
+      } catch { throw JobError(error, cannot: "open", options.path) }
     }
   }
 }
@@ -71,14 +74,12 @@ struct OpenedDatabase {
   /// How long opening looks for damage.
   private static let checkLimit: Duration = .milliseconds(500)
 
-  let lock: DatabaseLock
   let reserve: DiskReserve
   let writer: Writer
   let log: LogFile
   let index: QueueIndex
 
   init(_ options: OpenOptions) throws(JobError) {
-    lock = try DatabaseLock(path: options.path + "-lock")
     let reserved = options.path + "-reserve"
     do throws(JobError) {
       (log, index, writer) = try Self.load(options)
@@ -98,7 +99,7 @@ struct OpenedDatabase {
     let origin = try migrator.open()
     let log: LogFile
     do { log = try LogFile(connection, patience: options.patience) } catch {
-      throw JobError(error, while: "Cannot open \(options.path)")
+      throw JobError(error, cannot: "open", options.path)
     }
     try migrator.migrate(from: origin, now: options.clock())
     do throws(SQLiteError) {
@@ -108,7 +109,7 @@ struct OpenedDatabase {
       let index = try QueueIndex.load(&statements)
       return (log, index, try Writer(connection, statements: statements, options: options))
     } catch {
-      throw JobError(error, while: "Cannot open \(options.path)")
+      throw JobError(error, cannot: "open", options.path)
     }
   }
 
@@ -119,7 +120,7 @@ struct OpenedDatabase {
       connection.setCheckpointAtClose(false)  // Until `close` knows that the log is good.
       for pragma in pragmas { try connection.run(pragma) }
       return connection
-    } catch { throw JobError(error, while: "Cannot open \(options.path)") }
+    } catch { throw JobError(error, cannot: "open", options.path) }
   }
 
   private static func check(_ connection: Connection, _ options: OpenOptions) throws(SQLiteError) {

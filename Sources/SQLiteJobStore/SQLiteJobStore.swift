@@ -47,8 +47,8 @@ public actor SQLiteJobStore: JobStore {
   private var isStuck = false
 
   init(
-    _ opened: consuming OpenedDatabase, options: OpenOptions, thread: any (SerialExecutor & TaskExecutor),
-    reader: Reader
+    _ opened: consuming OpenedDatabase, lock: DatabaseLock, options: OpenOptions,
+    thread: any (SerialExecutor & TaskExecutor), reader: Reader
   ) {
     name = "sqlite:" + options.path
     path = options.path
@@ -63,7 +63,7 @@ public actor SQLiteJobStore: JobStore {
     index = opened.index
     reserve = opened.reserve
     writer = opened.writer
-    lock = opened.lock
+    self.lock = lock
   }
 
   /// Whether `execute` waits for another process that is writing.
@@ -216,7 +216,7 @@ public actor SQLiteJobStore: JobStore {
     if error.isFull {
       return JobError(.unavailable, "The disk is full: nothing was done; make room and repeat it.")
     }
-    if error.isBusy { return JobError(error, while: "Another process is writing to \(path)") }
+    if error.isBusy { return JobError(error, cannot: "write", path) }
     let failure = JobError(.unknownOutcome, "A transaction failed: \(error).")
     self.failure = self.failure ?? failure
     logger.critical("The database failed", metadata: ["path": "\(path)", "error": "\(error)"])
@@ -272,7 +272,7 @@ public actor SQLiteJobStore: JobStore {
   private func read<T>(_ body: (inout Writer) throws(SQLiteError) -> T) throws(JobError) -> T {
     guard writer != nil else { throw JobError(.unavailable, "The store is closed.") }
     // As in `transaction`.
-    do { return try body(&writer!) } catch { throw JobError(error, while: "Cannot read \(path)") }
+    do { return try body(&writer!) } catch { throw JobError(error, cannot: "read", path) }
   }
 
   /// Writes a compact copy to a new file of mode 0600, on a thread of its own.
@@ -287,7 +287,7 @@ public actor SQLiteJobStore: JobStore {
       }
       let source: Connection
       do throws(SQLiteError) { source = try Connection(path: path, readOnly: true, vfs: vfs) } catch {
-        throw JobError(error, while: "Cannot read \(path)")
+        throw JobError(error, cannot: "read", path)
       }
       try Backup.write(source, to: destination)
     }

@@ -1,6 +1,7 @@
 import Foundation
 import JobModel
 import JobStore
+import Logging
 import Testing
 import TestSupport
 
@@ -123,6 +124,44 @@ import TestSupport
     }
   }
 
+  @Test func `opening waits as long as a transaction does for who is writing, and says so`() async throws {
+    await (try await SQLiteJobStore.open(path: path)).close()
+    let other = try Connection(path: path)
+    try other.run("BEGIN IMMEDIATE")
+    let error = await #expect(throws: JobError.self) {
+      try await SQLiteJobStore.open(options(patience: .zero))
+    }
+    #expect(error?.code == .unavailable)
+    #expect(error?.message.hasPrefix("Another process is writing to \(path)") == true)
+    try other.run("COMMIT")
+    await (try await SQLiteJobStore.open(options(patience: .zero))).close()
+  }
+
+  @Test func `what is no regular file is refused as that`() async throws {
+    let pipe = directory.file("pipe")
+    #expect(mkfifo(pipe, 0o600) == 0)
+    for (path, kind) in [(directory.path, "a directory"), (pipe, "no regular file")] {
+      let error = await #expect(throws: JobError.self) { try await SQLiteJobStore.open(path: path) }
+      #expect(error?.code == .invalidArgument)
+      #expect(error?.message.contains("\(path) is \(kind)") == true)
+    }
+  }
+
+  /// A store that is being closed waits for none of the lists that wait for each other.
+  @Test func `lists end when the store closes`() async throws {
+    await (try await SQLiteJobStore.open(path: path)).close()
+    let (thread, isHeld) = (DedicatedThread(), DispatchSemaphore(value: 0))
+    let reader = try Reader(path: path, vfs: nil, thread: thread)
+    let holding = Task(executorPreference: thread) { isHeld.wait() }
+    let list = Task { try await reader.list(JobFilter()) }
+    reader.interrupt()
+    isHeld.signal()
+    let error = await #expect(throws: JobError.self) { try await list.value }
+    #expect(error?.code == .unavailable)
+    await holding.value
+    await reader.close()
+  }
+
   @Test func `a closed store says so`() async throws {
     let store = try await SQLiteJobStore.open(path: path)
     await store.close()
@@ -170,6 +209,12 @@ import TestSupport
     }
     #expect(error?.code == .invalidArgument)
     await store.close()
+  }
+
+  private func options(patience: Duration) -> OpenOptions {
+    OpenOptions(
+      path: path, durability: .full, retryPolicy: RetryPolicy(), clock: { .now }, random: { 0.5 },
+      logger: Logger(label: "test"), patience: patience)
   }
 
   private func mode(_ path: String) throws -> Int? {

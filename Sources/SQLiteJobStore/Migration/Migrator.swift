@@ -24,7 +24,7 @@ struct Migrator {
   ///
   /// - Throws: UNSUPPORTED for a newer version, INVALID_ARGUMENT for another program's file, and what SQLite says.
   func open() throws(JobError) -> Origin {
-    let origin = try sqlite("Cannot open \(path)", identify)
+    let origin = try sqlite("open", identify)
     switch origin {
     case .newer(let version):
       throw JobError(
@@ -35,7 +35,7 @@ struct Migrator {
       throw JobError(.invalidArgument, "\(path) is another program's database: choose another path.")
     case .empty, .version, .originalStore:
       // Only now that the file is known to be ours.
-      try sqlite("Cannot open \(path)", useWriteAheadLog)
+      try sqlite("open", useWriteAheadLog)
       return origin
     }
   }
@@ -50,7 +50,7 @@ struct Migrator {
     case .originalStore: try backUp(version: 0)
     case .empty, .newer, .foreign: break
     }
-    try sqlite("Cannot migrate \(path)") { () throws(SQLiteError) in
+    try sqlite("migrate") { () throws(SQLiteError) in
       try connection.transaction { () throws(SQLiteError) in
         switch origin {
         case .originalStore:
@@ -103,7 +103,7 @@ struct Migrator {
     logger.notice("Database backed up before its migration", metadata: ["path": "\(backup)"])
   }
 
-  private func sqlite<T>(_ doing: String, _ body: () throws(SQLiteError) -> T) throws(JobError) -> T {
-    do { return try body() } catch { throw JobError(error, while: doing) }
+  private func sqlite<T>(_ verb: String, _ body: () throws(SQLiteError) -> T) throws(JobError) -> T {
+    do { return try body() } catch { throw JobError(error, cannot: verb, path) }
   }
 }

@@ -54,9 +54,15 @@ extension SQLiteError: CustomStringConvertible {
 }
 
 extension JobError {
-  /// A read failed, or the database could not be opened: nothing has changed.
+  /// The database could not be read, written or opened: nothing has changed.
+  init(_ error: SQLiteError, cannot verb: String, _ path: String) {
+    self.init(error, while: error.isBusy ? "Another process is writing to \(path)" : "Cannot \(verb) \(path)")
+  }
+
+  /// What was done has changed nothing.
   init(_ error: SQLiteError, while doing: String) {
-    let isPassing = error.isBusy || error.isFull || error.lacksRoomForIndex
-    self.init(isPassing ? .unavailable : .internal, "\(doing): \(error).")
+    let code: Code =
+      error.isFull || error.lacksRoomForIndex ? .resourceExhausted : error.isBusy ? .unavailable : .internal
+    self.init(code, "\(doing): \(error).")
   }
 }
