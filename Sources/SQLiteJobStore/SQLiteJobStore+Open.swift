@@ -33,8 +33,9 @@ extension SQLiteJobStore {
   ///   - clock: The wall clock.
   ///   - random: Uniform in 0..<1; spreads retries.
   ///   - logger: Told of migrations, damage, a full disk, a failure.
-  /// - Throws: UNAVAILABLE when another broker has the database or it can't be opened; UNSUPPORTED when it is of a
-  ///   newer version; INVALID_ARGUMENT when it is another program's or has several names; INTERNAL when it is damaged.
+  /// - Throws: UNAVAILABLE when another broker has the database or it can't be opened; RESOURCE_EXHAUSTED when the disk has
+  ///   no room for that; UNSUPPORTED when it is of a newer version; INVALID_ARGUMENT when it is another program's, no
+  ///   regular file or has several names; INTERNAL when it is damaged.
   public static func open(
     path: String, on thread: (any SerialExecutor & TaskExecutor)? = nil,
     durability: Durability = .full, retryPolicy: RetryPolicy = RetryPolicy(),
@@ -85,7 +86,7 @@ struct OpenedDatabase {
       (log, index, writer) = try Self.load(options)
     } catch {
       // Opening takes room, too, which on a full disk may be only what the last broker has put aside.
-      guard error.code == .unavailable, DiskReserve.giveUpIfFull(reserved) else { throw error }
+      guard error.code == .resourceExhausted, DiskReserve.giveUp(reserved) else { throw error }
       (log, index, writer) = try Self.load(options)
     }
     reserve = DiskReserve(path: reserved, logger: options.logger)

@@ -43,7 +43,8 @@ public actor SQLiteJobStore: JobStore {
   private var failure: JobError?
   private var lock: DatabaseLock?
   private let heldUp = Atomic(false)
-  /// Whether what is in the log had no room in the database, not even that of the reserve.
+  /// Whether what is in the log had no room in the database, not even that of the reserve: others have taken it, or a file
+  /// may not become so large.
   private var isStuck = false
 
   init(
@@ -102,14 +103,16 @@ public actor SQLiteJobStore: JobStore {
   private func attempt(_ commands: [JobCommand]) throws(SQLiteError) -> [Result<JobReply, JobError>] {
     var room = try room(for: commands)
     if room < .forNewJobs { room = try roomForJobsThereAre(commands) }
+    let full: SQLiteError
     do throws(SQLiteError) {
       return try transaction(commands, room: room)
     } catch {
       guard error.isFull else { throw error }
+      full = error
     }
     // SQLite writes the frame that makes a transaction count last, so this one has not happened. The reserve makes
     // room to run what it holds but for new jobs, and so does the log when all of it can go to the database.
-    reserve.release()
+    reserve.release(after: full)
     moveLog(now: true)
     return try transaction(commands, room: try roomForJobsThereAre(commands))
   }
@@ -144,7 +147,8 @@ public actor SQLiteJobStore: JobStore {
       } else {
         try writer?.checkpointer.checkpointIfNeeded(isRoomScarce: !reserve.isHeld)
       }
-      isStuck = false
+      // None may have been due, or readers in its way.
+      if writer?.checkpointer.isComplete == true { isStuck = false }
     } catch {
       guard error.isFull else {
         // What is committed is committed; whether it can be made durable is no longer sure.
@@ -155,13 +159,14 @@ public actor SQLiteJobStore: JobStore {
         isStuck = true
         return
       }
-      reserve.release()
+      reserve.release(after: error)
       moveLog(now: true)
     }
   }
 
   /// Whether there is so much room on the disk that it does not matter how much these commands need exactly.
   private func isRoomPlenty(for commands: [JobCommand]) -> Bool {
+    if isStuck { return false }
     let creates = commands.contains(where: \.isCreate)
     if creates { reserve.restore() }
     guard let writer, creates || !reserve.isHeld else { return true }
@@ -173,6 +178,7 @@ public actor SQLiteJobStore: JobStore {
   /// What of these commands the disk has room for.
   private func room(for commands: [JobCommand]) throws(SQLiteError) -> DiskRoom {
     var room = DiskRoom.forNewJobs
+    if isStuck { moveLog(now: true) }
     if !isRoomPlenty(for: commands) {
       let (growth, pages) = Self.need(of: commands)
       room = try diskRoom(for: growth, pages, logged: writer?.checkpointer.size ?? 0)
@@ -198,8 +204,7 @@ public actor SQLiteJobStore: JobStore {
   /// What the disk has room for when the database may grow by `growth`, and the log by that and `pages`, behind the
   /// bytes that are `logged`.
   private func diskRoom(for growth: Int, _ pages: Int, logged: Int) throws(SQLiteError) -> DiskRoom {
-    if reserve.isDenied { return isStuck ? .forDeletions : .forJobsThereAre }
-    guard let database = try writer?.size() else { return .forDeletions }
+    guard !isStuck, let database = try writer?.size() else { return .forDeletions }
     let due = max(0, database.all - PrivateFile.size(of: path))
     let log = PrivateFile.size(of: path + "-wal")
     let kept = logged == 0 && !reserve.isHeld ? min(log, Checkpointer.shortFile) : log

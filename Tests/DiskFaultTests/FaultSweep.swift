@@ -12,7 +12,7 @@ struct FaultSweep {
     var lives = 0
     /// Transactions that were acknowledged.
     var acknowledged = 0
-    /// Transactions, syncs and openings that ended with an error, and creates that were refused.
+    /// Transactions, syncs and openings that ended with an error, and commands that were refused.
     var errors = 0
     var violations: [String] = []
   }
@@ -77,7 +77,11 @@ struct FaultSweep {
         let results = try await store.execute(commands)
         load.learn(results)
         let refused = results.map {
-          if case .failure(let error) = $0 { error.code == .resourceExhausted } else { false }
+          if case .failure(let error) = $0 {
+            [.resourceExhausted, .unavailable].contains(error.code)
+          } else {
+            false
+          }
         }
         tally.errors += refused.count { $0 }
         history.transactions.append((zip(commands, refused).filter { !$1 }.map(\.0), clock.now))
@@ -100,7 +104,7 @@ struct FaultSweep {
   private mutating func note(_ error: JobError, _ fault: Fault?) {
     tally.errors += 1
     switch error.code {
-    case .unknownOutcome, .unavailable,
+    case .unknownOutcome, .unavailable, .resourceExhausted,
       .internal where error.message.count > 20:
       break
     default: tally.violations.append("\(fault.map { "\($0)" } ?? "a fault") was told as \(error)")

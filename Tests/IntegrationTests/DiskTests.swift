@@ -59,6 +59,78 @@ import TestSupport
     #expect(await broker.process.stop() == 0)
   }
 
+  /// A quota is not to be seen beforehand, and what it leaves has to do for the log and for the database.
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
+  func whenAQuotaAndTheReserveAreUsedUpDeletingMakesRoomToFinish() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let broker = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let client = try await broker.client(reconnects: false)
+    let ids = try await client.create((0..<400).map { _ in NewJob(type: "t") }).map(\.job.id)
+    try disk.begin(.quota)
+    var finished = 0
+    for _ in 0..<2 {
+      let before = finished
+      await expect(.unavailable) {
+        while finished < ids.count {
+          _ = try await client.complete(ids[finished], result: Self.large)
+          finished += 1
+        }
+      }
+      #expect(finished - before > 50, "\(finished) after \(before)")
+      await expect(.resourceExhausted) { _ = try await client.create(NewJob(type: "t")) }
+      for id in ids[before..<finished] { try await client.delete(id) }
+    }
+    _ = try await client.complete(ids[finished], result: Self.large)
+    try disk.end(.quota)
+    #expect(try await client.create(NewJob(type: "t")).created)
+    #expect(await broker.process.stop() == 0)
+  }
+
+  /// Then neither the reserve nor what is deleted lets the database take what is in the log.
+  @Test func whatADatabaseOfLimitedSizeCanNotTakeKeepsNewJobsOutUntilItCan() async throws {
+    let limit = [
+      "/usr/bin/env", "--ignore-signal=XFSZ", "/usr/bin/prlimit", "--fsize=\(24 << 20):unlimited",
+    ]
+    let broker = try await BrokerProcess.start(through: limit)
+    let client = try await broker.client(reconnects: false)
+    var ids: [JobID] = []
+    func create() async throws {
+      ids.append(try await client.create(NewJob(type: "t", metadata: Self.large)).job.id)
+    }
+    await expect(.resourceExhausted) { while true { try await create() } }
+    #expect(ids.count > 100, "\(ids.count)")
+    for id in ids[..<10] {
+      try await client.delete(id)
+      await expect(.resourceExhausted) { try await create() }
+      await expect(.unavailable) { _ = try await client.complete(ids[20]) }
+    }
+    let run = try await Finished.running(
+      ["/usr/bin/prlimit", "--fsize=unlimited", "--pid", "\(broker.process.pid)"])
+    #expect(run.code == 0)
+    try await create()
+    _ = try await client.complete(ids[20])
+    #expect(await broker.process.stop() == 0)
+    #expect(await broker.process.allErrors().components(separatedBy: "The disk is full").count == 2)
+  }
+
+  @Test(.enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler))
+  func aBrokerStartsWhenAQuotaIsUsedUpInTheRoomThatWasInReserve() async throws {
+    let directory = TemporaryDirectory()
+    let disk = try await BrokenDisk(in: directory)
+    let first = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let job = try await first.client().create(NewJob(type: "t")).job
+    #expect(await first.process.stop() == 0)
+    try disk.begin(.quota)
+    let second = try await BrokerProcess.start(in: directory, environment: disk.environment)
+    let client = try await second.client(reconnects: false)
+    _ = try await client.complete(job.id)
+    await expect(.resourceExhausted) { _ = try await client.create(NewJob(type: "t")) }
+    try disk.end(.quota)
+    #expect(try await client.create(NewJob(type: "t")).created)
+    #expect(await second.process.stop() == 0)
+  }
+
   @Test(
     .enabled(if: PreloadedLibrary.isAvailable, PreloadedLibrary.compiler),
     arguments: [BrokenDisk.Fault.sync, .write])

@@ -6,8 +6,8 @@ enum Backup {
   /// Writes a compact, consistent and durable copy to a new file with mode 0600, over a connection that may be busy
   /// for as long as that takes. The file has its name when it is complete.
   ///
-  /// - Throws: ALREADY_EXISTS when there is a file at `path`, INVALID_ARGUMENT when none can be made there; UNAVAILABLE
-  ///   or INTERNAL.
+  /// - Throws: ALREADY_EXISTS when there is a file at `path`, INVALID_ARGUMENT when none can be made there;
+  ///   RESOURCE_EXHAUSTED when the disk is full; UNAVAILABLE or INTERNAL.
   static func write(_ connection: Connection, to path: String) throws(JobError) {
     guard access(path, F_OK) != 0 else { throw PrivateFile.exists(path) }
     guard access(PrivateFile.directory(of: path), W_OK | X_OK) == 0 else {

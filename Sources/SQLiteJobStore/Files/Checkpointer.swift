@@ -26,6 +26,8 @@ struct Checkpointer {
   private var postponedTo: Int32 = 0
   /// Whether the next transaction begins the log anew: all of it is in the database, and nobody reads it.
   private(set) var beginsAnew = false
+  /// Whether the last checkpoint left all of the log in the database.
+  private(set) var isComplete = false
 
   /// - Parameter frames: Frames (pages) in the log that make a checkpoint worth it.
   init(_ connection: Connection, frames: Int32, logger: Logger) throws(SQLiteError) {
@@ -80,7 +82,9 @@ struct Checkpointer {
   ///
   /// - Throws: what SQLite says of a failed write or sync, or a full disk: then the log just stays longer.
   mutating func checkpoint(_ mode: Int32 = SQLITE_CHECKPOINT_RESTART) throws(SQLiteError) {
-    let code = sqlite3_wal_checkpoint_v2(connection.handle, "main", mode, nil, nil)
+    var (logged, moved): (Int32, Int32) = (-1, -1)
+    let code = sqlite3_wal_checkpoint_v2(connection.handle, "main", mode, &logged, &moved)
+    isComplete = moved >= 0 && moved == logged
     beginsAnew = code == SQLITE_OK && mode == SQLITE_CHECKPOINT_RESTART
     guard code != SQLITE_OK else { return }
     let error = SQLiteError(connection.handle, code: code)

@@ -15,8 +15,8 @@ struct DiskReserve {
   private let logger: Logger
   /// Whether the space is put aside.
   private(set) var isHeld = false
-  /// Whether it was not to be had because a quota is used up, and nobody tells how much of that is left.
-  private(set) var isDenied = false
+  /// Whether a quota was used up since it was last to be had: what that leaves, nobody tells.
+  private var isRationed = false
   /// Whether the last that was said of it was that the disk is full.
   private var isFull = false
 
@@ -36,10 +36,20 @@ struct DiskReserve {
   /// are; and once the disk was full, somewhat more, so that not every small job makes the difference.
   var keptFree: Int { (isHeld ? 0 : Self.size) + (isFull ? 2 << 20 : 0) }
 
-  /// Bytes that are free, the reserve not among them.
-  var free: Int { Self.free(in: directory) }
+  /// Bytes that are free, the reserve not among them; of a quota at least so many, and no more than twice the reserve.
+  var free: Int { min(isRationed ? allowed() : .max, unused()) }
 
-  private static func free(in directory: String) -> Int {
+  /// Bytes that a quota allows, found out by taking them. Half of what there is may be missed, which does no harm: what
+  /// is too much for it waits until jobs are deleted.
+  private func allowed() -> Int {
+    var bytes = 2 * Self.size
+    while bytes >= 64 << 10, allocate(bytes) != 0 { bytes /= 2 }
+    unlink(path)
+    return bytes < 64 << 10 ? 0 : bytes
+  }
+
+  /// Bytes that the file system says are free.
+  private func unused() -> Int {
     var status = statvfs()
     guard statvfs(directory, &status) == 0 else { return 0 }
     // Some file systems say that there is no end of it.
@@ -59,8 +69,9 @@ struct DiskReserve {
     }
   }
 
-  /// Gives the space to whoever writes next.
-  mutating func release() {
+  /// Gives the space to whoever writes next, because of what a write has said.
+  mutating func release(after error: SQLiteError) {
+    if error.systemError == EDQUOT { isRationed = true }
     guard isHeld else { return }
     unlink(path)
     isHeld = false
@@ -70,25 +81,23 @@ struct DiskReserve {
   /// Puts the space aside again when there is twice as much, so that new jobs do not fill the disk at once.
   mutating func restore() {
     if isHeld { return }
-    if free >= 2 * Self.size { take() } else { isDenied = false }
+    if free >= 2 * Self.size { take() }
   }
 
-  /// Gives up what an earlier process has put aside, when there is little other room; false when there is nothing.
-  static func giveUpIfFull(_ path: String) -> Bool {
-    free(in: PrivateFile.directory(of: path)) < size && unlink(path) == 0
-  }
+  /// Gives up what an earlier process has put aside; false when there is nothing.
+  static func giveUp(_ path: String) -> Bool { unlink(path) == 0 }
 
   private mutating func take() {
-    let failure = allocate()
+    let failure = allocate(Self.size)
     isHeld = failure == 0
-    isDenied = [EDQUOT, EFBIG].contains(failure)
+    isRationed = [EDQUOT, EFBIG].contains(failure)
   }
 
   /// Makes the file; returns what the system says of it.
-  private func allocate() -> Int32 {
+  private func allocate(_ bytes: Int) -> Int32 {
     guard let descriptor = try? PrivateFile.open(path) else { return errno }
     defer { close(descriptor) }
-    let failure = posix_fallocate(descriptor, 0, off_t(Self.size))
+    let failure = posix_fallocate(descriptor, 0, off_t(bytes))
     if failure != 0 { unlink(path) }
     return failure
   }

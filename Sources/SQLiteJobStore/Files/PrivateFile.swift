@@ -57,8 +57,14 @@ enum PrivateFile {
 }
 
 extension JobError {
-  /// UNAVAILABLE, with what the system said last.
+  /// What the system says when the disk is full, or a quota or a limit is used up.
+  static let lacksRoom = [ENOSPC, EDQUOT, EFBIG]
+
+  /// UNAVAILABLE, or RESOURCE_EXHAUSTED for lack of room, with what the system said last.
   static func system(_ what: String) -> JobError {
-    JobError(.unavailable, "\(what): \(String(cString: strerror(errno))).")
+    let error = errno
+    return JobError(
+      lacksRoom.contains(error) ? .resourceExhausted : .unavailable,
+      "\(what): \(String(cString: strerror(error))).")
   }
 }

@@ -39,9 +39,12 @@ struct SQLiteError: Error, Equatable {
 
   /// The statement would have broken a constraint: its fault, and only it failed.
   var isConstraint: Bool { primaryCode == SQLITE_CONSTRAINT }
-  /// There is no room on the disk, or no more than a quota or a limit allows: SQLite has a code for the first only.
+  /// There is no room on the disk, or no more than a quota or a limit allows: SQLite has a code for the first only, and none
+  /// for a file that can't be made.
   var isFull: Bool {
-    primaryCode == SQLITE_FULL || code == Self.failedWrite && [EDQUOT, EFBIG].contains(systemError)
+    primaryCode == SQLITE_FULL
+      || (code == Self.failedWrite || primaryCode == SQLITE_CANTOPEN)
+        && JobError.lacksRoom.contains(systemError)
   }
   /// There is no room for the index of the log.
   var lacksRoomForIndex: Bool { code == Self.failedIndexGrowth }

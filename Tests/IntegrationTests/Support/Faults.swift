@@ -59,7 +59,8 @@ struct BrokenDisk {
     case sync
     /// write(2) and its like return EIO.
     case write
-    /// write(2) and its like return EDQUOT where the file would become longer, and so does fallocate(2).
+    /// write(2) and its like return EDQUOT where the database and the files beside it would become longer, all together,
+    /// than they are now, and so does fallocate(2). statvfs(2) knows nothing of that.
     case quota
     /// fdatasync(2) takes 20 ms.
     case slow
@@ -81,7 +82,12 @@ struct BrokenDisk {
 
   /// From now on it is broken.
   func begin(_ fault: Fault) throws {
-    try Data().write(to: URL(fileURLWithPath: directory.file(fault.rawValue)))
+    let files = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+    let used = try files.filter { $0.hasPrefix("jobs.db") }.reduce(0) { sum, name in
+      let attributes = try FileManager.default.attributesOfItem(atPath: directory.file(name))
+      return sum + (attributes[.size] as? Int ?? 0)
+    }
+    try Data("\(used)".utf8).write(to: URL(fileURLWithPath: directory.file(fault.rawValue)), options: .atomic)
   }
 
   /// It is whole again.
@@ -94,6 +100,7 @@ struct BrokenDisk {
 
   private static let source = """
     #define _GNU_SOURCE
+    #include <dirent.h>
     #include <dlfcn.h>
     #include <errno.h>
     #include <fcntl.h>
@@ -117,17 +124,44 @@ struct BrokenDisk {
       return has(fd, fault);
     }
 
-    static int fails_to_write(int fd, off64_t end) {
-      struct stat file;
-      if (!has(fd, "quota") || fstat(fd, &file) != 0 || end <= file.st_size) return fails(fd, "write");
-      errno = EDQUOT;
-      return 1;
+    static const char database[] = "jobs.db";
+
+    static int is_of_database(int fd) {
+      char link[64], path[4096] = "", start[4096];
+      snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+      snprintf(start, sizeof start, "%s/%s", getenv("FAULTS"), database);
+      return readlink(link, path, sizeof path - 1) > 0 && strncmp(path, start, strlen(start)) == 0;
     }
 
-    static int is_denied(void) {
+    static off64_t used(void) {
+      off64_t sum = 0;
+      DIR *directory = opendir(getenv("FAULTS"));
+      for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        struct stat file;
+        if (strncmp(entry->d_name, database, strlen(database)) != 0) continue;
+        if (fstatat(dirfd(directory), entry->d_name, &file, 0) == 0) sum += file.st_size;
+      }
+      if (directory) closedir(directory);
+      return sum;
+    }
+
+    static int is_denied(int fd, off64_t end) {
       char path[4096];
+      struct stat file;
+      long long quota;
       snprintf(path, sizeof path, "%s/quota", getenv("FAULTS"));
-      return access(path, F_OK) == 0;
+      FILE *limit = fopen(path, "r");
+      if (!limit) return 0;
+      int found = fscanf(limit, "%lld", &quota);
+      fclose(limit);
+      if (found != 1 || !is_of_database(fd) || fstat(fd, &file) != 0 || end <= file.st_size) return 0;
+      return used() + end - file.st_size > quota;
+    }
+
+    static int fails_to_write(int fd, off64_t end) {
+      if (!is_denied(fd, end)) return fails(fd, "write");
+      errno = EDQUOT;
+      return 1;
     }
 
     static void wait(int fd) {
@@ -139,10 +173,10 @@ struct BrokenDisk {
 
     #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
     int posix_fallocate(int fd, off_t at, off_t n) {
-      return is_denied() ? EDQUOT : REAL(posix_fallocate)(fd, at, n);
+      return is_denied(fd, at + n) ? EDQUOT : REAL(posix_fallocate)(fd, at, n);
     }
     int posix_fallocate64(int fd, off64_t at, off64_t n) {
-      return is_denied() ? EDQUOT : REAL(posix_fallocate64)(fd, at, n);
+      return is_denied(fd, at + n) ? EDQUOT : REAL(posix_fallocate64)(fd, at, n);
     }
     int fsync(int fd) { return fails(fd, "sync") ? -1 : REAL(fsync)(fd); }
     int fdatasync(int fd) { wait(fd); return fails(fd, "sync") ? -1 : REAL(fdatasync)(fd); }
