@@ -111,6 +111,26 @@ import TrustSupport
     await second.close()
   }
 
+  @Test func `a log is not taken over while somebody makes a checkpoint, who may write meanwhile`()
+    async throws
+  {
+    let store = try await SQLiteJobStore.open(.tested(directory.database, vfs: vfs))
+    _ = try await store.create(NewJob(type: "t"))
+    let other = try standingReader()
+    await store.close()
+    let successor = try Connection(path: directory.database)
+    #expect(try successor.integer("SELECT count(*) FROM jobs") == 1)
+    try LogIndex(other).withoutCheckpoints {
+      let error = #expect(throws: SQLiteError.self) { try LogFile(successor, patience: .zero) }
+      #expect(error?.isBusy == true)
+      do throws(SQLiteError) { try Connection(path: directory.database).run("BEGIN IMMEDIATE; COMMIT") } catch
+      {
+        Issue.record(error)
+      }
+    }
+    _ = try LogFile(successor, patience: .zero)
+  }
+
   private static let beginReading = "BEGIN; SELECT count(*) FROM jobs"
 
   private func standingReader() throws -> Connection {

@@ -1,6 +1,7 @@
 import Foundation
 import JobModel
 import JobStore
+import Logging
 import Testing
 import TestSupport
 
@@ -92,6 +93,20 @@ struct DiskFullTests {
     try await second.complete(job.id, result: "{}")
     #expect(await refusal { try await second.create(NewJob(type: "ingest")) } == .resourceExhausted)
     await second.close()
+  }
+
+  @Test func `a start that fails for another reason leaves the reserve where it is`() async throws {
+    let path = disk.path + "/jobs.db"
+    await (try await SQLiteJobStore.open(path: path)).close()
+    let other = try Connection(path: path)
+    try other.run("BEGIN IMMEDIATE")
+    try disk.fill()
+    let options = OpenOptions(
+      path: path, durability: .full, retryPolicy: RetryPolicy(), clock: { .now }, random: { 0.5 },
+      logger: Logger(label: "test"), patience: .zero)
+    #expect(await refusal { _ = try await SQLiteJobStore.open(options) } == .unavailable)
+    #expect(PrivateFile.size(of: path + "-reserve") == DiskReserve.size)
+    try other.run("COMMIT")
   }
 
   /// SQLite makes the index of the log longer when a transaction is in the log already.
