@@ -55,14 +55,14 @@ class Broker:
 
     def __init__(self, folder: str) -> None:
         self.socket_path = f"{folder}/s"
-        self._database = f"{folder}/jobs.db"
+        self.database = f"{folder}/jobs.db"
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
     def start(self) -> None:
         program = os.environ["JOBBROKERD"]
         process = subprocess.Popen(
-            [program, "--socket", self.socket_path, "--db", self._database],
+            [program, "--socket", self.socket_path, "--db", self.database],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -120,7 +120,7 @@ def test_claims_that_wait_leave_places_to_other_requests() -> None:
     bench = Bench()
     waiting = [bench.submit(claim()) for _ in range(3)]
     ping = bench.submit(calls.ping())
-    first, other = bench.connect(max_in_flight=2).sent()
+    first, other = bench.connect(max_in_flight=4).sent()
     assert [first.id, other.id] == [waiting[0].id, ping.id]
     bench.reply(other, pong=pb.Pong())
     assert operations(bench) == []
@@ -142,13 +142,13 @@ def test_a_claim_has_a_place_where_there_is_only_one() -> None:
 
 
 def test_a_claim_that_does_not_wait_is_a_request_as_any_other() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     bench.submit(claim()), bench.submit(claim()), bench.submit(calls.claim([], 1, 0, 30))
     assert [request.claim.wait_ms for request in bench.sent()] == [60_000, 0]
 
 
 def test_a_claim_that_came_later_does_not_go_before_those_in_line() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     first, second, third = (bench.submit(claim()) for _ in range(3))
     bench.reply(bench.sent()[0], claimed=pb.Claimed())
     assert first.is_done and [request.id for request in bench.sent()] == [second.id]
@@ -159,7 +159,7 @@ def test_a_claim_that_came_later_does_not_go_before_those_in_line() -> None:
 
 
 def test_the_place_of_an_abandoned_claim_is_free_once_it_is_answered() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     first, second = bench.submit(claim()), bench.submit(claim())
     (request,) = bench.sent()
     bench.session.abandon(first, "gone")
@@ -169,7 +169,7 @@ def test_the_place_of_an_abandoned_claim_is_free_once_it_is_answered() -> None:
 
 
 def test_a_claim_in_line_that_is_to_wait_no_longer_has_found_nothing() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     bench.submit(claim())
     in_line = bench.submit(claim())
     bench.session.withdraw(in_line)
@@ -178,11 +178,11 @@ def test_a_claim_in_line_that_is_to_wait_no_longer_has_found_nothing() -> None:
 
 
 def test_claims_in_line_are_there_for_the_next_connection_in_their_order() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     waiting = [bench.submit(claim()) for _ in range(4)]
     assert operations(bench) == ["claim"]
     bench.session.lost("gone")
-    again = bench.reconnect(max_in_flight=6).sent()
+    again = bench.reconnect(max_in_flight=12).sent()
     assert [request.id for request in again] == [call.id for call in waiting[:3]]
     bench.session.close()
     assert all(isinstance(raised(call), Unavailable) for call in waiting)
@@ -192,7 +192,7 @@ def test_claims_in_line_are_there_for_the_next_connection_in_their_order() -> No
 
 
 def test_the_time_that_a_claim_spends_in_line_counts() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     bench.submit(claim()), bench.submit(claim()), bench.submit(calls.claim([], 1, 5, 30))
     (first,) = bench.sent()
     bench.now += 20
@@ -204,7 +204,7 @@ def test_the_time_that_a_claim_spends_in_line_counts() -> None:
 
 
 def test_a_claim_that_finds_no_place_in_time_is_given_up() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     bench.submit(claim())
     in_line = bench.submit(claim())
     assert in_line.deadline == bench.now + 90

@@ -10,11 +10,8 @@ from benched import Bench, raised
 from jobbroker import InvalidArgument, Unavailable, UnknownOutcome, new_job_id
 from jobbroker._core import calls
 from jobbroker._core.call import Call
-from jobbroker._core.claims import Hold, Report
-from jobbroker._core.frames import frame
-from jobbroker._core.watches import Feed
 from jobbroker._proto import jobbroker_pb2 as pb
-from jobbroker.models import NewJob, Revocation
+from jobbroker.models import NewJob
 
 JOB: dict[str, Any] = {"id": bytes(range(16)), "type": "ingest", "status": pb.PROCESSING, "attempt": 1}
 
@@ -72,7 +69,7 @@ def test_requests_wait_for_a_connection_in_their_order() -> None:
 
 
 def test_no_more_requests_are_in_flight_than_the_broker_allows() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     ids = [bench.submit(calls.ping()).id for _ in range(3)]
     first, second = bench.sent()
     assert [first.id, second.id] == ids[:2]
@@ -150,7 +147,7 @@ def test_a_waiting_claim_whose_caller_has_gone_is_withdrawn(gone: str) -> None:
 
 
 def test_a_withdrawal_goes_before_what_is_in_line() -> None:
-    bench = Bench().connect(max_in_flight=2)
+    bench = Bench().connect(max_in_flight=4)
     claim, _, waiting = (bench.submit(call) for call in (calls.claim([], 1, 60, 30), calls.ping(), calls.ping()))
     _, ping = bench.sent()
     bench.session.abandon(claim, "gone")
@@ -245,118 +242,3 @@ def test_closing_ends_every_call() -> None:
     bench.session.close()
     assert "closed" in raised(ping).message
     assert isinstance(raised(retry), UnknownOutcome)
-
-
-# ---------------------------------------------------------------------------------------------- held claims
-
-
-class Held:
-    """A claim that is kept alive on a bench."""
-
-    def __init__(self, bench: Bench, attempt: int = 1) -> None:
-        call = bench.submit(calls.claim([], 1, 0, 30))
-        bench.reply(bench.sent()[-1], claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "attempt": attempt})]))
-        self.over: list[Revocation] = []
-        self.hold = Hold(call.result()[0], 30, self.over.append)
-        bench.session.claims.hold(self.hold)
-
-
-def test_a_held_claim_is_heartbeat_every_third_of_its_lease() -> None:
-    bench = Bench().connect()
-    Held(bench)
-    started = bench.now
-    for beat in (1, 2):
-        bench.sleep_until_timer()
-        assert bench.now == started + 10 * beat
-        (request,) = bench.sent()
-        assert request.update == pb.Update(id=JOB["id"], attempt=1)
-        bench.reply(request, job=pb.Job(**JOB))
-
-
-def test_reports_are_merged_while_one_is_under_way() -> None:
-    bench = Bench().connect()
-    held = Held(bench)
-    for report in (Report("a", 1), Report(progress=2), Report("b"), Report(progress=3)):
-        bench.session.claims.report(held.hold, report)
-    (first,) = bench.sent()
-    assert (first.update.stage, first.update.progress) == ("a", 1)
-    bench.reply(first, job=pb.Job(**JOB))
-    (second,) = bench.sent()
-    assert (second.update.stage, second.update.progress) == ("b", 3)
-
-
-@pytest.mark.parametrize(
-    "report",
-    [{"stage": "\udcff"}, {"stage": "a\0b"}, {"stage": "é" * 129}, {"progress": 101}, {"progress": float("nan")}],
-)
-def test_a_report_that_makes_no_sense_is_refused(report: Any) -> None:
-    with pytest.raises(InvalidArgument):
-        Report(**report)
-
-
-def test_a_new_connection_begins_with_the_heartbeats_and_carries_the_lost_report() -> None:
-    bench = Bench().connect()
-    held = Held(bench)
-    bench.session.claims.report(held.hold, Report("a"))
-    bench.sent()
-    ping = bench.submit(calls.ping())
-    bench.session.lost("gone")
-    first, second = bench.reconnect().sent()
-    assert first.update.stage == "a"
-    assert second.id == ping.id
-
-
-def test_a_heartbeat_that_was_in_line_goes_first_on_the_next_connection() -> None:
-    bench = Bench().connect(max_in_flight=1)
-    held = Held(bench)
-    pings = [bench.submit(calls.ping()) for _ in range(2)]
-    bench.session.claims.report(held.hold, Report("a"))
-    assert [request.id for request in bench.sent()] == [pings[0].id]
-    bench.session.lost("gone")
-    (first,) = bench.reconnect(max_in_flight=1).sent()
-    assert first.update.stage == "a"
-    bench.reply(first, job=pb.Job(**JOB))
-    for ping in pings:
-        (request,) = bench.sent()
-        assert request.id == ping.id
-        bench.reply(request, pong=pb.Pong())
-    assert bench.sent() == []
-
-
-def test_all_heartbeats_go_before_what_is_in_line() -> None:
-    bench = Bench().connect()
-    holds = [Held(bench, attempt) for attempt in (1, 2, 3)]
-    bench.session.watches.open(Feed(calls.watch([], []), lambda: None))
-    for _ in range(4):
-        bench.submit(calls.ping())
-    bench.session.lost("gone")
-    bench.session.claims.report(holds[0].hold, Report("a"))
-    sent = bench.reconnect(max_in_flight=4).sent()
-    assert [request.WhichOneof("operation") for request in sent[:3]] == ["update"] * 3
-    assert sorted(request.update.attempt for request in sent[:3]) == [1, 2, 3]
-    assert sorted(str(request.WhichOneof("operation")) for request in sent[3:]) == ["ping", "watch"]
-
-
-def test_a_revoked_claim_is_over_even_if_the_notice_came_first() -> None:
-    bench = Bench().connect()
-    revoked = pb.Revoked(id=JOB["id"], attempt=1, status=pb.CANCELLED, reason="cancelled")
-    bench.session.received(frame(pb.Response(id=0, revoked=revoked).SerializeToString()))
-    held = Held(bench)
-    assert [revocation.reason for revocation in held.over] == ["cancelled"]
-    assert bench.session.next_timer() is None
-
-
-def test_a_heartbeat_that_is_refused_ends_the_claim() -> None:
-    bench = Bench().connect()
-    held = Held(bench)
-    bench.sleep_until_timer()
-    bench.reply(bench.sent()[0], error=pb.Error(code=pb.STALE_CLAIM, message="stale"))
-    assert [revocation.reason for revocation in held.over] == ["stale"]
-    assert bench.session.next_timer() is None
-
-
-def test_closing_ends_the_held_claims() -> None:
-    bench = Bench().connect()
-    held = Held(bench)
-    bench.session.close()
-    assert len(held.over) == 1

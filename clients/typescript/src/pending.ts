@@ -12,7 +12,7 @@ export interface Treatment {
   waitsUntil?: AbortSignal;
   /** The kind of reply that it must get; without one any will do. */
   expected?: Reply["kind"];
-  /** Before those in line. */
+  /** Before the others. */
   first?: boolean;
   /**
    * Whether it is sent again when its connection is lost; default: when that is safe. False: it is about this
@@ -37,6 +37,8 @@ export class PendingRequest {
   isAbandoned = false;
   /** Whether it is sent again when its connection is lost. */
   isRepeated: boolean;
+  /** Bytes of the frame that was sent. */
+  size = 0;
   /** How long the caller waits for the reply, and when that time is over (`performance.now()`), in milliseconds. */
   readonly patienceMs: number;
   expiry: number;

@@ -132,9 +132,9 @@ export class Session {
   /** Sends what is in line, as far as the broker's limit on requests in flight allows. */
   private sendLine(): void {
     while (this.isReady) {
-      const request = this.line.next();
-      if (request === undefined) return;
-      this.connection?.write(request.takeFrame());
+      const frame = this.line.next();
+      if (frame === undefined) return;
+      this.connection?.write(frame);
     }
   }
 

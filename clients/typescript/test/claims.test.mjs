@@ -139,7 +139,7 @@ async function allowing(test, maxInFlight) {
 
 describe("a claim that waits", () => {
   it("leaves a place to other requests", limit, async (test) => {
-    const { client, claim, next, end, pong } = await allowing(test, 2);
+    const { client, claim, next, end, pong } = await allowing(test, 4);
     const claims = [claim({ types: ["1"] }), claim({ types: ["2"] }), claim({ types: ["3"] })];
     const ping = client.ping();
     let request = await next();
@@ -167,7 +167,7 @@ describe("a claim that waits", () => {
   });
 
   it("does not go before those in line when it comes later", limit, async (test) => {
-    const { client, claim, next, end } = await allowing(test, 2);
+    const { client, claim, next, end } = await allowing(test, 4);
     const controller = new AbortController();
     claim({ types: ["1"] });
     claim({ types: ["2"] });
@@ -182,7 +182,7 @@ describe("a claim that waits", () => {
   });
 
   it("frees its place when it is answered, though its caller has gone", limit, async (test) => {
-    const { claim, next, end } = await allowing(test, 2);
+    const { claim, next, end } = await allowing(test, 4);
     const controller = new AbortController();
     claim({ types: ["1"] }, { signal: controller.signal });
     claim({ types: ["2"] });
@@ -194,7 +194,7 @@ describe("a claim that waits", () => {
   });
 
   it("is a request as any other when it does not wait", limit, async (test) => {
-    const { claim, next } = await allowing(test, 2);
+    const { claim, next } = await allowing(test, 4);
     claim();
     claim();
     claim({ waitMs: 0 });
@@ -202,7 +202,7 @@ describe("a claim that waits", () => {
   });
 
   it("waits only for what its time in line has left", limit, async (test) => {
-    const { claim, next, end } = await allowing(test, 2);
+    const { claim, next, end } = await allowing(test, 4);
     claim();
     claim();
     claim({ waitMs: 1 });
@@ -217,7 +217,7 @@ describe("a claim that waits", () => {
   });
 
   it("is in line again, in order, on the next connection", limit, async (test) => {
-    const { claim, next, peer } = await allowing(test, 4);
+    const { claim, next, peer } = await allowing(test, 8);
     for (const type of ["1", "2", "3"]) claim({ types: [type] });
     const types = async () => [(await next()).claim.types[0], (await next()).claim.types[0]];
     assert.deepEqual(await types(), ["1", "2"]);
@@ -226,7 +226,7 @@ describe("a claim that waits", () => {
   });
 
   it("is given up when it finds no place in time", limit, async (test) => {
-    const { client, claim, next } = await allowing(test, 2);
+    const { client, claim, next } = await allowing(test, 4);
     claim();
     await next();
     losePatience(client, 20);

@@ -104,13 +104,13 @@ describe("a held claim", () => {
   });
 });
 
-/** A client that has sent two pings, as many requests as its peer allows in flight, and has two more in line. */
+/** A client that has sent a ping, as many requests as its peer allows in flight, and has two more in line. */
 async function crowded(test) {
   const requests = [];
   let peer;
   const { socketPath } = await fakeBroker(test, (request, broker) => {
     peer = broker;
-    if (request.hello) broker.send({ id: request.id, welcome: { ...welcome, max_in_flight: 2 } });
+    if (request.hello) broker.send({ id: request.id, welcome: { ...welcome, max_in_flight: 1 } });
     else requests.push(request);
   }, { greets: false });
   const next = async () => {
@@ -119,8 +119,7 @@ async function crowded(test) {
   };
   const client = await Client.connect({ socketPath, backoff: { initialMs: 1 } });
   test.after(() => client.close());
-  const pings = Array.from({ length: 4 }, () => client.ping());
-  await next();
+  const pings = Array.from({ length: 3 }, () => client.ping());
   await next();
   return {
     client, next,
@@ -159,5 +158,49 @@ describe("on the next connection the heartbeats go before all that is in line", 
     cut();
     assert.deepEqual([(await nextHeartbeat()).attempt, (await nextHeartbeat()).attempt], [1, 2]);
     await answerPings();
+  });
+});
+
+describe("while its other requests go unanswered", () => {
+  /** A client that holds a claim, and the operations that come from it. */
+  async function holding(test) {
+    const requests = [];
+    let peer;
+    const { socketPath } = await fakeBroker(test, (request, broker) => {
+      peer = broker;
+      requests.push(request);
+    });
+    const client = await Client.connect({ socketPath });
+    test.after(() => client.close());
+    return {
+      client, requests,
+      claim: client.hold({ id: uuid, attempt: 1 }, { heartbeats: false }),
+      answer: ({ id }) => peer.send({ id, job: processing }),
+      came: (operation, count) => until(() => requests.filter((request) => request[operation]).length >= count),
+      count: (operation) => requests.filter((request) => request[operation]).length,
+    };
+  }
+
+  it("a client has places left for heartbeats and withdrawals", limit, async (test) => {
+    const { client, claim, came, count } = await holding(test);
+    const controller = new AbortController();
+    client.claim({ waitMs: 60_000 }, { signal: controller.signal }).catch(() => {});
+    for (let i = 0; i < 128; i += 1) client.create({ type: "ingest" }).catch(() => {});
+    claim.report({ progress: 1 });
+    controller.abort();
+    await came("update", 1);
+    await came("withdraw", 1);
+    assert.equal(count("create"), 119);
+  });
+
+  it("a client sends no more large ones than the broker reads", limit, async (test) => {
+    const { client, requests, claim, answer, came, count } = await holding(test);
+    const result = { text: "x".repeat(1 << 18) };
+    for (let i = 0; i < 40; i += 1) client.complete(uuid, result, { attempt: 1 }).catch(() => {});
+    claim.report({ progress: 1 });
+    await came("update", 1);
+    assert.equal(count("complete"), 32);
+    answer(requests[0]);
+    await came("complete", 33);
   });
 });

@@ -40,6 +40,7 @@ class Call(Generic[T]):
         "reply",
         "request",
         "resend",
+        "size",
         "stage",
         "wait",
         "wait_ends",
@@ -69,6 +70,8 @@ class Call(Generic[T]):
         """Seconds for which the broker may keep it waiting."""
         self.id = 0
         self.stage = Stage.QUEUED
+        self.size = 0
+        """Bytes that were sent of it."""
         self.deadline: float | None = None
         """When it has gone unanswered for too long, by the session's clock."""
         self.wait_ends: float | None = None

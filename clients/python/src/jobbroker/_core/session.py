@@ -172,7 +172,7 @@ class Session:
             self.welcome = replies.read_welcome(response.welcome)
         except JobBrokerError as error:
             return self.violated(error.message)
-        self._pending.limit = max(1, self.welcome.max_in_flight)
+        self._pending.places = max(1, self.welcome.max_in_flight)
         self._max_frame = self.welcome.max_frame or MAX_FRAME
         # The claims come first: the broker gives away those it does not hear of within its reconnect grace. So they are
         # in line, all of them, before anything is sent.
@@ -188,7 +188,7 @@ class Session:
     # ------------------------------------------------------------------------------------------ requests
 
     def submit(self, call: Call[Any], *, first: bool = False) -> None:
-        """Sends a request as soon as there is a connection and a place for it. ``first``: before those in line."""
+        """Sends a request as soon as there is a connection and a place for it. ``first``: before the others."""
         if self.ending is not None:
             return call.finish(self.ending)
         now = self.clock()
@@ -241,13 +241,13 @@ class Session:
         if call.wait_ends is not None:
             call.request.claim.wait_ms = calls.milliseconds(max(0.0, call.wait_ends - self.clock()))
         try:
-            self.transmit(call)
+            self._pending.weigh(call, self.transmit(call))
         except InvalidArgument as error:
             self._pending.remove_sent(call)
             call.finish(error)
 
-    def transmit(self, call: Call[Any]) -> None:
-        """Puts a request into the output.
+    def transmit(self, call: Call[Any]) -> int:
+        """Puts a request into the output; says how many bytes it has.
 
         :raises InvalidArgument: it is larger than the broker takes.
         """
@@ -257,6 +257,7 @@ class Session:
                 f"{call.name}: the request has {len(body)} bytes; at most {self._max_frame} are allowed"
             )
         self._output.append(frame(body))
+        return len(body)
 
     def _park(self, call: Call[Any]) -> None:
         """A draining broker refused this claim: tries again later, on this connection or the next."""
