@@ -11,7 +11,7 @@ import pytest
 from benched import Bench
 from conftest import Broker
 
-from jobbroker import AsyncClient, InvalidArgument, NewJob, new_job_id
+from jobbroker import AsyncClient, Changed, Client, InvalidArgument, NewJob, new_job_id
 from jobbroker._core import calls
 from jobbroker._core.claims import ClaimKeeper, Hold, Report
 from jobbroker._core.frames import frame
@@ -22,20 +22,32 @@ from jobbroker.models import Revocation
 JOB: dict[str, Any] = {"id": bytes(range(16)), "type": "ingest", "status": pb.PROCESSING, "attempt": 1}
 
 
+def operations(bench: Bench) -> list[str | None]:
+    return [request.WhichOneof("operation") for request in bench.sent()]
+
+
 class Held:
     """A claim that is kept alive on a bench."""
 
-    def __init__(self, bench: Bench, attempt: int = 1) -> None:
+    def __init__(self, bench: Bench, attempt: int = 1, just_claimed: bool = True) -> None:
         call = bench.submit(calls.claim([], 1, 0, 30))
         bench.reply(bench.sent()[-1], claimed=pb.Claimed(jobs=[pb.Job(**{**JOB, "attempt": attempt})]))
+        self.keeper = bench.session.claims
+        self.job = call.result()[0]
         self.over: list[Revocation] = []
-        self.hold = Hold(call.result()[0], 30, self.over.append)
-        bench.session.claims.hold(self.hold)
+        self.hold = self.again(just_claimed=just_claimed)
+
+    def again(self, **how: Any) -> Hold:
+        """Holds it once more."""
+        hold = Hold(self.job, 30, self.over.append, **how)
+        self.keeper.hold(hold)
+        return hold
 
 
 def test_a_held_claim_is_heartbeat_every_third_of_its_lease() -> None:
     bench = Bench().connect()
     Held(bench)
+    assert bench.sent() == []
     started = bench.now
     for beat in (1, 2):
         bench.sleep_until_timer()
@@ -43,6 +55,58 @@ def test_a_held_claim_is_heartbeat_every_third_of_its_lease() -> None:
         (request,) = bench.sent()
         assert request.update == pb.Update(id=JOB["id"], attempt=1)
         bench.reply(request, job=pb.Job(**JOB))
+
+
+def test_a_claim_that_may_not_be_new_is_heartbeat_at_once() -> None:
+    bench = Bench().connect()
+    Held(bench, just_claimed=False)
+    (request,) = bench.sent()
+    assert request.update == pb.Update(id=JOB["id"], attempt=1)
+
+
+def test_to_hold_a_claim_is_a_sign_of_life(client: Client) -> None:
+    client.create("ingest")
+    (job,) = client.claim(lease=3600)
+    with client.watch(ids=[job.id]) as watch:
+        watch.next()
+        with client.hold(job, lease=3600):
+            assert isinstance(watch.next(timeout=30), Changed)
+
+
+def test_a_claim_that_is_held_while_the_broker_is_away_is_heartbeat_once() -> None:
+    bench = Bench().connect()
+    held = Held(bench)
+    held.keeper.drop(held.hold)
+    bench.session.lost("gone")
+    held.again()
+    assert operations(bench.reconnect()) == ["update"]
+
+
+def test_a_claim_that_is_held_twice_is_one() -> None:
+    bench = Bench().connect()
+    held = Held(bench)
+    inner = held.again()
+    assert bench.sent() == []
+    held.keeper.drop(inner)
+    held.keeper.drop(inner)
+    held.keeper.report(inner, Report("over"))
+    held.keeper.report(held.hold, Report("a"))
+    (request,) = bench.sent()
+    assert request.update.stage == "a"
+    held.again(just_claimed=True)
+    bench.reply(request, error=pb.Error(code=pb.STALE_CLAIM, message="stale"))
+    assert [revocation.reason for revocation in held.over] == ["stale"] * 2
+    assert bench.session.next_timer() is None
+
+
+def test_a_claim_is_left_alone_when_nobody_holds_it_any_more() -> None:
+    bench = Bench().connect()
+    held = Held(bench)
+    inner = held.again()
+    held.keeper.drop(held.hold)
+    assert bench.session.next_timer() is not None
+    held.keeper.drop(inner)
+    assert bench.session.next_timer() is None
 
 
 def test_reports_are_merged_while_one_is_under_way() -> None:
@@ -135,10 +199,6 @@ def test_closing_ends_the_held_claims() -> None:
 
 
 # ---------------------------------------------------------------------------------------------- unanswered requests
-
-
-def operations(bench: Bench) -> list[str | None]:
-    return [request.WhichOneof("operation") for request in bench.sent()]
 
 
 def test_unanswered_requests_leave_places_to_heartbeats_and_withdrawals() -> None:

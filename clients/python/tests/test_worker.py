@@ -13,9 +13,9 @@ from conftest import Broker
 from working import finished, running, staged, worker_of
 
 from jobbroker import (
-    AsyncClient,
     Changed,
     Client,
+    Job,
     JobCancelled,
     JobContext,
     JobStatus,
@@ -24,7 +24,9 @@ from jobbroker import (
     RetryableFailure,
     Worker,
 )
-from jobbroker._worker import runners
+from jobbroker._held import AsyncHeldClaim
+from jobbroker._tasks import AsyncSession
+from jobbroker._worker import engine, runners
 from jobbroker._worker.ending import Ending
 
 # ---------------------------------------------------------------------------------------------- kinds of handlers
@@ -263,9 +265,11 @@ def test_a_cancelled_process_is_told_and_then_killed(broker: Broker, client: Cli
 def test_a_handler_that_keeps_its_event_loop_busy_does_not_lose_its_job(
     broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold = AsyncClient.hold
-    # Held as if its lease were short; the one it has outlasts a standstill of the machine.
-    monkeypatch.setattr(AsyncClient, "hold", lambda self, job, lease: hold(self, job, lease / 100))
+    def hold(session: AsyncSession, job: Job, lease: float, just_claimed: bool) -> AsyncHeldClaim:
+        # As if its lease were short; the one it has outlasts a standstill of the machine.
+        return AsyncHeldClaim(session, job, lease / 100, just_claimed)
+
+    monkeypatch.setattr(engine, "AsyncHeldClaim", hold)
     worker = worker_of(broker, lease=30)
     beats = threading.Event()
 

@@ -33,7 +33,9 @@ class _Validity:
 
 
 class _Held(Generic[E]):
-    def __init__(self, session: ThreadedSession | AsyncSession, job: Job, lease: float, cancelled: E) -> None:
+    def __init__(
+        self, session: ThreadedSession | AsyncSession, job: Job, lease: float, cancelled: E, just_claimed: bool = False
+    ) -> None:
         self.job = job
         """The job as it was claimed."""
         self.cancelled: E = cancelled
@@ -41,7 +43,7 @@ class _Held(Generic[E]):
         self._validity = _Validity(cancelled)
         self._owner = session
         self._claims = session.session.claims
-        self._hold = Hold(job, lease, self._validity.end)
+        self._hold = Hold(job, lease, self._validity.end, just_claimed=just_claimed)
         session.do(lambda: self._claims.hold(self._hold))
 
     @property
@@ -94,8 +96,8 @@ class HeldClaim(_Held[threading.Event]):
 class AsyncHeldClaim(_Held[asyncio.Event]):
     """A claim that is kept alive. Made by ``AsyncClient.hold``."""
 
-    def __init__(self, session: AsyncSession, job: Job, lease: float) -> None:
-        super().__init__(session, job, lease, asyncio.Event())
+    def __init__(self, session: AsyncSession, job: Job, lease: float, just_claimed: bool = False) -> None:
+        super().__init__(session, job, lease, asyncio.Event(), just_claimed)
 
     def __enter__(self) -> AsyncHeldClaim:
         return self

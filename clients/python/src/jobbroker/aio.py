@@ -216,7 +216,7 @@ class AsyncClient(ClientBase):
         return await self._run(calls.claim(types, max_jobs, wait, lease))
 
     def hold(self, job: Job, lease: float = 30.0) -> AsyncHeldClaim:
-        """Keeps a claim alive by heartbeats, to be used with ``with``.
+        """Keeps a claim alive by heartbeats, from now on, to be used with ``with``.
 
         :param lease: what the claim was made with.
         """

@@ -205,7 +205,7 @@ class Client(ClientBase):
         return self._run(calls.claim(types, max_jobs, wait, lease))
 
     def hold(self, job: Job, lease: float = 30.0) -> HeldClaim:
-        """Keeps a claim alive by heartbeats, to be used with ``with``.
+        """Keeps a claim alive by heartbeats, from now on, to be used with ``with``.
 
         :param lease: what the claim was made with.
         """

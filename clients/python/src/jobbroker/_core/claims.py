@@ -64,13 +64,27 @@ _NOTHING = Report()
 
 
 class Hold:
+    """One who holds a claim, and is told when it is over."""
+
+    def __init__(
+        self, job: Job, lease: float, on_over: Callable[[Revocation], None], *, just_claimed: bool = False
+    ) -> None:
+        self.token: Token = (job.id, job.attempt)
+        self.lease = lease
+        self.on_over = on_over
+        self.just_claimed = just_claimed
+        """Whether its lease has just begun, on this connection."""
+
+
+class _Claim:
     """A claim that is kept alive."""
 
-    def __init__(self, job: Job, lease: float, on_over: Callable[[Revocation], None]) -> None:
-        self.token: Token = (job.id, job.attempt)
-        self.interval = lease / 3
+    def __init__(self, hold: Hold) -> None:
+        self.token = hold.token
+        self.interval = hold.lease / 3
         """Two heartbeats may be lost."""
-        self.on_over = on_over
+        self.holds = [hold]
+        """More than one when it is held again meanwhile."""
         self.waiting = _NOTHING
         """Reported and not sent yet."""
         self.underway: Report | None = None
@@ -83,95 +97,116 @@ class ClaimKeeper:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._holds: dict[Token, Hold] = {}
+        self._claims: dict[Token, _Claim] = {}
         self._unheard: deque[Revocation] = deque(maxlen=_UNHEARD_LIMIT)
 
     def hold(self, hold: Hold) -> None:
-        """Heartbeats a claim until it is dropped or revoked."""
+        """Heartbeats a claim until it is dropped, by all who hold it, or revoked."""
         for revocation in self._unheard:
             if (revocation.id, revocation.attempt) == hold.token:
                 return hold.on_over(revocation)
         if self._session.ending is not None:
             return hold.on_over(Revocation(*hold.token, None, self._session.ending.message))
-        self._holds[hold.token] = hold
-        self._schedule(hold)
+        claim = self._claims.get(hold.token)
+        if claim is not None:
+            claim.holds.append(hold)
+            return None
+        claim = self._claims[hold.token] = _Claim(hold)
+        self._schedule(claim)
+        if not hold.just_claimed:
+            # Its lease may be nearly over, and a broker that has seen a new connection waits for its sign of life.
+            self._send_if_idle(claim)
         return None
 
     def drop(self, hold: Hold) -> None:
-        """Leaves a claim alone from now on."""
-        if self._holds.get(hold.token) is hold:
-            del self._holds[hold.token]
-        if hold.timer is not None:
-            hold.timer.cancel()
+        """Leaves a claim alone from now on, unless another holds it, too."""
+        claim = self._claim_of(hold)
+        if claim is not None:
+            claim.holds.remove(hold)
+            if not claim.holds:
+                self._forget(claim)
 
     def report(self, hold: Hold, report: Report) -> None:
         """Sends a report, or merges it into the one that waits for the last one's answer."""
-        if self._holds.get(hold.token) is not hold:
-            return
-        hold.waiting = hold.waiting.followed_by(report)
-        self._send_if_idle(hold)
+        claim = self._claim_of(hold)
+        if claim is not None:
+            claim.waiting = claim.waiting.followed_by(report)
+            self._send_if_idle(claim)
 
     def renew_all(self) -> None:
         """Heartbeats every claim at once, for the first time on a connection."""
-        for hold in list(self._holds.values()):
-            if hold.underway is not None:
+        for claim in list(self._claims.values()):
+            if claim.underway is not None:
                 # Its caller was interrupted, and nobody will answer it.
-                hold.waiting = hold.underway.followed_by(hold.waiting)
-            self._send(hold)
+                claim.waiting = claim.underway.followed_by(claim.waiting)
+            self._send(claim)
 
     def revoke(self, revocation: Revocation) -> None:
         """A claim is no longer valid."""
-        hold = self._holds.get((revocation.id, revocation.attempt))
-        if hold is None:
+        claim = self._claims.get((revocation.id, revocation.attempt))
+        if claim is None:
             self._unheard.append(revocation)
         else:
-            self.drop(hold)
-            hold.on_over(revocation)
+            self._end(claim, revocation)
 
     def end(self) -> None:
         """The session was closed: nobody keeps the claims any more."""
         ending = self._session.ending
         reason = "the client is closed" if ending is None else ending.message
-        for hold in list(self._holds.values()):
-            self.drop(hold)
-            hold.on_over(Revocation(*hold.token, None, reason))
+        for claim in list(self._claims.values()):
+            self._end(claim, Revocation(*claim.token, None, reason))
 
-    def _schedule(self, hold: Hold) -> None:
+    def _claim_of(self, hold: Hold) -> _Claim | None:
+        """The claim, if it is held by that one still."""
+        claim = self._claims.get(hold.token)
+        return claim if claim is not None and hold in claim.holds else None
+
+    def _forget(self, claim: _Claim) -> None:
+        del self._claims[claim.token]
+        if claim.timer is not None:
+            claim.timer.cancel()
+
+    def _end(self, claim: _Claim, revocation: Revocation) -> None:
+        self._forget(claim)
+        for hold in claim.holds:
+            hold.on_over(revocation)
+
+    def _schedule(self, claim: _Claim) -> None:
         def beat() -> None:
-            self._send_if_idle(hold)
-            self._schedule(hold)
+            self._send_if_idle(claim)
+            self._schedule(claim)
 
-        hold.timer = self._session.after(hold.interval, beat)
+        claim.timer = self._session.after(claim.interval, beat)
 
-    def _send_if_idle(self, hold: Hold) -> None:
+    def _send_if_idle(self, claim: _Claim) -> None:
         # While the broker is away there is nothing to send: the next connection begins with all of them.
-        if hold.underway is None and self._session.is_ready:
-            self._send(hold)
+        if claim.underway is None and self._session.is_ready:
+            self._send(claim)
 
-    def _send(self, hold: Hold) -> None:
-        hold.underway, hold.waiting = hold.waiting, _NOTHING
-        job_id, attempt = hold.token
+    def _send(self, claim: _Claim) -> None:
+        claim.underway, claim.waiting = claim.waiting, _NOTHING
+        job_id, attempt = claim.token
         # Not sent again: the next connection begins with a heartbeat of its own, that carries the report.
         call = calls.update(
             job_id,
             attempt=attempt,
-            stage=hold.underway.stage,
-            progress=hold.underway.progress,
+            stage=claim.underway.stage,
+            progress=claim.underway.progress,
             resend=False,
         )
-        call.on_done = lambda call: self._answered(hold, call)
+        call.on_done = lambda call: self._answered(claim, call)
         self._session.submit(call, first=True)
 
-    def _answered(self, hold: Hold, call: Call[Job]) -> None:
-        sent, hold.underway = hold.underway, None
-        if sent is None or self._holds.get(hold.token) is not hold:
+    def _answered(self, claim: _Claim, call: Call[Job]) -> None:
+        sent, claim.underway = claim.underway, None
+        if sent is None or self._claims.get(claim.token) is not claim:
             return
         if not isinstance(call.outcome, JobBrokerError):
-            if hold.waiting != _NOTHING:
-                self._send(hold)
+            if claim.waiting != _NOTHING:
+                self._send(claim)
         elif isinstance(call.outcome, (StaleClaim, JobFinished, NotFound)):
             status = None if call.outcome.job is None else call.outcome.job.status
-            self.revoke(Revocation(*hold.token, status, call.outcome.message))
+            self.revoke(Revocation(*claim.token, status, call.outcome.message))
         elif not isinstance(call.outcome, (InvalidArgument, Unsupported, PermissionDenied)):
             # It goes with the next heartbeat.
-            hold.waiting = sent.followed_by(hold.waiting)
+            claim.waiting = sent.followed_by(claim.waiting)

@@ -180,7 +180,7 @@ class Engine:
 
     async def _work_on(self, job: Job) -> None:
         runner = self._runners.get(job.type) or self._runners[""]
-        with self._client.hold(job, self._lease) as claim:
+        with AsyncHeldClaim(self._client._connection, job, self._lease, just_claimed=True) as claim:
             context = JobContext(job, lambda report: self._relay(claim, report))
             run = self._loop.create_task(_ending(runner, context))
             over = self._loop.create_task(claim.cancelled.wait())
