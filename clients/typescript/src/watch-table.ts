@@ -40,6 +40,7 @@ export class WatchTable {
 
   /** Takes up again a watch whose reader was too slow and has caught up. */
   resume(watch: Watch): void {
+    if (this.session.ending) return watch.end(this.session.ending);
     this.send({ watch, timer: undefined, isCurrent: false, snapshot: [] });
   }
 

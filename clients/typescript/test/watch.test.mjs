@@ -81,6 +81,24 @@ describe("a watch", () => {
     await assert.rejects(client.watch().next(), { code: "UNAVAILABLE" });
   });
 
+  it("ends with its client when its reader has fallen behind", limit, async (test) => {
+    let broker, id;
+    const { socketPath } = await fakeBroker(test, (request, peer) => {
+      broker = peer;
+      if (request.watch) ({ id } = request);
+      peer.send({ id: request.id, ...(request.watch ? { snapshot: {} } : request.ping ? { pong: {} } : { done: {} }) });
+    });
+    const client = await Client.connect({ socketPath });
+    const watch = client.watch();
+    await watch.next();
+    for (let unread = 0; unread < 10_001; unread += 1) broker.send({ id, event: { changed } });
+    await client.ping();
+    await client.close();
+    assert.equal((await watch.next()).value.kind, "interrupted");
+    await assert.rejects(watch.next(), { code: "UNAVAILABLE" });
+    assert.equal((await watch.next()).done, true);
+  });
+
   it("that is refused after it has ended harms nobody", limit, async (test) => {
     const { socketPath, connections } = await fakeBroker(test, (request, peer) => {
       if (request.watch) peer.send({ id: request.id, snapshot: {} });
