@@ -23,8 +23,6 @@ const helloId = 1;
 /** How long the broker may take to answer a hello when requests have no time limit. */
 const patienceMs = 30_000;
 const triesAtBusyBroker = 10;
-/** A request that waits too long is ended at most a sixteenth of its time too late. */
-const looksPerTimeout = 16;
 /** Bytes of a Unix socket's path, without the NUL that ends it (unix(7)). */
 const longestPath = 107;
 
@@ -54,6 +52,8 @@ export class Session {
   private readonly line = new Line();
   private readonly parked = new Set<Timer>();
   private expiryTimer: Timer | undefined;
+  /** When the timer is due; Infinity: it is not set. */
+  private nextExpiry = Infinity;
 
   constructor(readonly settings: Settings) {}
 
@@ -77,23 +77,30 @@ export class Session {
       this.pending.set(request.id, request);
       this.line.add(request, treatment.first);
       this.sendLine();
-      this.scheduleExpiry();
+      this.scheduleExpiry(request.expiry);
     });
   }
 
-  /** One timer serves all requests: it looks now and then, while there are any, for those that waited too long. */
-  private scheduleExpiry(): void {
-    const { requestTimeoutMs } = this.settings;
-    if (this.expiryTimer !== undefined || this.pending.size === 0 || requestTimeoutMs === Infinity) return;
-    this.expiryTimer = setTimeout(() => {
-      this.expiryTimer = undefined;
-      const now = performance.now();
-      for (const request of this.pending.values()) {
-        if (request.expiry > now) continue;
-        this.abandon(request, request.interruption(`no reply within ${request.patienceMs} ms`));
-      }
-      this.scheduleExpiry();
-    }, Math.min(requestTimeoutMs / looksPerTimeout, longestTimer));
+  /** One timer serves all requests: it is set for the first of them that can expire. */
+  private scheduleExpiry(expiry: number): void {
+    if (expiry >= this.nextExpiry) return;
+    this.nextExpiry = expiry;
+    clearTimeout(this.expiryTimer);
+    const delay = Math.min(Math.ceil(expiry - performance.now()), longestTimer);
+    this.expiryTimer = setTimeout(() => this.expire(), delay);
+  }
+
+  /** Ends the requests that have waited too long. */
+  private expire(): void {
+    this.nextExpiry = Infinity;
+    const now = performance.now();
+    let next = Infinity;
+    for (const request of this.pending.values()) {
+      if (request.isAbandoned) continue;
+      if (request.expiry > now) next = Math.min(next, request.expiry);
+      else this.abandon(request, request.interruption(`no reply within ${request.patienceMs} ms`));
+    }
+    this.scheduleExpiry(next);
   }
 
   /** The caller of a request has gone, or has waited too long. */
@@ -112,6 +119,7 @@ export class Session {
   private endWait(request: PendingRequest): void {
     request.isRepeated = false;
     if (request.stage === "sent") {
+      // The withdrawal expires together with it, and sets the timer.
       request.expiry = performance.now() + this.settings.requestTimeoutMs;
       this.withdraw(request);
     } else {

@@ -118,6 +118,34 @@ describe("a broker that", () => {
     assert.deepEqual([outcome.error.code, /no reply within 20 ms/.test(outcome.error.message)], ["UNAVAILABLE", true]);
   });
 
+  it("does not answer an hour's claim that is to end is waited for no longer than another", limit, async (test) => {
+    const stop = new AbortController();
+    const { outcome } = await answered(test, (request) => request.claim && stop.abort(), (client) => {
+      losePatience(client, 20);
+      return client.claimUntil(stop.signal, { waitMs: 3_600_000 }, {});
+    });
+    assert.equal(outcome.error.code, "UNAVAILABLE");
+  });
+
+  it("keeps a claim waiting is not looked after until that has lasted too long", limit, async (test) => {
+    const delays = [];
+    const { setTimeout: original } = globalThis;
+    test.mock.method(globalThis, "setTimeout", (action, delay, ...rest) => {
+      delays.push(delay);
+      return original(action, delay, ...rest);
+    });
+    let claimed;
+    const asked = new Promise((resolve) => { claimed = resolve; });
+    const peer = await fakeBroker(test, (request) => request.claim && claimed());
+    const client = await Client.connect({ socketPath: peer.socketPath });
+    test.after(() => client.close());
+    delays.length = 0;
+    client.claim({ waitMs: 3_600_000 }).catch(() => {});
+    await asked;
+    assert.equal(delays.length, 1);
+    assert.ok(delays[0] > 3_600_000, `${delays} ms`);
+  });
+
   it("never answers a watch, too", limit, async (test) => {
     const { outcome } = await answered(test, () => {}, (client) => {
       losePatience(client, 20);
