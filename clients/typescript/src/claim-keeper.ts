@@ -35,8 +35,12 @@ export class ClaimKeeper {
 
   constructor(private readonly session: Session) {}
 
-  /** Holds a claim until it is dropped or revoked. Held twice, the claim is the same. */
-  hold({ id, attempt }: ClaimToken, options: HoldOptions): HeldClaim {
+  /**
+   * Holds a claim until it is dropped or revoked. Held twice, the claim is the same.
+   *
+   * @param isNew whether its lease has just begun, on this connection.
+   */
+  hold({ id, attempt }: ClaimToken, options: HoldOptions, isNew: boolean): HeldClaim {
     // However the caller writes the id, notices must find the claim.
     const token = { id: formatJobId(wireId(id)), attempt };
     const known = this.inForce.get(key(token));
@@ -51,6 +55,8 @@ export class ClaimKeeper {
     const hold: Hold = { claim, intervalMs, report: {}, underway: undefined, timer: undefined };
     this.inForce.set(key(token), hold);
     this.scheduleHeartbeat(hold);
+    // Its lease may be nearly over, and a broker that has seen a new connection waits for its sign of life.
+    if (intervalMs !== undefined && !isNew) this.send(hold);
     return claim;
   }
 

@@ -184,7 +184,7 @@ export class Client {
    * @throws JobBrokerError INVALID_ARGUMENT when the id is no UUID.
    */
   hold(claim: ClaimToken, options: HoldOptions = {}): HeldClaim {
-    return this.session.keeper.hold(claim, options);
+    return this.session.keeper.hold(claim, options, false);
   }
 
   /**
@@ -288,6 +288,11 @@ export class Client {
   /** @internal What the worker needs to know of how patient this client is. */
   get settings(): Settings {
     return this.session.settings;
+  }
+
+  /** @internal Looks after a claim in the turn in which it came: its first heartbeat has time. */
+  holdNew(claim: ClaimToken, options: HoldOptions): HeldClaim {
+    return this.session.keeper.hold(claim, options, true);
   }
 
   /** @internal A claim that ends, with what it has found, when `waitsUntil` is aborted. */

@@ -12,7 +12,7 @@ export interface Report {
 
 /** How to hold a claim. */
 export interface HoldOptions {
-  /** The lease it was claimed with, in milliseconds; default 30,000. A heartbeat goes out every third of it. */
+  /** The lease it was claimed with, in milliseconds; default 30,000. A heartbeat goes out at once and every third of it. */
   leaseMs?: number;
   /** False: no heartbeats but the one that keeps the claim when a lost connection was made again. Default true. */
   heartbeats?: boolean;

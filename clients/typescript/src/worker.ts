@@ -183,7 +183,7 @@ export class Worker {
   // -------------------------------------------------------------------------------------------------- working
 
   private async handle(job: Job): Promise<void> {
-    const claim = this.client.hold(job, { leaseMs: this.options.leaseMs });
+    const claim = this.client.holdNew(job, { leaseMs: this.options.leaseMs });
     const controller = new AbortController();
     onAbort(claim.signal, () => controller.abort(claim.signal.reason));
     const forget = onAbort(this.halting.signal, () => controller.abort(new Error("the worker is stopping")));

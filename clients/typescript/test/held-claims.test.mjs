@@ -69,6 +69,17 @@ describe("a held claim", () => {
     assert.equal((await followed(({ status }) => status === "pending")).lostCount, 1);
   });
 
+  it("is heartbeaten at once, for its lease may be nearly over", limit, async (test) => {
+    const { client } = await connected(test);
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const leaseMs = 3_600_000;
+    const [job] = await client.claim({ leaseMs });
+    const watch = client.watch({ ids: [id] });
+    await watch.next();
+    client.hold(job, { leaseMs });
+    assert.equal((await watch.next()).value.kind, "changed");
+  });
+
   it("reports are merged and the last one wins", limit, async (test) => {
     const { client } = await connected(test);
     const { job: { id } } = await client.create({ type: "ingest" });

@@ -53,6 +53,30 @@ describe("a job whose handler", () => {
     assert.equal((await inStatus(observer, id, "complete")).result, undefined);
   });
 
+  it("returns soon was worth no heartbeat", limit, async (test) => {
+    const operations = [];
+    let ended;
+    const end = new Promise((resolve) => { ended = resolve; });
+    const { socketPath } = await fakeBroker(test, ({ id, ...operation }, peer) => {
+      operations.push(...Object.keys(operation));
+      const job = { id: Buffer.alloc(16, 1), type: "ingest", status: "PROCESSING", attempt: 1 };
+      if (operations.length === 1) peer.send({ id, claimed: { jobs: [job] } });
+      if (operation.complete) {
+        peer.send({ id, job });
+        ended();
+      }
+      if (operation.withdraw) peer.send({ id: operation.withdraw.claim_id, claimed: {} });
+    });
+    const client = await Client.connect({ socketPath });
+    test.after(() => client.close());
+    const worker = new Worker(client, {}, () => {});
+    const running = worker.run();
+    await end;
+    await worker.stop();
+    await running;
+    assert.deepEqual(operations.slice(0, 2), ["claim", "complete"]);
+  });
+
   it("throws a PermanentFailure fails", limit, async (test) => {
     const { broker, client, observer } = await set(test);
     work(broker, client, {}, () => { throw new PermanentFailure("no such file"); });
