@@ -36,3 +36,11 @@ def wait(context: JobContext) -> None:
 def ignore(context: JobContext) -> None:
     context.report(stage="waiting")
     threading.Event().wait()
+
+
+def leave_a_fork_and_die(context: JobContext) -> None:
+    left = os.fork()
+    if left == 0:
+        threading.Event().wait()
+    context.report(stage=str(left))
+    os._exit(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 
@@ -15,7 +16,7 @@ from jobbroker import JobContext
 from jobbroker._core.replies import read_job
 from jobbroker._proto import jobbroker_pb2 as pb
 from jobbroker._worker.ending import Stopped
-from jobbroker._worker.processes import _Runs
+from jobbroker._worker.processes import _Child, _Runs
 
 
 class ShortRuns(_Runs):
@@ -51,3 +52,10 @@ def test_a_cancellation_that_comes_before_its_job_runs_is_heard(
     assert parent.recv() == Stopped()
     parent.close()
     child.close()
+
+
+def test_a_process_is_ended_that_does_not_end_by_itself() -> None:
+    child = _Child()
+    assert child._process.pid is not None
+    os.kill(child._process.pid, signal.SIGSTOP)
+    assert child.end() == "the handler's process was killed by SIGKILL"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import Awaitable
 from typing import Any
@@ -26,7 +28,7 @@ from jobbroker import (
 )
 from jobbroker._held import AsyncHeldClaim
 from jobbroker._tasks import AsyncSession
-from jobbroker._worker import engine, runners
+from jobbroker._worker import engine, processes, runners
 from jobbroker._worker.ending import Ending
 
 # ---------------------------------------------------------------------------------------------- kinds of handlers
@@ -201,6 +203,26 @@ def test_a_process_that_fails_fails_its_job_and_not_the_worker(
         job = finished(client, client.create("bad", max_retries=0).job)
         assert job.status is JobStatus.FAILED and error in (job.error or "")
         assert finished(client, client.create("double", {"n": 4}).job).result == {"n": 8}
+
+
+@pytest.mark.parametrize("has_pidfd", [True, False])
+def test_a_process_that_dies_fails_its_job_whatever_it_has_forked(
+    broker: Broker, client: Client, monkeypatch: pytest.MonkeyPatch, has_pidfd: bool
+) -> None:
+    if not has_pidfd:
+        monkeypatch.setattr(processes, "_pidfd_of", lambda pid: None)
+    worker = worker_of(broker)
+    worker.handler("bad", process=True)(process_handlers.leave_a_fork_and_die)
+    with running(worker):
+        created = client.create("bad", max_retries=0).job
+        with client.watch(ids=[created.id]) as watch:
+            seen = (event.job.stage for event in watch if isinstance(event, Changed))
+            left = int(next(stage for stage in seen if stage))
+        try:
+            job = finished(client, created)
+        finally:
+            os.kill(left, signal.SIGKILL)
+    assert (job.status, job.error) == (JobStatus.FAILED, "the handler's process exited with 3")
 
 
 # ---------------------------------------------------------------------------------------------- cancellation

@@ -9,7 +9,7 @@ import queue
 import signal
 import threading
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, Callable, Optional
 
 from .._core.claims import Report
@@ -18,6 +18,9 @@ from ..models import Job
 from .ending import Ending, Failed, Stopped, ending_of_exception, ending_of_result
 
 Function = Callable[[JobContext], Optional[Mapping[str, Any]]]
+
+_LOOK = 1.0
+"""Seconds between two looks at a process whose death nothing tells of."""
 
 
 class ProcessPool:
@@ -73,6 +76,8 @@ class _Child:
         self._process = context.Process(target=_serve, args=(theirs,), name="jobbroker-handler")
         self._process.start()
         theirs.close()
+        assert self._process.pid is not None
+        self._pidfd = _pidfd_of(self._process.pid)
 
     @property
     def is_alive(self) -> bool:
@@ -95,10 +100,7 @@ class _Child:
         context.on_cancel(interrupt)
         try:
             while True:
-                try:
-                    message = self._connection.recv()
-                except ConnectionResetError:
-                    raise EOFError from None
+                message = self._receive()
                 if not isinstance(message, Report):
                     ending: Ending = message
                     return ending
@@ -108,13 +110,45 @@ class _Child:
             context.on_cancel(None)
             killing.cancel()
 
+    def _receive(self) -> Any:
+        """The next message. What the handler has forked keeps the connection open, so the process is watched, too.
+
+        :raises EOFError: the process died.
+        """
+        is_dead = False
+        while not self._connection.poll():
+            if is_dead:
+                raise EOFError
+            # If so, the connection is looked at once more, for what it said before it died.
+            if self._pidfd is None:
+                wait([self._connection], _LOOK)
+                is_dead = not self.is_alive
+            else:
+                is_dead = self._pidfd in wait([self._connection, self._pidfd])
+        try:
+            return self._connection.recv()
+        except ConnectionResetError:
+            raise EOFError from None
+
     def end(self) -> str:
         """Ends the process, which has nothing to do, or is dead; says what became of it."""
         self._connection.close()
+        # It may have closed its end and live on. One that is dying keeps its own cause of death.
+        self._process.kill()
         self._process.join()
+        if self._pidfd is not None:
+            os.close(self._pidfd)
         code = self._process.exitcode or 0
         what = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         return f"the handler's process {what}"
+
+
+def _pidfd_of(pid: int) -> int | None:
+    """A descriptor that is readable once the process is dead; None where there is no such thing."""
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None
 
 
 # ---------------------------------------------------------------------------------------------- in the child
