@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
+from typing import Any
 
 from jobbroker import JobContext, PermanentFailure
 
@@ -44,3 +46,20 @@ def leave_a_fork_and_die(context: JobContext) -> None:
         threading.Event().wait()
     context.report(stage=str(left))
     os._exit(3)
+
+
+def hears_sigterm() -> bool:
+    return signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def start_others(context: JobContext) -> dict[str, Any]:
+    fork = os.fork()
+    if fork == 0:
+        os._exit(not hears_sigterm())
+    _, status = os.waitpid(fork, 0)
+    program = subprocess.run([sys.executable, __file__], stdout=subprocess.PIPE, text=True, check=True)
+    return {"the fork hears": status == 0, "the program hears": program.stdout.strip() == "True"}
+
+
+if __name__ == "__main__":
+    print(hears_sigterm())

@@ -225,6 +225,14 @@ def test_a_process_that_dies_fails_its_job_whatever_it_has_forked(
     assert (job.status, job.error) == (JobStatus.FAILED, "the handler's process exited with 3")
 
 
+def test_what_a_process_starts_hears_the_signals_that_it_leaves_to_its_worker(broker: Broker, client: Client) -> None:
+    worker = worker_of(broker)
+    worker.handler("start", process=True)(process_handlers.start_others)
+    with running(worker):
+        job = finished(client, client.create("start", max_retries=0).job)
+    assert job.result == {"the fork hears": True, "the program hears": True}
+
+
 # ---------------------------------------------------------------------------------------------- cancellation
 
 

@@ -156,12 +156,22 @@ def _pidfd_of(pid: int) -> int | None:
 
 def _serve(connection: Connection) -> None:
     """What a child process does: runs what it is sent until its parent is gone."""
-    # A terminal, or a service manager, signals all processes at once: the parent decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _leave_signals_to_parent()
     runs = _Runs(connection)
     threading.Thread(target=runs.listen, daemon=True).start()
     runs.work()
+
+
+def _leave_signals_to_parent() -> None:
+    """A terminal, or a service manager, signals all processes at once: the parent decides. What a handler starts is its
+    own, and hears them: a program, which does not inherit a function as it does SIG_IGN, and a fork."""
+    usual = {number: signal.signal(number, lambda number, frame: None) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+
+    os.register_at_fork(after_in_child=restore)
 
 
 class _Runs:
