@@ -20,6 +20,11 @@ public struct RetryableFailure: Error, Sendable, CustomStringConvertible {
   public var description: String { message }
 }
 
+/// Thrown by a handler that could not begin: the fault is the worker's, so the job is given back and no retry counts.
+package struct NotBegun: Error {
+  package init() {}
+}
+
 /// What the protocol takes as an error's text: no NUL, and no longer than its limit.
 func errorText(_ error: any Error) -> String {
   var text = "\(error)"

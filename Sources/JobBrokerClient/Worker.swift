@@ -188,7 +188,7 @@ public struct Worker: Service {
     switch result {
     case .success(let result):
       .complete(claim.id, attempt: claim.attempt, result: result)
-    case .failure where isStopping:
+    case .failure(let error) where isStopping || error is NotBegun:
       .release(claim.id, attempt: claim.attempt, delay: .zero)
     case .failure(let error):
       .fail(

@@ -6,6 +6,8 @@ public enum Limits {
   public static let inFlight = 128
   /// Bytes of a job's metadata, and of its result.
   public static let payload = 384 << 10
+  /// Objects and lists within one another, in metadata and in a result (SQLITE_JSON_MAX_DEPTH in the package's manifest).
+  public static let depth = 2000
   /// Bytes of a job's error.
   public static let error = 16 << 10
   /// Bytes of a job type, stage, unique key, worker or client name.

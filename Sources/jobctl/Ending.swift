@@ -1,13 +1,6 @@
 import ArgumentParser
+import Glibc
 import JobBrokerClient
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// What a script learns from how jobctl ends.
 struct ExitStatus: RawRepresentable, Equatable {
@@ -15,7 +8,7 @@ struct ExitStatus: RawRepresentable, Equatable {
 
   /// Done.
   static let done = ExitStatus(rawValue: 0)
-  /// The broker said no, or the job that was waited for did not succeed.
+  /// The broker said no, the job that was waited for did not succeed, or a worker can't go on.
   static let refused = ExitStatus(rawValue: 1)
   /// The command line makes no sense.
   static let usage = ExitStatus(rawValue: 2)
@@ -83,6 +76,8 @@ struct Ending: Equatable {
       self.init(status: .noBroker, complaint: "jobctl: \(error)")
     case let error as JobError:
       self.init(status: .refused, complaint: "jobctl: \(error.message) (\(error.code.rawValue))")
+    case let error as ProgramFault:
+      self.init(status: .refused, complaint: "jobctl: \(error)")
     case is CancellationError:
       self.init(status: .interrupted)
     default:

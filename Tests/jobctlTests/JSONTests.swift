@@ -75,6 +75,14 @@ import Testing
     #expect(!JSONText.isObject(text))
   }
 
+  @Test func anObjectMayBeAsDeepAsTheBrokerTakesAndNoDeeper() {
+    func nested(_ depth: Int) -> String {
+      String(repeating: #"{"a":"#, count: depth) + "1" + String(repeating: "}", count: depth)
+    }
+    #expect(JSONText.kind(of: nested(Limits.depth)) == .object)
+    #expect(JSONText.kind(of: nested(Limits.depth + 1)) == .tooDeep)
+  }
+
   @Test func depthIsBounded() {
     #expect(!JSONText.isObject(#"{"a":"# + String(repeating: "[", count: 1_000_000)))
   }

@@ -84,6 +84,13 @@ import Testing
     #expect(read(larger, pieces: 65_536).outcome == .tooLarge(Limits.payload + 1))
   }
 
+  @Test func aResultThatIsTooDeepIsNotTheOneBefore() {
+    let deep =
+      #"{"a":"# + String(repeating: "[", count: Limits.depth) + String(repeating: "]", count: Limits.depth)
+    #expect(read("{}\n\(deep)}\n").outcome == .tooDeep)
+    #expect(read("\(deep)}\n{}\n").outcome == .object("{}"))
+  }
+
   @Test func aLineThatIsTooLongIsNoReportAndDoesNotHideTheNext() {
     let long = "::stage " + String(repeating: "s", count: ProgramOutput.lineLimit)
     #expect(read("\(long)\n::progress 1\n").reports == [.progress(1)])
@@ -138,6 +145,11 @@ import Testing
   @Test func aResultThatIsTooLargeFails() {
     let ending = WorkEnding(status: .exited(0), outcome: .tooLarge(500_000), errors: "")
     #expect(ending == .failed("the result has 500000 bytes; at most \(Limits.payload) are kept"))
+  }
+
+  @Test func aResultThatIsTooDeepFails() {
+    let ending = WorkEnding(status: .exited(0), outcome: .tooDeep, errors: "")
+    #expect(ending == .failed("the result is nested more than 2000 levels deep"))
   }
 }
 

@@ -137,7 +137,10 @@ extension Create {
       let object = String(line)
       guard object.utf8.count <= Limits.payload, JSONText.isObject(object) else {
         throw ValidationError(
-          "\(path), line \(index + 1): no JSON object of at most \(Limits.payload) bytes. Nothing was created."
+          """
+          \(path), line \(index + 1): no JSON object of at most \(Limits.payload) bytes, nested at most \(Limits.depth) \
+          levels deep. Nothing was created.
+          """
         )
       }
       return object

@@ -1,16 +1,9 @@
 import ArgumentParser
+import Glibc
 import JobBrokerClient
 import Logging
 import ServiceLifecycle
 import UnixSignals
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 struct Work: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -94,23 +87,37 @@ struct Work: AsyncParsableCommand {
     let configuration = broker.configuration(reconnects: true, workerName: name)
 
     try await Watchdog.guarding { watchdog in
+      let (faults, fault) = AsyncStream<ProgramFault>.makeStream()
       let handler = ProgramHandler(
         command: command, killGrace: killGrace, diagnostics: verbose ? printer.errors : nil,
-        watchdog: watchdog, onEnd: { printer.print($0) })
+        watchdog: watchdog,
+        onFault: {
+          fault.yield($0)
+          try? await gracefulShutdown()
+        }, onEnd: { printer.print($0) })
       let worker = ConnectingWorker(configuration: configuration, printer: printer, logger: logger) {
         [logger] client in
         Worker(
           client: client, types: types, concurrency: concurrency, lease: lease, gracePeriod: grace,
           logger: logger, handler: { try await handler.run($0) })
       }
-      try await serve(ServiceGroup(services: [worker], logger: logger), until: signals, printer)
+      try await serve(ServiceGroup(services: [worker], logger: logger), until: signals, faults, printer)
     }
   }
 
-  /// Runs until the worker ends: gracefully after the first signal, at once after the second.
+  /// Runs until the worker ends: gracefully after the first signal or a fault, at once after the second signal.
+  ///
+  /// - Throws: the first fault.
   private func serve(
-    _ group: ServiceGroup, until signals: UnixSignalsSequence, _ printer: WorkPrinter
+    _ group: ServiceGroup, until signals: UnixSignalsSequence, _ faults: AsyncStream<ProgramFault>,
+    _ printer: WorkPrinter
   ) async throws {
+    let fault = Task {
+      let fault = await faults.first { _ in true }
+      if fault != nil { await group.triggerGracefulShutdown() }
+      return fault
+    }
+    defer { fault.cancel() }
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await group.run() }
       tasks.addTask {
@@ -123,6 +130,8 @@ struct Work: AsyncParsableCommand {
       defer { tasks.cancelAll() }
       try await tasks.next()
     }
+    fault.cancel()
+    if let fault = await fault.value { throw fault }
   }
 
   /// Whether execvp(3) would find a program of this name.

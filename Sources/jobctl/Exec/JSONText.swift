@@ -1,21 +1,37 @@
+import JobBrokerClient
+
 /// Tells whether a text is a JSON object (RFC 8259), without making anything of it.
 struct JSONText {
-  /// Objects and lists within one another; SQLite, which checks what the broker stores, allows as many.
-  private static let deepest = 1000
-
-  private var rest: Substring.UTF8View
-
-  /// Whether the text is one JSON object, white space around it allowed.
-  static func isObject(_ text: String) -> Bool {
-    var scanner = JSONText(rest: Substring(text).utf8)
-    scanner.skipSpace()
-    guard scanner.rest.first == UInt8(ascii: "{"), scanner.skipValue(depth: 0) else { return false }
-    scanner.skipSpace()
-    return scanner.rest.isEmpty
+  /// What a text is.
+  enum Kind {
+    case object
+    /// It begins like an object, and more is nested in it than `Limits.depth` allows.
+    case tooDeep
+    case other
   }
 
-  private mutating func skipValue(depth: Int) -> Bool {
-    guard depth < JSONText.deepest else { return false }
+  private var rest: Substring.UTF8View
+  /// Objects and lists that have begun and not ended.
+  private var depth = 0
+
+  private init(_ text: String) {
+    rest = Substring(text).utf8
+  }
+
+  /// What the text is, white space around it allowed.
+  static func kind(of text: String) -> Kind {
+    var scanner = JSONText(text)
+    scanner.skipSpace()
+    guard scanner.rest.first == UInt8(ascii: "{") else { return .other }
+    guard scanner.skipValue() else { return scanner.depth > Limits.depth ? .tooDeep : .other }
+    scanner.skipSpace()
+    return scanner.rest.isEmpty ? .object : .other
+  }
+
+  /// Whether the text is one JSON object, white space around it allowed.
+  static func isObject(_ text: String) -> Bool { kind(of: text) == .object }
+
+  private mutating func skipValue() -> Bool {
     switch rest.first {
     case UInt8(ascii: "{"):
       return skipList(closing: UInt8(ascii: "}")) {
@@ -23,10 +39,10 @@ struct JSONText {
         $0.skipSpace()
         guard $0.skip(UInt8(ascii: ":")) else { return false }
         $0.skipSpace()
-        return $0.skipValue(depth: depth + 1)
+        return $0.skipValue()
       }
     case UInt8(ascii: "["):
-      return skipList(closing: UInt8(ascii: "]")) { $0.skipValue(depth: depth + 1) }
+      return skipList(closing: UInt8(ascii: "]")) { $0.skipValue() }
     case UInt8(ascii: "\""): return skipString()
     case UInt8(ascii: "t"): return skip(word: "true")
     case UInt8(ascii: "f"): return skip(word: "false")
@@ -37,15 +53,22 @@ struct JSONText {
 
   private mutating func skipList(closing end: UInt8, _ element: (inout JSONText) -> Bool) -> Bool {
     rest = rest.dropFirst()
+    depth += 1
+    guard depth <= Limits.depth else { return false }
     skipSpace()
-    if skip(end) { return true }
+    if skip(end) { return leave() }
     while true {
       guard element(&self) else { return false }
       skipSpace()
-      if skip(end) { return true }
+      if skip(end) { return leave() }
       guard skip(UInt8(ascii: ",")) else { return false }
       skipSpace()
     }
+  }
+
+  private mutating func leave() -> Bool {
+    depth -= 1
+    return true
   }
 
   private mutating func skipString() -> Bool {

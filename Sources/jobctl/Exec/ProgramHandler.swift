@@ -10,6 +10,8 @@ struct ProgramHandler: Sendable {
   /// Where its standard error, and what is odd about its output, are shown.
   var diagnostics: QueuedOutput?
   var watchdog: Watchdog
+  /// Told that the program can't be run, and why; returns when the worker takes no more jobs.
+  var onFault: @Sendable (ProgramFault) async -> Void
   /// Told of each job that was worked on, once it is settled whether the broker took its ending.
   var onEnd: @Sendable (WorkReport) -> Void
 
@@ -19,7 +21,8 @@ struct ProgramHandler: Sendable {
   /// Runs the program.
   ///
   /// - Returns: the job's result.
-  /// - Throws: `RetryableFailure`, `PermanentFailure`; `CancellationError` when it was stopped.
+  /// - Throws: `RetryableFailure`, `PermanentFailure`; `NotBegun` when the program can't be run; `CancellationError` when
+  ///   it was stopped.
   func run(_ context: JobContext) async throws -> String? {
     let began = ContinuousClock.now
     let ending = await ending(of: context)
@@ -30,6 +33,7 @@ struct ProgramHandler: Sendable {
     case .complete(let result): return result
     case .retryable(let error): throw RetryableFailure(error)
     case .failed(let error): throw PermanentFailure(error)
+    case .notBegun: throw NotBegun()
     case .stopped: throw CancellationError()
     }
   }
@@ -54,7 +58,8 @@ struct ProgramHandler: Sendable {
       return end.wasStopped
         ? .stopped : WorkEnding(status: end.status, outcome: end.output, errors: end.errors)
     } catch {
-      return .retryable("\(command[0]) could not be run: \(error)")
+      await onFault(ProgramFault(program: command[0], reason: "\(error)"))
+      return .notBegun
     }
   }
 
@@ -105,12 +110,22 @@ struct ProgramHandler: Sendable {
   }
 }
 
+/// A program that can't be run: no job's fault, and no job will fare better.
+struct ProgramFault: Error, CustomStringConvertible {
+  var program: String
+  var reason: String
+
+  var description: String { "\(program) can't be run: \(reason)" }
+}
+
 /// What the end of a program means for its job.
 enum WorkEnding: Equatable {
   case complete(result: String?)
   /// It may work next time.
   case retryable(String)
   case failed(String)
+  /// The program can't be run.
+  case notBegun
   /// The program was told to stop: the job was taken away, or this worker is going.
   case stopped
 
@@ -127,6 +142,8 @@ enum WorkEnding: Equatable {
     case (.exited(0), .object(let result)): self = .complete(result: result)
     case (.exited(0), .tooLarge(let size)):
       self = .failed("the result has \(size) bytes; at most \(Limits.payload) are kept")
+    case (.exited(0), .tooDeep):
+      self = .failed("the result is nested more than \(Limits.depth) levels deep")
     case (.exited(WorkEnding.temporaryFailure), _):
       self = .retryable(reason("exit status \(WorkEnding.temporaryFailure)"))
     case (.exited(let code), _): self = .failed(reason("exit status \(code)"))

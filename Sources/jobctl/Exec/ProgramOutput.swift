@@ -22,6 +22,8 @@ struct ProgramOutput {
     case object(String)
     /// A line that begins like an object and is longer than a result may be, in bytes.
     case tooLarge(Int)
+    /// A line that begins like an object and is nested deeper than a result may be.
+    case tooDeep
   }
 
   /// The longest line that may be a report.
@@ -50,8 +52,12 @@ struct ProgramOutput {
     case UInt8(ascii: "{"):
       if line.isCut {
         outcome = .tooLarge(line.length)
-      } else if let text = String(validating: unindented, as: UTF8.self), JSONText.isObject(text) {
-        outcome = .object(text)
+      } else if let text = String(validating: unindented, as: UTF8.self) {
+        switch JSONText.kind(of: text) {
+        case .object: outcome = .object(text)
+        case .tooDeep: outcome = .tooDeep
+        case .other: break
+        }
       }
     case UInt8(ascii: ":"):
       guard !line.isCut, let text = String(validating: line.bytes, as: UTF8.self) else { return }

@@ -29,8 +29,8 @@ struct WorkReport: Sendable {
     return Styled("\(job.id) \(job.type) \(name) after \(Quantity.duration(time))\(attempt)\(reason)").text
   }
 
-  /// A job that was stopped is none that the broker could have taken.
-  private var isNotTaken: Bool { refusal != nil && ending != .stopped }
+  /// Of a job that was stopped or not begun there is no ending that the broker could have taken.
+  private var isNotTaken: Bool { refusal != nil && ![.stopped, .notBegun].contains(ending) }
 
   private var name: String {
     if isNotTaken { return "not taken" }
@@ -38,6 +38,7 @@ struct WorkReport: Sendable {
     case .complete: "complete"
     case .retryable: "failed, retryable"
     case .failed: "failed"
+    case .notBegun: "not begun"
     case .stopped: "stopped"
     }
   }
@@ -46,7 +47,7 @@ struct WorkReport: Sendable {
     if isNotTaken { return refusal?.message }
     return switch ending {
     case .retryable(let error), .failed(let error): error
-    case .complete, .stopped: nil
+    case .complete, .notBegun, .stopped: nil
     }
   }
 }
