@@ -34,7 +34,9 @@ struct Jobctl: AsyncParsableCommand {
     ])
 
   static func main() async {
+    StandardStream.reserve()
     do {
+      try requireText()
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {
         try await asynchronous.run()
@@ -47,5 +49,20 @@ struct Jobctl: AsyncParsableCommand {
       if let text = ending.complaint { StandardStream.error.write(text + "\n") }
       ending.status.endProcess()
     }
+  }
+
+  /// Swift's arguments are text: bytes that are none would silently become others.
+  private static func requireText() throws {
+    for (place, argument) in CommandLine.unsafeArguments.enumerated()
+    where String(validatingCString: argument) == nil {
+      throw ValidationError("Argument \(place) is no UTF-8 text.")
+    }
+  }
+}
+
+extension CommandLine {
+  /// The arguments as they were given, the program's name first.
+  fileprivate static var unsafeArguments: [UnsafePointer<CChar>] {
+    (0..<Int(argc)).compactMap { unsafeArgv[$0].map { UnsafePointer($0) } }
   }
 }

@@ -3,7 +3,7 @@ import JobBrokerClient
 import TestSupport
 import Testing
 
-/// `jobctl work` when nobody reads what it prints.
+/// `jobctl` when nobody reads what it prints, or it can't be written.
 @Suite(.timeLimit(.minutes(10))) struct JobctlOutputTests {
   /// `jobctl work` after the shell has made what is to be its output, a pipe at `$1`.
   private func worker(
@@ -40,6 +40,30 @@ import Testing
         broker, script: full + #"; exec >"$1" 2>&1"#, "--verbose", "--", "/bin/sh", "-c", "echo noise >&2")
       try await expectWork(broker)
       #expect(await worker.stop() == 0)
+    }
+  }
+
+  @Test(arguments: [
+    ["list", "--json"], ["list"], ["create", "--type", "x"], ["stats"], ["watch", "--type", "t"], ["--help"],
+  ])
+  func anOutputThatCannotBeWrittenIsAnError(arguments: [String]) async throws {
+    try await withBroker { broker in
+      _ = try await broker.client().create(NewJob(type: "t"))
+      for (output, reason) in [("/dev/full", "No space left on device"), ("&-", "Bad file descriptor")] {
+        let run = try await broker.jobctl(
+          arguments, through: ["/bin/sh", "-c", #"exec "$0" "$@" >\#(output)"#])
+        #expect(run.code == 1 && run.errors == "jobctl: cannot write the output: \(reason)\n", "\(run)")
+      }
+    }
+  }
+
+  @Test func aWorkerWhoseOutputCannotBeWrittenSaysSoOnceAndWorksOn() async throws {
+    try await withBroker { broker in
+      let worker = try worker(broker, script: "exec >/dev/full", "--", "/bin/true")
+      try await expectWork(broker)
+      #expect(await worker.stop() == 0)
+      let complaint = "jobctl: cannot write the output: No space left on device\n"
+      #expect(await worker.allErrors().components(separatedBy: complaint).count == 2)
     }
   }
 }

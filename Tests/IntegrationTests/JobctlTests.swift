@@ -296,6 +296,15 @@ import Testing
     #expect(run.code == 2 && run.output.isEmpty && !run.errors.isEmpty, "\(run)")
   }
 
+  @Test func anArgumentThatIsNoTextIsRefused() async throws {
+    try await withBroker { broker in
+      let run = try await broker.jobctl(
+        ["create"], through: ["/bin/sh", "-c", #"exec "$0" "$@" --type "$(printf 'a\377b')""#])
+      #expect(run.code == 2 && run.errors.contains("Argument 3 is no UTF-8 text."), "\(run)")
+      #expect(try await broker.client().list().jobs.isEmpty)
+    }
+  }
+
   @Test(arguments: [
     ["ping"], ["stats", "--json"], ["list"], ["get", "00"], ["create", "--type", "t"], ["cancel", "00"],
     ["watch"], ["workers"], ["position", "00"], ["pause", "t"], ["prune", "--older-than", "1h"],

@@ -1,4 +1,5 @@
 import Dispatch
+import Glibc
 import Synchronization
 
 /// A stream that a thread of its own writes to, so that whoever prints never waits for whoever reads. What finds no
@@ -13,7 +14,7 @@ final class QueuedOutput: Sendable {
     /// Bytes that found no room since `waiting` was last taken.
     var dropped = 0
     var isWriting = false
-    /// Nobody will ever read.
+    /// Nobody will ever read, or nothing more can be written.
     var isDeserted = false
   }
 
@@ -70,7 +71,10 @@ final class QueuedOutput: Sendable {
 
   private func writeAll() {
     while let (bytes, dropped) = next() {
-      guard put(bytes) else { return state.withLock { $0.isDeserted = true } }
+      if let error = put(bytes) {
+        if error != EPIPE { notices?.write("jobctl: \(StandardStream.complaint(of: error))\n") }
+        return state.withLock { $0.isDeserted = true }
+      }
       guard dropped > 0 else { continue }
       let notice = "jobctl: nobody read the output: \(dropped) bytes of it were dropped\n"
       if let notices { notices.write(notice) } else { _ = put(Array(notice.utf8)) }
@@ -89,16 +93,17 @@ final class QueuedOutput: Sendable {
     }
   }
 
-  private func put(_ bytes: [UInt8]) -> Bool {
+  /// Writes bytes; returns the error that kept it from that.
+  private func put(_ bytes: [UInt8]) -> Int32? {
     // In parts, to see that somebody reads.
     for start in stride(from: 0, to: bytes.count, by: 4096) {
       let part = bytes[start..<min(start + 4096, bytes.count)]
-      guard part.withUnsafeBytes({ stream.canWrite($0) }) else { return false }
+      if let error = part.withUnsafeBytes({ stream.error(writing: $0) }) { return error }
       state.withLock { state in
         state.written += part.count
         state.underway = max(0, state.underway - part.count)
       }
     }
-    return true
+    return nil
   }
 }

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// Standard output or standard error, unbuffered: what is written is seen, also by a reader of a pipe.
 struct StandardStream {
@@ -19,35 +13,44 @@ struct StandardStream {
     text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
   }
 
-  /// Writes all of some bytes. When the reader of the output is gone, so is the point of this process: it ends as
-  /// SIGPIPE would have ended it, had NIO not ignored that signal.
+  /// Writes all of some bytes. When the output can't be written, there is no point to this process: it ends, without a
+  /// word as SIGPIPE would have ended it when the reader is gone, had NIO not ignored that signal.
   private func write(_ bytes: UnsafeRawBufferPointer) {
-    if !canWrite(bytes), descriptor == STDOUT_FILENO { exit(128 + SIGPIPE) }
+    guard let error = error(writing: bytes), descriptor == STDOUT_FILENO else { return }
+    if error == EPIPE { exit(128 + SIGPIPE) }
+    StandardStream.error.write("jobctl: \(StandardStream.complaint(of: error))\n")
+    ExitStatus.refused.endProcess()
   }
 
-  /// Writes all of some bytes; false when their reader is gone.
-  func canWrite(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  /// What there is to say of an output that can't be written.
+  static func complaint(of error: Int32) -> String {
+    "cannot write the output: \(String(cString: strerror(error)))"
+  }
+
+  /// Sees to it that no file or socket is taken for a standard stream that this process began without: each such stream
+  /// can be neither read nor written.
+  static func reserve() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest free descriptor is this one.
+      _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+    }
+  }
+
+  /// Writes all of some bytes; returns the error (errno(3)) that kept it from that, EPIPE when their reader is gone.
+  func error(writing bytes: UnsafeRawBufferPointer) -> Int32? {
     var rest = bytes[...]
     while !rest.isEmpty {
-      #if canImport(Darwin)
-        let written = Darwin.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-      #elseif canImport(Musl)
-        let written = Musl.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-      #else
-        let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-      #endif
+      let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
       if written >= 0 {
         rest = rest.dropFirst(written)
-      } else if errno == EPIPE {
-        return false
       } else if errno == EAGAIN {
         var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
         _ = poll(&wait, 1, -1)
       } else if errno != EINTR {
-        return true
+        return errno
       }
     }
-    return true
+    return nil
   }
 }
 
