@@ -1,12 +1,5 @@
+import Glibc
 import UnixSignals
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 extension UnixSignalsSequence {
   /// Traps the signals by which people and terminals end a command. A hangup is left alone when it is ignored, for so

@@ -1,15 +1,8 @@
 import ArgumentParser
 import Dispatch
+import Glibc
 import JobBrokerClient
 import UnixSignals
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// Follows jobs until all of some are finished, or until a person has seen enough.
 struct Follow {

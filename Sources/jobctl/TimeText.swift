@@ -1,13 +1,6 @@
 import ArgumentParser
+import Glibc
 import JobBrokerClient
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// Durations as people type them: `250ms`, `10s`, `1h30m`.
 enum DurationText {

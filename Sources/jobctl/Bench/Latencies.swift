@@ -1,12 +1,5 @@
+import Glibc
 import Histogram
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// How long one kind of request took, over a whole run.
 struct Latencies: Sendable {

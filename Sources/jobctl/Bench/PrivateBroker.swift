@@ -1,14 +1,7 @@
 import ArgumentParser
+import Glibc
 import JobBrokerClient
 import Subprocess
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// What an acknowledged change survives: the broker's --durability.
 enum Durability: String, CaseIterable, ExpressibleByArgument {

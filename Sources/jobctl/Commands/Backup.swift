@@ -1,13 +1,6 @@
 import ArgumentParser
+import Glibc
 import JobBrokerClient
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 struct Backup: BrokerCommand {
   static let configuration = CommandConfiguration(

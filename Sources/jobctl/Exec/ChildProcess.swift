@@ -1,12 +1,5 @@
+import Glibc
 import Subprocess
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 
 /// A program that runs once, in a process group of its own, and of which nothing is left afterwards.
 struct ChildProcess: Sendable {

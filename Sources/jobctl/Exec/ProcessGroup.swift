@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// A program and everything it started, as far as that did not leave the group (setpgid(2), setsid(2)).
 struct ProcessGroup: Hashable, Sendable {
