@@ -115,7 +115,10 @@ extension Session {
       }
       line.places = max(1, welcome.maxInFlight)
       state = .ready(handler)
-      logger.debug("connected", metadata: ["server": "\(welcome.server)"])
+      let isAgain = opened == nil
+      logger.log(
+        level: isAgain ? .notice : .debug, isAgain ? "connected again" : "connected",
+        metadata: ["server": "\(welcome.server)"])
       shared.connected(welcome)
       opened?(nil)
       opened = nil
@@ -155,8 +158,8 @@ extension Session {
     discardOutgoing()
     guard !isGreeting else { return retryLater(parting ?? noBroker(reason)) }
 
-    logger.info("connection lost", metadata: ["because": "\(reason)"])
     guard configuration.reconnects else { return close(with: JobError(.unavailable, reason)) }
+    logger.notice("connection lost", metadata: ["because": "\(reason)"])
     line.clear()
     for (id, request) in pending.sorted(by: { $0.key < $1.key }) {
       let goesOn = request.stage != .sent || repeats && request.isSentAgain

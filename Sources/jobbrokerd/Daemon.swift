@@ -30,7 +30,7 @@ struct Daemon: AsyncParsableCommand {
         TURSO_AUTH_TOKEN     its token, if it asks for one
         TURSO_CA_FILE        certificates (PEM) to trust for it instead of the system's
 
-      SIGTERM and SIGINT shut it down: what is under way is answered, and claims stay in force for the next start. \
+      SIGTERM, SIGINT and SIGHUP (unless it is ignored, as by nohup) shut it down: what is under way is answered, and claims stay in force for the next start. \
       Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.
       """,
     version: "jobbrokerd \(jobBrokerVersion)")
@@ -140,7 +140,7 @@ struct Daemon: AsyncParsableCommand {
     try await ServiceGroup(
       configuration: .init(
         services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
-        gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        gracefulShutdownSignals: [.sigterm, .sigint] + (Hangup.isIgnored ? [] : [.sighup]), logger: logger)
     ).run()
   }
 

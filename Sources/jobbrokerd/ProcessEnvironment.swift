@@ -26,3 +26,13 @@ enum SystemEnvironment {
     return variables
   }
 }
+
+/// The end of the terminal.
+enum Hangup {
+  /// Whether this process began with SIGHUP ignored, for so nohup(1) asks it to survive that.
+  static var isIgnored: Bool {
+    let before = signal(SIGHUP, SIG_IGN)
+    signal(SIGHUP, before)
+    return unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import JobBrokerClient
+import UnixSignals
 
 /// What a script learns from how jobctl ends.
 struct ExitStatus: RawRepresentable, Equatable {
@@ -14,8 +15,8 @@ struct ExitStatus: RawRepresentable, Equatable {
   static let usage = ExitStatus(rawValue: 2)
   /// No broker answers, or none that this user may connect to.
   static let noBroker = ExitStatus(rawValue: 3)
-  /// Ended by SIGINT, SIGTERM, SIGHUP or SIGQUIT, as a shell says it: 128 + 2.
-  static let interrupted = ExitStatus(rawValue: 130)
+  /// Ended by a signal, as a shell says it: 128 + its number.
+  static func ended(by signal: UnixSignal) -> ExitStatus { ExitStatus(rawValue: 128 + signal.rawValue) }
 }
 
 extension ExitStatus {
@@ -79,7 +80,7 @@ struct Ending: Equatable {
     case let error as ProgramFault:
       self.init(status: .refused, complaint: "jobctl: \(error)")
     case is CancellationError:
-      self.init(status: .interrupted)
+      self.init(status: .ended(by: .sigint))
     default:
       let message = Jobctl.fullMessage(for: error)
       let text = message.isEmpty ? nil : message

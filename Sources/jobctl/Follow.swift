@@ -14,10 +14,10 @@ struct Follow {
   /// Follows what a selection covers.
   ///
   /// - Returns: the jobs as they were at the end.
-  /// - Throws: `ExitCode` 130 on a signal; the broker's refusal.
+  /// - Throws: `ExitCode` 128 + its number on a signal; the broker's refusal.
   func run(_ selection: WatchSelection) async throws -> Board {
     let watch = try await client.watch(selection)
-    return printer.terminal.isInteractive && !printer.json ? try await live(watch) : try await lines(watch)
+    return printer.isLive ? try await live(watch) : try await lines(watch)
   }
 
   private func isOver(_ board: Board) -> Bool {
@@ -74,7 +74,7 @@ struct Follow {
     case positions([JobID: QueuePosition])
     case tick
     case ended((any Error)?)
-    case signal
+    case signal(UnixSignal)
     /// Ctrl-Z.
     case suspension
   }
@@ -103,7 +103,7 @@ struct Follow {
         }
       }
       group.addTask {
-        for await _ in signals { feed.yield(.signal) }
+        for await signal in signals { feed.yield(.signal(signal)) }
       }
       group.addTask {
         while !Task.isCancelled {
@@ -141,7 +141,7 @@ struct Follow {
         case .ended(let error):
           if let error { throw error }
           break drawing
-        case .signal: throw ExitStatus.interrupted.exitCode
+        case .signal(let signal): throw ExitStatus.ended(by: signal).exitCode
         case .suspension:
           screen.close()
           raise(SIGSTOP)

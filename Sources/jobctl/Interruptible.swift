@@ -3,18 +3,20 @@ import UnixSignals
 /// Runs a body that cleans up after itself: SIGINT, SIGTERM and SIGHUP cancel it instead of ending the process. A
 /// second signal ends the process all the same.
 ///
-/// - Throws: what the body throws; `ExitCode` 130 after a signal.
+/// - Throws: what the body throws; `ExitCode` 128 + its number after a signal.
 func interruptible(_ body: @escaping @Sendable () async throws -> Void) async throws {
   let signals = await UnixSignalsSequence.ofEnding()
   let work = Task { try await body() }
   let interruption = Task {
     var signals = signals.makeAsyncIterator()
-    guard await signals.next() != nil else { return }
+    let first = await signals.next()
+    guard first != nil else { return first }
     work.cancel()
-    if await signals.next() != nil { ExitStatus.interrupted.endProcess() }
+    if let second = await signals.next() { ExitStatus.ended(by: second).endProcess() }
+    return first
   }
-  defer { interruption.cancel() }
   let result = await work.result
-  if work.isCancelled { throw ExitStatus.interrupted.exitCode }
+  interruption.cancel()
+  if let signal = await interruption.value { throw ExitStatus.ended(by: signal).exitCode }
   try result.get()
 }

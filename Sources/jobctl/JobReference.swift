@@ -24,7 +24,7 @@ struct JobReference: ExpressibleByArgument, Equatable {
       throw JobError(.notFound, "No job's id begins with \(digits).")
     }
     guard candidates.count == 1 else {
-      let list = candidates.map { "\n  \($0)" }.joined() + (isComplete ? "" : "\n  …")
+      let list = candidates.map { "\n  \($0)" }.joined() + (isComplete ? "" : "\n  and more")
       throw JobError(.invalidArgument, "Several jobs' ids begin with \(digits); give more of it:\(list)")
     }
     return first

@@ -79,7 +79,11 @@ extension BrokerCommand {
   }
 
   func run() async throws {
-    let client = try await JobBrokerClient.connectOrNoBroker(clientConfiguration)
+    // A live picture says itself that the broker is away.
+    let logger =
+      broker.printer.isLive
+      ? nil : Logger(label: "jobctl") { _ in LineLogHandler { StandardStream.error.write($0) } }
+    let client = try await JobBrokerClient.connectOrNoBroker(clientConfiguration, logger: logger)
     let outcome: Result<Void, any Error>
     do {
       outcome = .success(try await run(client, broker.printer))
@@ -99,8 +103,21 @@ struct TypeOption: ParsableArguments {
 
 extension JobStatus: ExpressibleByArgument {}
 
+/// - Throws: `ValidationError` when an option's number of retries or losses can't be.
+func requireRetries(_ count: Int, _ option: String) throws {
+  guard (0...Limits.retries).contains(count) else {
+    throw ValidationError("\(option) is from 0 to \(Limits.retries).")
+  }
+}
+
 /// The fence of a request that a holder makes by hand.
 struct FenceOption: ParsableArguments {
   @Option(help: "Only while the job is held under this attempt; otherwise it is done in any case.")
   var attempt: Int?
+
+  func validate() throws {
+    guard attempt.map({ (1...Int(UInt32.max)).contains($0) }) ?? true else {
+      throw ValidationError("--attempt is from 1 to \(UInt32.max).")
+    }
+  }
 }

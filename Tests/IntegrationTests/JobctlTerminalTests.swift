@@ -69,7 +69,7 @@ import Testing
       broker.process.suspend()
       defer { broker.process.send(SIGCONT) }
       try await watch.pictures(4)
-      #expect(await watch.process.stop(signal) == 130)
+      #expect(await watch.process.stop(signal) == 128 + signal)
       #expect(await watch.rest().hasSuffix("\u{1B}[?25h"), "the cursor is hidden")
     }
   }

@@ -223,6 +223,25 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ["watch"], ["create", "--type", "t", "--wait"], ["work", "--type", "none", "--", "/bin/cat"],
+  ])
+  func whoOutlivesTheBrokerSaysThatItIsAwayAndThatItIsBack(arguments: [String]) async throws {
+    var broker = try await BrokerProcess.start()
+    _ = try await create(broker)
+    let run = try ChildProcess(
+      "/bin/sh", ["-c", #"exec "$0" "$@" 2>&1"#, Products.jobctl] + arguments,
+      environment: ["JOBBROKER_SOCKET": broker.socket])
+    let client = try await broker.client()
+    try await until({ try await client.workers().workers }) { $0.contains { $0.client.hasPrefix("jobctl/") } }
+    await client.close()
+    broker = try await broker.restartAfterKill()
+    _ = try await run.line(beginning: "jobctl: connection lost because=")
+    _ = try await run.line(beginning: "jobctl: connected again server=jobbrokerd/")
+    await run.stop()
+    await broker.process.stop()
+  }
+
   @Test func aCreateThatWaitsEndsAsItsJobDoes() async throws {
     try await withBroker { broker in
       let worker = try await broker.client()
@@ -287,7 +306,12 @@ import Testing
     ["create"], ["create", "--type", "t", "--count", "0"], ["get"], ["get", "xyz"], ["list", "--limit", "0"],
     ["list", "--status", "lost"], ["watch", "--until-finished"], ["prune", "--older-than", "soon"],
     ["prune", "--older-than", "1h", "--status", "pending"], ["reap"], ["fail", "00"], ["pause"], ["backup"],
-    ["dance"], ["ping", "--loud"], ["ping", "--socket", "/tmp/" + String(repeating: "x", count: 120)],
+    ["dance"], ["create", "--type", "t", "--max-retries=-1"],
+    ["create", "--type", "t", "--max-lost", "1000001"],
+    ["update", "00", "--retry-count=-1"], ["complete", "00", "--attempt", "0"],
+    ["release", "00", "--attempt=-1"],
+    ["fail", "00", "--error", "e", "--attempt", "4294967296"],
+    ["ping", "--loud"], ["ping", "--socket", "/tmp/" + String(repeating: "x", count: 120)],
     ["work", "--socket", "/tmp/" + String(repeating: "x", count: 120), "--", "/bin/cat"],
   ])
   func aCommandLineWithoutSenseIsRefusedBeforeAnyBrokerIsAsked(arguments: [String]) async throws {

@@ -5,6 +5,16 @@ import JobProtocol
 import Testing
 
 @Suite struct ShutdownTests {
+  @Test func theEndOfTheTerminalIsAShutdownUnlessTheBrokerIsToSurviveIt() async throws {
+    let broker = try await BrokerProcess.start()
+    #expect(await broker.process.stop(SIGHUP) == 0)
+    #expect(!FileManager.default.fileExists(atPath: broker.socket))
+    let other = try await BrokerProcess.start(through: ["/bin/sh", "-c", #"trap '' HUP; exec "$0" "$@""#])
+    other.process.send(SIGHUP)
+    try await other.client().ping()
+    #expect(await other.process.stop() == 0)
+  }
+
   @Test func aShutdownAnswersBlockedClaimsAndExitsWithZero() async throws {
     let broker = try await BrokerProcess.start()
     let raw = try RawConnection(to: broker.socket)

@@ -63,7 +63,7 @@ import Testing
     #expect(error?.message.contains(ids[0].description) == true)
     #expect(error?.message.contains(ids[1].description) == true)
     #expect(error?.message.contains(ids[2].description) == false)
-    #expect(error?.message.hasSuffix("…") == true)
+    #expect(error?.message.hasSuffix("\n  and more") == true)
   }
 
   @Test func aPrefixOfNoneIsNotFound() throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import jobctl
 
 @Suite struct TableTests {
-  private let wide = Terminal(isInteractive: true, columns: 80)
+  private let wide = Terminal(isInteractive: true, hasUnicode: true, columns: 80)
 
   @Test func alignsColumnsUnderTheirTitles() {
     var table = Table(.left("NAME"), .right("COUNT"), .left("NOTE"))
@@ -56,7 +56,12 @@ import Testing
 
   @Test(arguments: [(8, "録音スタ"), (7, "録音ス…"), (6, "録音…"), (2, "…"), (1, ""), (0, "")])
   func aCutLeavesNoHalfCharacter(width: Int, text: String) {
-    #expect(Styled("録音スタ").cut(to: width).text == text)
+    #expect(Styled("録音スタ").cut(to: width, unicode: true).text == text)
+  }
+
+  @Test(arguments: [(8, "録音スタ"), (7, "録音..."), (3, "録"), (1, "")])
+  func aCutIsMarkedInASCIIWhereThereIsNothingElse(width: Int, text: String) {
+    #expect(Styled("録音スタ").cut(to: width, unicode: false).text == text)
   }
 
   @Test func wideCharactersDoNotMoveColumns() {
@@ -108,7 +113,9 @@ import Testing
     (87_400, "87.4 µs"), (412_000, "412 µs"), (1_250_000, "1.25 ms"), (2_100_000_000, "2.10 s"),
   ])
   func latencies(nanoseconds: UInt64, text: String) {
-    #expect(Quantity.latency(nanoseconds: nanoseconds) == text)
+    #expect(Quantity.latency(nanoseconds: nanoseconds, unicode: true) == text)
+    let ascii = text.replacing("µ", with: "u")
+    #expect(Quantity.latency(nanoseconds: nanoseconds, unicode: false) == ascii)
   }
 
   @Test(arguments: [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567"), (-1_000, "-1,000")])
@@ -128,6 +135,28 @@ import Testing
 }
 
 @Suite struct JobTextTests {
+  @Test(arguments: [50, 80, 100, 120, 200])
+  func noLineOfAListIsWiderThanTheTerminal(columns: Int) {
+    let now = Timestamp.now
+    var jobs = JobStatus.allCases.map { status in
+      var job = Job(
+        id: .timeOrdered(), type: "a type that has a name", status: status, progress: 40, attempt: 12,
+        createdAt: now - .seconds(3599), updatedAt: now)
+      job.stage = "decoding the sound"
+      job.startedAt = now - .seconds(3599)
+      job.error = "the source is gone, and nothing else is there"
+      job.worker = WorkerIdentity(name: "worker-with-a-name", pid: 12345, uid: 1000)
+      return job
+    }
+    jobs[0].type = "録音スタジオの録音スタジオ"
+    let table = JobText.table(jobs, now: now, terminal: Terminal(isInteractive: true, columns: columns))
+    let lines = table.split(separator: "\n")
+    #expect(lines.allSatisfy { String($0).columns <= columns }, "\n\(table)")
+    #expect(lines[0].hasPrefix("ID ") && lines[0].contains("TYPE") && lines[0].contains("STATUS"))
+    #expect(lines[0].contains("ERROR") == (columns > 50))
+    #expect(lines[0].contains("TRY") == (columns > 100))
+  }
+
   @Test func aShownIDIsThatOfOneJobOfItsBatchWhicheverAreShown() throws {
     let now = Timestamp(milliseconds: 1_700_000_000_000)
     var random = SystemRandomNumberGenerator()

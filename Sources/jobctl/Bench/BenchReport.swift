@@ -41,8 +41,9 @@ struct BenchReport {
   func text(for terminal: Terminal) -> String {
     var table = Table(.left(""), .right("p50"), .right("p99"), .right("max"))
     table.rows = [
-      [Styled("create")] + measured.create.cells, [Styled("claim")] + measured.claim.cells,
-      [Styled("complete")] + measured.complete.cells,
+      [Styled("create")] + measured.create.cells(for: terminal),
+      [Styled("claim")] + measured.claim.cells(for: terminal),
+      [Styled("complete")] + measured.complete.cells(for: terminal),
     ]
     let rate = Styled("\(Quantity.grouped(Int(lifecyclesPerSecond))) lifecycles/s", .bold)
     return """
@@ -50,7 +51,7 @@ struct BenchReport {
       \(payload) bytes of metadata\(durability.map { ", durability \($0.rawValue)" } ?? "")
       \(rate.rendered(terminal.hasColor)) in \(Quantity.duration(measured.elapsed)), \
       \(Quantity.fixed(Double(jobs) / Double(max(commits, 1)), decimals: 1)) jobs a commit
-      broker CPU: \(Quantity.fixed(cpuPerLifecycle, decimals: 1)) µs a lifecycle
+      broker CPU: \(Quantity.fixed(cpuPerLifecycle, decimals: 1)) \(Quantity.microseconds(terminal.hasUnicode)) a lifecycle
 
       \(table.rendered(for: terminal))
       \(verdict)

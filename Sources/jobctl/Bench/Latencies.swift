@@ -25,7 +25,9 @@ struct Latencies: Sendable {
   }
 
   /// As cells of a table: the median, the 99th percentile, the longest.
-  var cells: [Styled] { [median, p99, max].map { Styled(Quantity.latency(nanoseconds: $0)) } }
+  func cells(for terminal: Terminal) -> [Styled] {
+    [median, p99, max].map { Styled(Quantity.latency(nanoseconds: $0, unicode: terminal.hasUnicode)) }
+  }
 }
 
 /// A clock that never jumps, as cheap to read as there is.

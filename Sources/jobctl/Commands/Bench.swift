@@ -95,12 +95,12 @@ struct Bench: AsyncParsableCommand {
 
   private func measureWakeUp(_ jobs: BenchJobs, _ connections: [JobBrokerClient]) async throws -> Outcome {
     let measured = try await WakeUp(jobs: jobs).run(producer: connections[0], worker: connections[1])
+    let printer = broker.printer
     var table = Table(.left("A BLOCKED WORKER HAS THE JOB"), .right("p50"), .right("p99"), .right("max"))
     table.rows = [
-      [Styled("after the create's reply")] + measured.afterReply.cells,
-      [Styled("after the create's request")] + measured.afterRequest.cells,
+      [Styled("after the create's reply")] + measured.afterReply.cells(for: printer.terminal),
+      [Styled("after the create's request")] + measured.afterRequest.cells(for: printer.terminal),
     ]
-    let printer = broker.printer
     guard printer.json else { return Outcome(text: table.rendered(for: printer.terminal)) }
     let line = JSONLine {
       $0.add("jobs", jobs.count)

@@ -73,6 +73,8 @@ struct Create: BrokerCommand {
     guard delay == nil || notBefore == nil else {
       throw ValidationError("--delay and --not-before exclude each other.")
     }
+    try requireRetries(maxRetries, "--max-retries")
+    try requireRetries(maxLost, "--max-lost")
     guard count >= 1 else { throw ValidationError("--count is 1 or more.") }
     guard count == 1 || metadataLines == nil else {
       throw ValidationError("--count and --metadata-lines exclude each other.")

@@ -21,6 +21,8 @@ struct Ping: BrokerCommand {
         $0.add("server", client.welcome.server)
         $0.add("protocol_version", client.welcome.protocolVersion)
         $0.add("nanoseconds", nanoseconds)
-      }, "\(client.welcome.server) answers in \(Quantity.latency(nanoseconds: nanoseconds))")
+      },
+      "\(client.welcome.server) answers in \(Quantity.latency(nanoseconds: nanoseconds, unicode: printer.terminal.hasUnicode))"
+    )
   }
 }

@@ -25,7 +25,7 @@ struct Stats: BrokerCommand {
       \(stats.connections) connections, \(stats.waitingClaims) waiting claims, \(stats.watches) watches
       """)
     var table = Table(
-      .left("TYPE"), .right("PENDING"), .right("PROCESSING"), .right("COMPLETE"), .right("FAILED"),
+      .text("TYPE"), .right("PENDING"), .right("PROCESSING"), .right("COMPLETE"), .right("FAILED"),
       .right("CANCELLED"), .left("CLAIMS"))
     for type in stats.types {
       table.rows.append(

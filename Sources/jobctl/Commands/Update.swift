@@ -43,6 +43,7 @@ struct Update: BrokerCommand {
     guard stage == nil || !clearStage else {
       throw ValidationError("--stage and --clear-stage exclude each other.")
     }
+    if let retryCount { try requireRetries(retryCount, "--retry-count") }
   }
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {

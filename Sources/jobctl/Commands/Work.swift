@@ -80,8 +80,8 @@ struct Work: AsyncParsableCommand {
   func run() async throws {
     let printer = WorkPrinter(json: broker.json)
     defer { printer.finish() }
-    var logger = Logger(label: "jobctl") { _ in QueuedLogHandler(output: printer.errors) }
-    logger.logLevel = verbose ? .info : .warning
+    var logger = Logger(label: "jobctl") { _ in LineLogHandler { printer.errors.write($0) } }
+    if verbose { logger.logLevel = .info }
     // Trapped before the first job, so that no signal finds this process without an answer.
     let signals = await UnixSignalsSequence.ofEnding()
     let configuration = broker.configuration(reconnects: true, workerName: name)

@@ -23,8 +23,8 @@ struct Workers: BrokerCommand {
     }
     let now = Timestamp.now
     var table = Table(
-      .left("NAME"), .right("PID"), .right("UID"), .left("CLIENT"), .left("CONNECTED"), .text("WAITS FOR"),
-      .text("HOLDS"))
+      .text("NAME"), .right("PID", goes: 4), .right("UID", goes: 1), .text("CLIENT", goes: 2),
+      .left("CONNECTED", goes: 3), .text("WAITS FOR"), .text("HOLDS"))
     for worker in workers {
       let waits = worker.waitingTypes.isEmpty ? "any job" : worker.waitingTypes.joined(separator: ", ")
       let holds = worker.holds.map { "\($0.type) \($0.claim.id)" }.joined(separator: ", ")

@@ -67,7 +67,9 @@ struct Board {
     let idLength = JobText.distinctLength(of: shown.map(\.id))
     let typeWidth = shown.reduce(0) { max($0, Styled($1.type).columns) }
     var lines = shown.map { line($0, idLength, typeWidth, now, terminal) }
-    lines.append(Styled(summary, .dim).cut(to: terminal.columns).rendered(terminal.hasColor))
+    lines.append(
+      Styled(summary(terminal), .dim).cut(to: terminal.columns, unicode: terminal.hasUnicode).rendered(
+        terminal.hasColor))
     return lines
   }
 
@@ -86,7 +88,7 @@ struct Board {
     var room = terminal.columns
     var line = ""
     for cell in cells where room > 0 {
-      let cell = cell.cut(to: room)
+      let cell = cell.cut(to: room, unicode: terminal.hasUnicode)
       line += cell.rendered(terminal.hasColor)
       room -= cell.columns
       if room > 1 { line += " " }
@@ -108,11 +110,11 @@ struct Board {
     }
   }
 
-  private var summary: String {
+  private func summary(_ terminal: Terminal) -> String {
     let counts = jobs.reduce(into: [JobStatus: Int]()) { $0[$1.status, default: 0] += 1 }
     let parts = JobStatus.allCases.compactMap { status in counts[status].map { "\($0) \(status.rawValue)" } }
     let text = parts.isEmpty ? "no jobs yet" : parts.joined(separator: ", ")
-    return isCurrent ? text : text + "; connecting…"
+    return isCurrent ? text : text + "; connecting\(terminal.hasUnicode ? "…" : "...")"
   }
 
   private func padded(_ text: Styled, _ width: Int) -> Styled {

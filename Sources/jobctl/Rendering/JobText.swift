@@ -7,8 +7,9 @@ enum JobText {
     guard !jobs.isEmpty else { return "no jobs\n" }
     let idLength = terminal.isInteractive ? distinctLength(of: jobs.map(\.id)) : 36
     var table = Table(
-      .left("ID"), .left("TYPE"), .left("STATUS"), .right("PROGRESS"), .text("STAGE"), .right("TRY"),
-      .left("CREATED"), .left("TOOK"), .text("WORKER"), .text("ERROR"))
+      .left("ID"), .text("TYPE"), .left("STATUS"), .right("PROGRESS", goes: 5), .text("STAGE", goes: 6),
+      .right("TRY", goes: 1), .left("CREATED", goes: 4), .left("TOOK", goes: 3), .text("WORKER", goes: 2),
+      .text("ERROR", goes: 7))
     for job in jobs {
       table.rows.append([
         Styled(String(job.id.description.prefix(idLength))), Styled(job.type), status(job.status),
@@ -98,7 +99,8 @@ enum JobText {
 
   private static func history(_ history: [AttemptRecord], _ terminal: Terminal) -> String {
     var table = Table(
-      .right("ATTEMPT"), .left("ENDED"), .left("STARTED"), .left("TOOK"), .left("WORKER"), .text("ERROR"))
+      .right("ATTEMPT"), .left("ENDED"), .left("STARTED", goes: 2), .left("TOOK", goes: 1),
+      .text("WORKER", goes: 3), .text("ERROR"))
     for record in history {
       table.rows.append([
         Styled("\(record.attempt)"), Styled(record.cause.rawValue, .yellow),

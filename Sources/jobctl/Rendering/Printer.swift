@@ -6,6 +6,9 @@ struct Printer {
   var json: Bool
   var terminal = Terminal.current()
 
+  /// Whether jobs that change are shown by a picture that is drawn again and again.
+  var isLive: Bool { terminal.isInteractive && !json }
+
   /// Prints one object for a script, or a line for a person.
   func line(_ object: @autoclosure () -> JSONLine, _ text: @autoclosure () -> String) {
     StandardStream.output.write((json ? object().text : text()) + "\n")

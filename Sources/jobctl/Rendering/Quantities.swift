@@ -66,13 +66,17 @@ enum Quantity {
   }
 
   /// A latency given in nanoseconds: 87 µs, 1.25 ms, 2.10 s.
-  static func latency(nanoseconds: UInt64) -> String {
+  static func latency(nanoseconds: UInt64, unicode: Bool) -> String {
     switch nanoseconds {
-    case ..<1_000_000: "\(fixed(Double(nanoseconds) / 1e3, decimals: nanoseconds < 100_000 ? 1 : 0)) µs"
+    case ..<1_000_000:
+      "\(fixed(Double(nanoseconds) / 1e3, decimals: nanoseconds < 100_000 ? 1 : 0)) \(microseconds(unicode))"
     case ..<1_000_000_000: "\(fixed(Double(nanoseconds) / 1e6, decimals: 2)) ms"
     default: "\(fixed(Double(nanoseconds) / 1e9, decimals: 2)) s"
     }
   }
+
+  /// Their unit.
+  static func microseconds(_ unicode: Bool) -> String { unicode ? "µs" : "us" }
 
   /// A share: 42 %.
   static func percent(_ progress: Double) -> String { "\(fixed(progress, decimals: 0)) %" }

@@ -65,16 +65,16 @@ struct Terminal: Sendable, Equatable {
   var columns = 80
   var rows = 24
 
-  /// No terminal: a file or a pipe.
+  /// No terminal: a file or a pipe, of ASCII.
   static let none = Terminal()
 
   /// What standard output is connected to now.
   static func current() -> Terminal {
-    guard isatty(STDOUT_FILENO) == 1, variable("TERM") != "dumb" else { return .none }
-    var terminal = Terminal(isInteractive: true)
+    let locale = (variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") ?? "").uppercased()
+    var terminal = Terminal(hasUnicode: locale.contains("UTF-8") || locale.contains("UTF8"))
+    guard isatty(STDOUT_FILENO) == 1, variable("TERM") != "dumb" else { return terminal }
+    terminal.isInteractive = true
     terminal.hasColor = variable("NO_COLOR") == nil
-    let locale = variable("LC_ALL") ?? variable("LC_CTYPE") ?? variable("LANG") ?? ""
-    terminal.hasUnicode = locale.uppercased().contains("UTF-8") || locale.uppercased().contains("UTF8")
     var size = winsize()
     if ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 {
       terminal.columns = Int(size.ws_col)

@@ -33,9 +33,10 @@ struct Styled: Equatable, ExpressibleByStringInterpolation {
   var columns: Int { text.columns }
 
   /// The text cut to a number of columns, or one less when half a character would be left; the cut is marked.
-  func cut(to width: Int) -> Styled {
+  func cut(to width: Int, unicode: Bool) -> Styled {
     guard columns > width else { return self }
-    let mark = width > 1 ? "…" : ""
+    let dots = unicode ? "…" : "..."
+    let mark = width > dots.count ? dots : ""
     var room = width - mark.count
     let kept = text.prefix { character in
       room -= character.columns

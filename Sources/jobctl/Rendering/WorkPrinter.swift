@@ -31,10 +31,11 @@ struct WorkPrinter: Sendable {
   }
 }
 
-/// Prints what the client logs.
-struct QueuedLogHandler: LogHandler {
-  let output: QueuedOutput
-  var logLevel = Logger.Level.info
+/// Prints what the client logs, for a person.
+struct LineLogHandler: LogHandler {
+  /// Takes each line, with its line break.
+  let write: @Sendable (String) -> Void
+  var logLevel = Logger.Level.notice
   var metadata: Logger.Metadata = [:]
 
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -45,6 +46,7 @@ struct QueuedLogHandler: LogHandler {
   func log(event: LogEvent) {
     let metadata = metadata.merging(event.metadata ?? [:]) { _, later in later }
     let details = metadata.sorted { $0.key < $1.key }.map { " \($0)=\($1)" }.joined()
-    output.write(Styled("jobctl: \(event.level): \(event.message)\(details)").text + "\n")
+    let level = event.level == .notice ? "" : "\(event.level): "
+    write(Styled("jobctl: \(level)\(event.message)\(details)").text + "\n")
   }
 }
