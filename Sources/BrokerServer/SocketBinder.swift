@@ -72,7 +72,24 @@ public struct SocketBinder: Sendable {
       throw JobError(.invalidArgument, "LISTEN_FDS must pass exactly one listening Unix stream socket.")
     }
     _ = fcntl(first, F_SETFD, FD_CLOEXEC)
-    return SocketBinder(path: "systemd socket", descriptor: first, lock: -1, identity: nil)
+    return SocketBinder(path: name(of: first), descriptor: first, lock: -1, identity: nil)
+  }
+
+  /// The path that a socket is bound to; `@` and a name for one that is in no file system (unix(7)).
+  private static func name(of descriptor: CInt) -> String {
+    var address = sockaddr_un()
+    var size = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let isNamed = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) == 0 }
+    }
+    let length = Int(size) - MemoryLayout<sockaddr_un>.size + MemoryLayout.size(ofValue: address.sun_path)
+    return withUnsafeBytes(of: &address.sun_path) { bytes in
+      guard isNamed, length > 0, let first = bytes.first else { return "passed socket" }
+      guard first == 0 else {
+        return String(decoding: bytes.prefix(length).prefix { $0 != 0 }, as: UTF8.self)
+      }
+      return "@" + String(decoding: bytes.prefix(min(length, bytes.count)).dropFirst(), as: UTF8.self)
+    }
   }
 
   /// Removes the socket from the file system, if it is still the one that was bound, and gives up the lock. The

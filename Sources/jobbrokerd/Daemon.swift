@@ -14,8 +14,16 @@ struct Daemon: AsyncParsableCommand {
     commandName: "jobbrokerd",
     abstract: "Owns one job store and serves it over a Unix domain socket.",
     discussion: """
-      Without options it serves $JOBBROKER_SOCKET (for root /run/jobbroker/jobbroker.sock) from a database in \
-      /var/lib/jobbroker (root) or ~/.local/state/jobbroker. When it answers, it prints a line: ready socket=PATH.
+      Without options it serves $JOBBROKER_SOCKET from a local database. When it answers, it prints a line: \
+      ready socket=PATH.
+
+      USUAL PLACES
+        socket    root: /run/jobbroker/jobbroker.sock; others:
+                  $XDG_RUNTIME_DIR/jobbroker/jobbroker.sock, else
+                  /tmp/jobbroker-UID/jobbroker.sock
+        database  root: /var/lib/jobbroker/jobs.db; others:
+                  $XDG_STATE_HOME/jobbroker/jobs.db, else
+                  ~/.local/state/jobbroker/jobs.db
 
       EXAMPLES
         jobbrokerd
@@ -35,17 +43,18 @@ struct Daemon: AsyncParsableCommand {
       """,
     version: "jobbrokerd \(jobBrokerVersion)")
 
-  @Option(help: ArgumentHelp("Where to listen.", valueName: "path"))
+  @Option(help: ArgumentHelp("Where to listen.", valueName: "path"), completion: .file())
   var socket: String?
 
-  @Option(help: ArgumentHelp("The database file of the local store.", valueName: "path"))
+  @Option(help: ArgumentHelp("The database file of the local store.", valueName: "path"), completion: .file())
   var db: String?
 
   @Option(
-    help:
-      "When a change counts as made: full (it survives a power cut) or relaxed (it survives a crash of the broker)."
-  )
-  var durability: DurabilityOption = .full
+    help: """
+      When a change counts as made in the local store: full (it survives a power cut) or relaxed (it survives a crash of \
+      the broker). (default: full)
+      """)
+  var durability: DurabilityOption?
 
   @Option(help: ArgumentHelp("Permissions of the socket, octal.", valueName: "mode"))
   var socketMode: OctalMode = OctalMode(0o600)
@@ -95,6 +104,7 @@ struct Daemon: AsyncParsableCommand {
   }
 
   func validate() throws {
+    guard socket != "", db != "" else { throw ValidationError("--socket and --db must not be empty.") }
     guard maxConnections > 0, maxConnectionsPerUser > 0 else {
       throw ValidationError("--max-connections and --max-connections-per-user must be 1 or more.")
     }
@@ -125,7 +135,7 @@ struct Daemon: AsyncParsableCommand {
     let store: any JobStore
     do {
       store = try await makeJobStore(
-        environment: environment, databasePath: db, durability: durability.value, on: loop, logger: logger)
+        environment: environment, databasePath: db, durability: durability?.value, on: loop, logger: logger)
     } catch {
       socket.remove()
       throw error

@@ -13,7 +13,7 @@ import SQLiteJobStore
 /// - Throws: INVALID_ARGUMENT for an unknown backend, for a variable that is missing or makes no sense, and for an
 ///   option that the backend does not know; and what opening the store throws.
 func makeJobStore(
-  environment: [String: String], databasePath: String?, durability: Durability, on loop: BrokerLoop,
+  environment: [String: String], databasePath: String?, durability: Durability?, on loop: BrokerLoop,
   logger: Logger
 ) async throws(JobError) -> any JobStore {
   // What is empty counts as not there, as with most programs.
@@ -23,11 +23,18 @@ func makeJobStore(
   case "local", "sqlite":
     let path =
       databasePath ?? environment["JOB_STORE_DB_PATH"] ?? defaultDatabasePath(environment: environment)
-    return try await SQLiteJobStore.open(path: path, on: loop, durability: durability, logger: logger)
+    return try await SQLiteJobStore.open(
+      path: path, on: loop, durability: durability ?? .full, logger: logger)
   case "turso", "libsql":
     guard databasePath == nil else {
       throw JobError(
         .invalidArgument, "--db is for the local store; JOB_STORE_BACKEND=\(backend) uses TURSO_DATABASE_URL")
+    }
+    guard durability == nil else {
+      throw JobError(
+        .invalidArgument,
+        "--durability is for the local store; what a change survives with JOB_STORE_BACKEND=\(backend) is its server's matter"
+      )
     }
     guard let url = environment["TURSO_DATABASE_URL"] else {
       throw JobError(
@@ -47,6 +54,8 @@ func makeJobStore(
 /// Where the database is unless somebody says otherwise.
 private func defaultDatabasePath(environment: [String: String]) -> String {
   if geteuid() == 0 { return "/var/lib/jobbroker/jobs.db" }
-  let state = environment["XDG_STATE_HOME"] ?? (environment["HOME"] ?? "") + "/.local/state"
+  // One that is no absolute path counts as absent (XDG Base Directory Specification).
+  let named = environment["XDG_STATE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+  let state = named ?? (environment["HOME"] ?? "") + "/.local/state"
   return state + "/jobbroker/jobs.db"
 }

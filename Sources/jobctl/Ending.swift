@@ -77,6 +77,9 @@ struct Ending: Equatable {
       self.init(status: .noBroker, complaint: "jobctl: \(error)")
     case let error as JobError:
       self.init(status: .refused, complaint: "jobctl: \(error.message) (\(error.code.rawValue))")
+    case let error as ValidationError:
+      // Found when the command ran: the parser, which knows the command, adds its usage to what it finds itself.
+      self.init(status: .usage, complaint: "jobctl: \(error.message)")
     case let error as ProgramFault:
       self.init(status: .refused, complaint: "jobctl: \(error)")
     case is CancellationError:

@@ -14,6 +14,18 @@ struct BrokerOptions: ParsableArguments {
   @Flag(help: "Print one JSON object a line, for scripts.")
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "How long the broker may take to answer, as in 5s. (default: 30s; prune, reap and backup: no limit)",
+      valueName: "duration"),
+    transform: DurationText.parse)
+  var requestTimeout: Duration?
+
+  func validate() throws {
+    guard socket != "" else { throw ValidationError("--socket must not be empty.") }
+    guard requestTimeout != .zero else { throw ValidationError("--request-timeout is more than 0s.") }
+  }
+
   /// What every client of this run is made with.
   ///
   /// - Parameter reconnects: whether the command outlives a restart of the broker.
@@ -24,6 +36,7 @@ struct BrokerOptions: ParsableArguments {
       clientName: "jobctl/\(jobBrokerVersion)", reconnects: reconnects)
     if let socket { configuration.socketPath = socket }
     if let workerName { configuration.workerName = workerName }
+    if let requestTimeout { configuration.requestTimeout = requestTimeout }
     return configuration
   }
 
@@ -74,7 +87,7 @@ extension BrokerCommand {
   /// What its client is made with.
   var clientConfiguration: JobBrokerClient.Configuration {
     var configuration = broker.configuration(reconnects: Self.outlivesBroker)
-    if Self.mayTakeLong { configuration.requestTimeout = nil }
+    if Self.mayTakeLong, broker.requestTimeout == nil { configuration.requestTimeout = nil }
     return configuration
   }
 

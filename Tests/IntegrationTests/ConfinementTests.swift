@@ -22,7 +22,7 @@ import TrustSupport
       let broker = try await sandbox.start(listener: listener)
       var message = await manager.receive()
       while message == "WATCHDOG=1" { message = await manager.receive() }
-      #expect(message == "READY=1\nSTATUS=Serving systemd socket")
+      #expect(message == "READY=1\nSTATUS=Serving \(sandbox.directory.file("broker.sock"))")
       let client = try await broker.client(reconnects: false)
       let pid = try await client.stats().pid
       let gaps = try Sandbox.gaps(around: pid)

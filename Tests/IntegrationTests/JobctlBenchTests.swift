@@ -38,6 +38,13 @@ import Testing
     try await until({ kill(pid_t(pid), 0) == 0 && !isZombie(pid_t(pid)) }) { !$0 }
   }
 
+  @Test func aBrokerThatIsNotBesideItIsMissedInWords() async throws {
+    let directory = TemporaryDirectory()
+    try FileManager.default.copyItem(atPath: Products.jobctl, toPath: directory.file("jobctl"))
+    let run = try await Finished.running([directory.file("jobctl"), "bench", "--durability", "relaxed"])
+    #expect(run.code == 3 && run.errors.contains("There is no \(directory.file("jobbrokerd"))"), "\(run)")
+  }
+
   /// Whether a process has ended, and nobody has waited for it.
   private func isZombie(_ pid: pid_t) -> Bool {
     let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)

@@ -174,6 +174,7 @@ import Testing
       #expect(try await broker.jobctl("resume", "b").output == "b resumed\n")
       _ = try await broker.jobctl("cancel", id)
       #expect(try await broker.jobctl("position", id).output == "-1 (not pending)\n")
+      expectRefusal(try await broker.jobctl("position", JobID.timeOrdered().description), "NOT_FOUND")
       let ping = try object(try await broker.jobctl("ping", "--json"))
       #expect((ping["server"] as? String)?.hasPrefix("jobbrokerd/") == true)
       #expect(try await broker.jobctl("ping").output.contains("answers in"))
@@ -242,6 +243,13 @@ import Testing
     await broker.process.stop()
   }
 
+  @Test func whatIsFoundWrongOnlyWhenACommandRunsNamesNoOthersUsage() async throws {
+    let run = try await Finished.running([
+      Products.jobctl, "ping", "--socket", "/" + String(repeating: "x", count: 120),
+    ])
+    #expect(run.code == 2 && run.errors.hasPrefix("jobctl: ") && !run.errors.contains("Usage:"), "\(run)")
+  }
+
   @Test func aCreateThatWaitsEndsAsItsJobDoes() async throws {
     try await withBroker { broker in
       let worker = try await broker.client()
@@ -306,7 +314,14 @@ import Testing
     ["create"], ["create", "--type", "t", "--count", "0"], ["get"], ["get", "xyz"], ["list", "--limit", "0"],
     ["list", "--status", "lost"], ["watch", "--until-finished"], ["prune", "--older-than", "soon"],
     ["prune", "--older-than", "1h", "--status", "pending"], ["reap"], ["fail", "00"], ["pause"], ["backup"],
-    ["dance"], ["create", "--type", "t", "--max-retries=-1"],
+    ["dance"], ["ping", "--socket", ""], ["ping", "--request-timeout", "0s"],
+    ["list", "--all", "--limit", "1"],
+    ["create", "--type", "t", "--metadata-file", "/nowhere/file"],
+    ["create", "--type", "t", "--count", "1001", "--wait"],
+    ["bench", "--durability", "full", "--socket", "/x"],
+    ["bench", "--directory", "/tmp"], ["bench", "--wake", "--clients", "4"],
+    ["bench", "--durability", "full", "--keep"],
+    ["create", "--type", "t", "--max-retries=-1"],
     ["create", "--type", "t", "--max-lost", "1000001"],
     ["update", "00", "--retry-count=-1"], ["complete", "00", "--attempt", "0"],
     ["release", "00", "--attempt=-1"],

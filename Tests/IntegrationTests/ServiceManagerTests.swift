@@ -13,6 +13,7 @@ import TestSupport
     let early = try RawConnection(to: path)
     let broker = try await BrokerProcess.start(
       in: directory, through: ServiceManager.passingInput, input: listener)
+    #expect(broker.readiness == "ready socket=\(path)")
     try await early.greet()
     #expect(try await early.ask(2, .ping) == .pong)
     #expect(!FileManager.default.fileExists(atPath: broker.socket), "it made a socket of its own")

@@ -126,6 +126,40 @@ import Testing
     #expect(await process.allErrors().contains("needs TURSO_DATABASE_URL"))
   }
 
+  @Test(arguments: ["--db", "--durability"])
+  func theLibSQLBackendRefusesTheOptionsOfTheOther(option: String) async throws {
+    let directory = TemporaryDirectory()
+    let process = try ChildProcess(
+      Products.jobbrokerd, ["--socket", directory.file("broker.sock"), option, "full"],
+      environment: ["JOB_STORE_BACKEND": "turso", "TURSO_DATABASE_URL": "http://127.0.0.1:1"], in: directory)
+    #expect(await process.waitForExit() == 1)
+    #expect(await process.allErrors().contains("\(option) is for the local store"))
+  }
+
+  @Test(arguments: ["--db", "--socket"]) func anEmptyPathIsRefused(option: String) async throws {
+    let process = try ChildProcess(Products.jobbrokerd, [option, ""])
+    #expect(await process.waitForExit() == 2)
+  }
+
+  @Test(
+    .enabled(if: geteuid() == 0, "starting processes of other users needs root"),
+    arguments: [true, false])
+  func theUsualDatabaseIsInAStateDirectoryThatIsAbsolute(isAbsolute: Bool) async throws {
+    let directory = TemporaryDirectory()
+    try #require(chown(directory.path, 23456, 34568) == 0)
+    let state = isAbsolute ? directory.file("state") : "state"
+    let process = try ChildProcess(
+      "/usr/bin/setpriv",
+      [
+        "--reuid=23456", "--regid=34568", "--clear-groups", "/bin/sh", "-c", #"cd "$HOME"; exec "$0" "$@""#,
+        Products.jobbrokerd, "--socket", directory.file("broker.sock"),
+      ], environment: ["HOME": directory.path, "XDG_STATE_HOME": state], in: directory)
+    _ = try await process.line(beginning: "ready socket=")
+    let place = isAbsolute ? "state" : ".local/state"
+    #expect(FileManager.default.fileExists(atPath: directory.file("\(place)/jobbroker/jobs.db")))
+    await process.stop()
+  }
+
   @Test func theDatabaseCanBeNamedByTheEnvironment() async throws {
     let directory = TemporaryDirectory()
     let environment = ["JOB_STORE_DB_PATH": directory.file("named.db"), "JOB_STORE_BACKEND": "sqlite"]

@@ -144,6 +144,12 @@ import Testing
     #expect(other.clientConfiguration.requestTimeout != nil)
   }
 
+  @Test(arguments: [["list"], ["prune", "--older-than", "1d"]])
+  func whoAsksSaysHowLongTheAnswerMayTake(arguments: [String]) throws {
+    let command = try Jobctl.parseAsRoot(arguments + ["--request-timeout", "5s"])
+    #expect((command as? any BrokerCommand)?.clientConfiguration.requestTimeout == .seconds(5))
+  }
+
   @Test func aNegativePriorityIsNoOption() throws {
     let command = try Jobctl.parseAsRoot(["create", "--type", "x", "--priority", "-5"]) as? Create
     #expect(command?.priority == -5)
@@ -176,7 +182,18 @@ import Testing
     #expect(large.map(\.count) == [1, 1, 1])
   }
 
+  @Test func jobsAreMadeWhenItIsTheirTurn() {
+    var made = 0
+    let jobs = (0..<1_000_000).lazy.map { _ in
+      made += 1
+      return NewJob(type: "x")
+    }
+    var batches = CreateBatches(jobs: jobs)
+    #expect(batches.next()?.isEmpty == false)
+    #expect(made <= Limits.createBatch + 1)
+  }
+
   @Test func noJobsAreNoRequests() {
-    #expect(Array(CreateBatches(jobs: [])).isEmpty)
+    #expect(Array(CreateBatches(jobs: [NewJob]())).isEmpty)
   }
 }

@@ -20,6 +20,9 @@ struct PrivateBroker {
   /// Runs a body with the socket of a broker that is ready, then stops the broker and removes its files. A signal
   /// cancels the body.
   func run(_ body: @escaping @Sendable (_ socketPath: String) async throws -> Void) async throws {
+    guard Work.isExecutable(PrivateBroker.program) else {
+      throw NoBroker(reason: "There is no \(PrivateBroker.program) to start, beside this jobctl.")
+    }
     let home = try temporaryDirectory()
     try await Watchdog.guarding(removing: home) { watchdog in
       try await interruptible { try await serve(in: home, watchdog, body) }

@@ -6,7 +6,7 @@ struct Bench: AsyncParsableCommand {
     abstract: "Measure the broker, and check that it gives each job out exactly once.",
     discussion: """
       A closed loop over --clients connections: half of them create, half claim and complete. The jobs are of a type \
-      of their own and are removed afterwards. Exit status 1 unless each job was claimed and completed exactly once.
+      of their own and are removed afterwards, if this user may prune. Exit status 1 unless each job was claimed and completed exactly once.
 
       With --durability a broker of its own, with an empty store, is started for the run; otherwise the broker at \
       --socket is measured.
@@ -18,8 +18,8 @@ struct Bench: AsyncParsableCommand {
 
   @OptionGroup var broker: BrokerOptions
 
-  @Option(help: "Connections, 2 or more.")
-  var clients = 16
+  @Option(help: "Connections, 2 or more. (default: 16)")
+  var clients: Int?
 
   @Option(help: "Jobs.")
   var jobs = 20_000
@@ -30,8 +30,10 @@ struct Bench: AsyncParsableCommand {
   @Option(help: "Start a broker for the run: full survives a power cut, relaxed a crash of the broker.")
   var durability: Durability?
 
-  @Option(help: ArgumentHelp("Where the files of that broker go.", valueName: "path"), completion: .directory)
-  var directory = "/var/tmp"
+  @Option(
+    help: ArgumentHelp("Where the files of that broker go. (default: /var/tmp)", valueName: "path"),
+    completion: .directory)
+  var directory: String?
 
   @Flag(help: "Measure how soon a blocked worker has a new job, instead.")
   var wake = false
@@ -39,17 +41,34 @@ struct Bench: AsyncParsableCommand {
   @Flag(help: "Leave the jobs where they are.")
   var keep = false
 
+  private var connectionCount: Int { wake ? 2 : clients ?? 16 }
+
   func validate() throws {
-    guard (2...10_000).contains(clients) else { throw ValidationError("--clients is from 2 to 10000.") }
+    guard (2...10_000).contains(connectionCount) else {
+      throw ValidationError("--clients is from 2 to 10000.")
+    }
     guard (1...100_000_000).contains(jobs) else { throw ValidationError("--jobs is from 1 to 100000000.") }
     guard (0...Limits.payload).contains(payload) else {
       throw ValidationError("--payload is from 0 to \(Limits.payload).")
+    }
+    guard !wake || clients == nil else { throw ValidationError("--wake has two connections, not --clients.") }
+    if durability == nil {
+      guard directory == nil else { throw ValidationError("--directory is for the broker of --durability.") }
+    } else {
+      guard broker.socket == nil else {
+        throw ValidationError("--durability starts a broker; --socket names one that is there.")
+      }
+      guard !keep else {
+        throw ValidationError("--keep has nothing to keep: the broker of --durability goes with its jobs.")
+      }
     }
   }
 
   func run() async throws {
     guard let durability else { return try await interruptible { try await measure(at: nil) } }
-    try await PrivateBroker(durability: durability, directory: directory).run { try await measure(at: $0) }
+    try await PrivateBroker(durability: durability, directory: directory ?? "/var/tmp").run {
+      try await measure(at: $0)
+    }
   }
 
   /// What a run came to, to be printed when its jobs are gone.
@@ -85,7 +104,8 @@ struct Bench: AsyncParsableCommand {
     let measured = try await BenchLoad(jobs: jobs).run(connections)
     let after = try await connections[0].stats()
     let report = BenchReport(
-      clients: clients, jobs: jobs.count, payload: payload, durability: durability, measured: measured,
+      clients: connections.count, jobs: jobs.count, payload: payload, durability: durability,
+      measured: measured,
       brokerCPU: after.cpu - before.cpu, commits: after.commits - before.commits)
     let printer = broker.printer
     return Outcome(
@@ -116,7 +136,7 @@ struct Bench: AsyncParsableCommand {
     _ configuration: JobBrokerClient.Configuration, _ name: String
   ) async throws -> [JobBrokerClient] {
     var connections: [JobBrokerClient] = []
-    for index in 0..<(wake ? 2 : clients) {
+    for index in 0..<connectionCount {
       var configuration = configuration
       configuration.workerName = "\(name)-\(index)"
       connections.append(

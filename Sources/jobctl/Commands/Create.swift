@@ -26,13 +26,14 @@ struct Create: BrokerCommand {
 
   @Option(
     help: ArgumentHelp("A file with the metadata; - is standard input.", valueName: "file"),
-    completion: .file())
+    completion: .file(), transform: { try TextFile.contents(of: $0) })
   var metadataFile: String?
 
   @Option(
     help: ArgumentHelp("A file with the metadata of one job a line; - is standard input.", valueName: "file"),
-    completion: .file())
-  var metadataLines: String?
+    completion: .file(),
+    transform: { try Create.objects(inLinesOf: TextFile.contents(of: $0), from: $0) })
+  var metadataLines: [String]?
 
   @Option(help: ArgumentHelp("The job's id, a UUID: creating it again is no second job.", valueName: "uuid"))
   var id: String?
@@ -67,7 +68,7 @@ struct Create: BrokerCommand {
   var wait = false
 
   func validate() throws {
-    guard [metadata, metadataFile, metadataLines].compactMap({ $0 }).count <= 1 else {
+    guard [metadata != nil, metadataFile != nil, metadataLines != nil].count(where: { $0 }) <= 1 else {
       throw ValidationError("Give the metadata once: --metadata, --metadata-file or --metadata-lines.")
     }
     guard delay == nil || notBefore == nil else {
@@ -83,17 +84,16 @@ struct Create: BrokerCommand {
       guard JobID(id) != nil else { throw ValidationError("--id is a UUID, not '\(id)'.") }
       guard count == 1, metadataLines == nil else { throw ValidationError("An --id names one job.") }
     }
+    guard !wait || jobCount <= Limits.selection else {
+      throw ValidationError("--wait follows at most \(Limits.selection) jobs.")
+    }
   }
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
-    let jobs = try newJobs()
-    guard !wait || jobs.count <= Limits.selection else {
-      throw ValidationError("--wait follows at most \(Limits.selection) jobs.")
-    }
     var ids: Set<JobID> = []
-    for batch in CreateBatches(jobs: jobs) {
+    for batch in CreateBatches(jobs: newJobs) {
       for created in try await client.create(batch) {
-        ids.insert(created.job.id)
+        if wait { ids.insert(created.job.id) }
         if !wait || printer.json {
           printer.line(
             JSONLine {
@@ -109,21 +109,17 @@ struct Create: BrokerCommand {
     try board.requireComplete(ids, printer)
   }
 
-  private func newJobs() throws -> [NewJob] {
-    let start = delay.map { Timestamp.now + $0 } ?? notBefore
-    return try allMetadata().map { metadata in
-      NewJob(
-        id: id.flatMap { JobID($0) } ?? .timeOrdered(), type: type, metadata: metadata, priority: priority,
-        maxRetries: maxRetries, maxLost: maxLost, notBefore: start, uniqueKey: uniqueKey)
-    }
-  }
+  private var jobCount: Int { metadataLines?.count ?? count }
 
-  private func allMetadata() throws -> [String] {
-    if let metadataLines {
-      return try Create.objects(inLinesOf: TextFile.contents(of: metadataLines), from: metadataLines)
+  /// The jobs, each made when it is its turn: there may be more than memory has room for.
+  private var newJobs: some Sequence<NewJob> {
+    let start = delay.map { Timestamp.now + $0 } ?? notBefore
+    let one = metadataFile ?? metadata ?? "{}"
+    return (0..<jobCount).lazy.map { index in
+      NewJob(
+        id: id.flatMap { JobID($0) } ?? .timeOrdered(), type: type, metadata: metadataLines?[index] ?? one,
+        priority: priority, maxRetries: maxRetries, maxLost: maxLost, notBefore: start, uniqueKey: uniqueKey)
     }
-    let one = try metadataFile.map { try TextFile.contents(of: $0) } ?? metadata ?? "{}"
-    return Array(repeating: one, count: count)
   }
 }
 
@@ -151,24 +147,25 @@ extension Create {
 }
 
 /// Cuts a long list of new jobs into requests that fit into a frame.
-struct CreateBatches: Sequence, IteratorProtocol {
-  /// A request leaves room in its frame for what is not metadata.
-  private static let bytes = Limits.frame / 2
+struct CreateBatches<Jobs: Sequence<NewJob>>: Sequence, IteratorProtocol {
+  private var rest: Jobs.Iterator
+  /// The first of the next batch.
+  private var first: NewJob?
 
-  private var rest: ArraySlice<NewJob>
-
-  init(jobs: [NewJob]) {
-    rest = jobs[...]
+  init(jobs: Jobs) {
+    rest = jobs.makeIterator()
+    first = rest.next()
   }
 
   mutating func next() -> [NewJob]? {
     var batch: [NewJob] = []
     var bytes = 0
-    while let job = rest.first, batch.count < Limits.createBatch {
+    while let job = first, batch.count < Limits.createBatch {
       bytes += job.metadata.utf8.count + 4 * Limits.name
-      guard batch.isEmpty || bytes <= CreateBatches.bytes else { break }
+      // A request leaves room in its frame for what is not metadata.
+      guard batch.isEmpty || bytes <= Limits.frame / 2 else { break }
       batch.append(job)
-      rest.removeFirst()
+      first = rest.next()
     }
     return batch.isEmpty ? nil : batch
   }

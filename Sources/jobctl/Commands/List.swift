@@ -19,19 +19,20 @@ struct List: BrokerCommand {
   @Option(help: ArgumentHelp("Only ids that begin so.", valueName: "prefix"))
   var id: JobReference?
 
-  @Option(help: "At most this many.")
-  var limit = 50
+  @Option(help: "At most this many. (default: 50)")
+  var limit: Int?
 
   @Flag(help: "All of them.")
   var all = false
 
   func validate() throws {
-    guard limit >= 1 else { throw ValidationError("--limit is 1 or more.") }
+    guard limit ?? 1 >= 1 else { throw ValidationError("--limit is 1 or more.") }
+    guard !all || limit == nil else { throw ValidationError("--all and --limit exclude each other.") }
   }
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
     var filter = JobFilter(status: status, type: ofType.type, idPrefix: id?.digits)
-    var left = all ? Int.max : limit
+    var left = all ? Int.max : limit ?? 50
     var jobs: [Job] = []
     repeat {
       filter.limit = min(left, Limits.page)

@@ -20,6 +20,8 @@ struct Position: BrokerCommand {
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
     let id = try await client.resolve(job)
     let position = try await client.position(id)
+    // The broker says -1 of a job that it does not know, too.
+    if position.overall < 0, try await client.get(id) == nil { throw JobError.notFound(id) }
     printer.line(
       JSONLine {
         $0.add("id", id.description)

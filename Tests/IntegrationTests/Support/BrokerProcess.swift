@@ -6,6 +6,8 @@ import TestSupport
 struct BrokerProcess: Sendable {
   let process: ChildProcess
   let directory: TemporaryDirectory
+  /// The line by which it said that it answers.
+  var readiness = ""
 
   var socket: String { directory.file("broker.sock") }
   var database: String { directory.file("jobs.db") }
@@ -17,8 +19,8 @@ struct BrokerProcess: Sendable {
   ) async throws -> BrokerProcess {
     let process = try spawn(
       in: directory, arguments, environment: environment, through: wrapper, input: input)
-    _ = try await process.line(beginning: "ready socket=")
-    return BrokerProcess(process: process, directory: directory)
+    let readiness = try await process.line(beginning: "ready socket=")
+    return BrokerProcess(process: process, directory: directory, readiness: readiness)
   }
 
   /// Starts a broker without waiting. A wrapper is a command that ends with executing what it is given.
