@@ -123,7 +123,7 @@ let package = Package(
       name: "ConformanceAdapter", dependencies: ["JobBrokerClient", "JobProtocol", "VectorSupport"],
       path: "Tests/ConformanceAdapter", swiftSettings: strict),
 
-    // The store as DESIGN §3 has it, in memory; and what judges by it the histories that real clients record.
+    // The store as docs/job-states.md has it, in memory; and what judges by it the histories that real clients record.
     .target(name: "StoreModel", dependencies: ["JobModel"], path: "Tests/StoreModel", swiftSettings: strict),
     .target(
       name: "HistorySupport", dependencies: ["JobBrokerClient", "StoreModel", "TrustSupport"],

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Writes the C code of proto/jobbroker.proto into a folder laid out as Sources/CJobBrokerProto:
 #
-#   scripts/generate-proto.sh Sources/CJobBrokerProto     # after a change of the schema
-#   scripts/generate-proto.sh /tmp/x && diff -r /tmp/x Sources/CJobBrokerProto -x module.modulemap     # in CI
+#   scripts/generate-proto.sh FOLDER
 #
+# `make proto` does so after a change of the schema; scripts/check-proto.sh sees whether that was forgotten.
 # Needs protoc-c (Debian: protobuf-c-compiler).
 set -eu
 

@@ -4,8 +4,9 @@
 #
 #   scripts/sanitize.sh [thread|address]...   both by default
 #
-# Left out, in both: BenchTests and what measures memory (it tells of the sanitizer), and DiskFaultTests' power cuts,
-# which fork no thread and take an hour so, and ClockTests, whose libfaketime hangs a sanitized process as it starts.
+# Left out, in both: the tests of `jobctl bench`; DiskFaultTests' power cuts and sweep of faults, which start no thread and
+# take an hour so; and ClockTests, whose libfaketime hangs a sanitized process as it starts. What measures memory runs, and
+# judges nothing by it, for it would tell of the sanitizer.
 # Under AddressSanitizer also what preloads a library (DiskTests' broken disk), for its runtime must come first, and
 # ConfinementTests, whose sandbox its runtime hangs in.
 set -euo pipefail

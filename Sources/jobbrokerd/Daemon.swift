@@ -32,11 +32,11 @@ struct Daemon: AsyncParsableCommand {
 
       ENVIRONMENT
         JOBBROKER_SOCKET     the socket, as --socket
-        JOB_STORE_BACKEND    local (also: sqlite), the default; or turso (also: libsql)
+        JOB_STORE_BACKEND    local (or sqlite), the default; or turso (or libsql)
         JOB_STORE_DB_PATH    the database of the local store, as --db
         TURSO_DATABASE_URL   the libSQL database: libsql://, https:// or http://
         TURSO_AUTH_TOKEN     its token, if it asks for one
-        TURSO_CA_FILE        certificates (PEM) to trust for it instead of the system's
+        TURSO_CA_FILE        certificates (PEM) to trust instead of the system's
 
       SIGTERM, SIGINT and SIGHUP (unless it is ignored, as by nohup) shut it down: what is under way is answered, and claims stay in force for the next start. \
       Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.

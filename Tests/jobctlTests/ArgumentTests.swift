@@ -135,6 +135,14 @@ import Testing
     }
   }
 
+  @Test func noExampleWraps() {
+    let commands = [Jobctl.self] + Jobctl.configuration.groupedSubcommands.flatMap(\.subcommands)
+    for command in commands {
+      let examples = command.configuration.discussion.split(separator: "\n").filter { $0.hasPrefix("  ") }
+      for example in examples { #expect(example.count <= 80, "\(example)") }
+    }
+  }
+
   @Test func onlyWhatGrowsWithTheStoreMayGoUnansweredForEver() throws {
     for arguments in [["backup", "/x"], ["prune", "--older-than", "1d"], ["reap", "--timeout", "1m"]] {
       let command = try #require(try Jobctl.parseAsRoot(arguments) as? any BrokerCommand)

@@ -8,7 +8,7 @@ struct Complete: BrokerCommand {
       For webhooks and operators; a worker's own completion carries its --attempt.
 
       Example:
-        jobctl complete 0193a5b2-7c1d --result '{"url":"https://example.org/talk.opus"}'
+        jobctl complete 0193a5b2-7c1d --result '{"url":"https://example.org/a.opus"}'
       """)
 
   @OptionGroup var broker: BrokerOptions

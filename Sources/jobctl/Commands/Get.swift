@@ -19,7 +19,7 @@ struct Get: BrokerCommand {
     let id = try await client.resolve(job)
     guard let job = try await client.get(id) else { throw JobError.notFound(id) }
     if printer.json {
-      printer.line(JSONLine(job), "")
+      printer.object(JSONLine(job))
     } else {
       let position = job.status == .pending ? try await client.position(id) : nil
       StandardStream.output.write(

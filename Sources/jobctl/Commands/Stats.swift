@@ -14,9 +14,8 @@ struct Stats: BrokerCommand {
 
   func run(_ client: JobBrokerClient, _ printer: Printer) async throws {
     let stats = try await client.stats()
-    guard !printer.json else { return printer.line(JSONLine(stats), "") }
-    printer.line(
-      JSONLine(),
+    guard !printer.json else { return printer.object(JSONLine(stats)) }
+    printer.text(
       """
       \(Styled(stats.server).text) (pid \(stats.pid)), up \(Quantity.duration(stats.uptime)), store \
       \(Styled(stats.store).text)
@@ -34,10 +33,10 @@ struct Stats: BrokerCommand {
           + [type.isPaused ? Styled("paused", .yellow) : Styled("")])
     }
     if !table.rows.isEmpty {
-      StandardStream.output.write("\n")
+      printer.text("")
       printer.table(table)
       if stats.isTruncated {
-        printer.line(JSONLine(), "There are more types; the list is cut to what a reply can hold.")
+        printer.text("There are more types; the list is cut to what a reply can hold.")
       }
     }
   }

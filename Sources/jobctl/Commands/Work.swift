@@ -23,7 +23,7 @@ struct Work: AsyncParsableCommand {
 
       Examples:
         jobctl work --type ingest -- ./ingest.sh
-        jobctl work --type preview --type save --concurrency 4 -- python3 worker.py --fast
+        jobctl work --type preview --type save --concurrency 4 -- ./work.py --fast
         jobctl work --type echo -- sh -c 'echo "::stage thinking"; cat'
       """)
 

@@ -18,7 +18,7 @@ struct Workers: BrokerCommand {
       printer.note("There are more than these; the list is cut to what a reply can hold.")
     }
     guard !printer.json else {
-      for worker in workers { printer.line(JSONLine(worker), "") }
+      for worker in workers { printer.object(JSONLine(worker)) }
       return
     }
     let now = Timestamp.now

@@ -11,7 +11,17 @@ struct Printer {
 
   /// Prints one object for a script, or a line for a person.
   func line(_ object: @autoclosure () -> JSONLine, _ text: @autoclosure () -> String) {
-    StandardStream.output.write((json ? object().text : text()) + "\n")
+    json ? self.object(object()) : self.text(text())
+  }
+
+  /// Prints one object.
+  func object(_ object: JSONLine) {
+    text(object.text)
+  }
+
+  /// Prints a line.
+  func text(_ text: String) {
+    StandardStream.output.write(text + "\n")
   }
 
   /// Prints jobs: a line each for a script, a table for a person.
