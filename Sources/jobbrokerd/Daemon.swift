@@ -38,8 +38,8 @@ struct Daemon: AsyncParsableCommand {
         TURSO_AUTH_TOKEN     its token, if it asks for one
         TURSO_CA_FILE        certificates (PEM) to trust instead of the system's
 
-      SIGTERM, SIGINT and SIGHUP (unless it is ignored, as by nohup) shut it down: what is under way is answered, and claims stay in force for the next start. \
-      Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.
+      SIGTERM, SIGINT and SIGHUP (unless it is ignored, as by nohup) shut it down: what is under way is answered, and \
+      claims stay in force for the next start. Exit codes: 0 shut down, 1 could not start or the store failed, 2 usage.
       """,
     version: "jobbrokerd \(jobBrokerVersion)")
 

@@ -6,7 +6,8 @@ struct Bench: AsyncParsableCommand {
     abstract: "Measure the broker, and check that it gives each job out exactly once.",
     discussion: """
       A closed loop over --clients connections: half of them create, half claim and complete. The jobs are of a type \
-      of their own and are removed afterwards, if this user may prune. Exit status 1 unless each job was claimed and completed exactly once.
+      of their own and are removed afterwards, if this user may prune. Exit status 1 unless each job was claimed and \
+      completed exactly once.
 
       With --durability a broker of its own, with an empty store, is started for the run; otherwise the broker at \
       --socket is measured.
