@@ -195,10 +195,10 @@ final class Broker {
 
   // MARK: The store
 
-  private func executed(_ batch: [Submission], _ results: [Result<JobReply, JobError>]) {
+  private func executed(_ batch: CommandBatch, _ results: [Result<JobReply, JobError>]) {
     let now = Moment.now
     held -= leftBehind.remove(upTo: commits.commands)
-    for (submission, result) in zip(batch, results) {
+    for (submission, result) in zip(batch.submissions, results) {
       core.finish(submission, result, at: now)
       carryOut(submission.isVolatile ? .volatileResult : .durableResult)
     }

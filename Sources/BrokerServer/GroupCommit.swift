@@ -1,5 +1,4 @@
 import BrokerCore
-import DequeModule
 import JobModel
 import JobStore
 import NIOCore
@@ -20,7 +19,7 @@ final class GroupCommit {
   /// What happens to the commands, in the order of execution.
   struct Delegate {
     /// A transaction was run, and is visible: here are its commands and their results.
-    var executed: ([Submission], [Result<JobReply, JobError>]) -> Void
+    var executed: (CommandBatch, [Result<JobReply, JobError>]) -> Void
     /// Every transaction run so far, up to the `count`-th, is durable.
     var durable: (_ count: Int) -> Void
     /// The outcome of a transaction, or its durability, is unknown. Nothing more will be run.
@@ -30,9 +29,7 @@ final class GroupCommit {
   private let store: any JobStore
   private let eventLoop: any EventLoop
   private var delegate: Delegate?
-  private var waiting: Deque<Submission> = []
-  /// How many of those that wait need the disk.
-  private var waitingForDisk = 0
+  private var waiting = CommandBatch()
   private var isScheduled = false
   /// Commands of the transaction that is being run.
   private var executing = 0
@@ -102,17 +99,17 @@ final class GroupCommit {
 
   func append(_ submission: Submission) {
     waiting.append(submission)
-    if !submission.isVolatile { waitingForDisk += 1 }
     schedule()
   }
 
   /// Refuses those that wait and of which this is so.
   func refuse(where isUnwanted: (Submission) -> Bool) {
-    let refused = waiting.filter(isUnwanted)
-    waiting.removeAll(where: isUnwanted)
-    waitingForDisk -= refused.count { !$0.isVolatile }
-    let error = JobError(.unavailable, "The connection ended before the request was run.")
-    delegate?.executed(Array(refused), refused.map { _ in .failure(error) })
+    let refused = waiting.removeAll(where: isUnwanted)
+    refuse(refused, JobError(.unavailable, "The connection ended before the request was run."))
+  }
+
+  private func refuse(_ batch: CommandBatch, _ error: JobError) {
+    delegate?.executed(batch, Array(repeating: .failure(error), count: batch.count))
   }
 
   /// Whether so many results wait for the disk that nothing that needs it is run before.
@@ -120,7 +117,7 @@ final class GroupCommit {
 
   /// Whether what waits is to wait for the disk: it is too little, or too much is kept already until that is done.
   private var gathers: Bool {
-    waitingForDisk > 0 && (isSyncing && waiting.count < Self.worthwhile || isLaden)
+    waiting.needsDisk && (isSyncing && waiting.count < Self.worthwhile || isLaden)
   }
 
   /// Runs the next transaction after the other events of this turn of the loop, so that all they bring shares it.
@@ -149,7 +146,7 @@ final class GroupCommit {
     // The sync that was left to what waits begins without it, where that was refused or is to wait for the disk.
     guard !waiting.isEmpty, !gathers else { return syncNext(isNeeded: false) }
     lingering?.cancel()
-    let batch = takeBatch()
+    let batch = waiting.removeFirst(weighing: limit)
     executing = batch.count
     let start = eventLoop.now
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -157,7 +154,7 @@ final class GroupCommit {
     Task(executorPreference: store.executor) {
       let outcome: Result<[Result<JobReply, JobError>], JobError>
       do throws(JobError) {
-        outcome = .success(try await store.execute(batch.map(\.command)))
+        outcome = .success(try await store.execute(batch.submissions.map(\.command)))
       } catch {
         outcome = .failure(error)
       }
@@ -165,48 +162,35 @@ final class GroupCommit {
     }
   }
 
-  /// Takes the commands of the next transaction: all that wait, as a rule.
-  private func takeBatch() -> [Submission] {
-    var batch: [Submission] = []
-    batch.reserveCapacity(min(waiting.count, limit))
-    var weight = 0
-    while let next = waiting.first, batch.isEmpty || weight + next.command.weight <= limit {
-      weight += next.command.weight
-      if !next.isVolatile { waitingForDisk -= 1 }
-      batch.append(waiting.removeFirst())
-    }
-    return batch
-  }
-
   private func didExecute(
-    _ batch: [Submission], _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
+    _ batch: CommandBatch, _ outcome: Result<[Result<JobReply, JobError>], JobError>, in time: TimeAmount
   ) {
     executing = 0
     commands += batch.count
     if let failure {
-      delegate?.executed(batch, batch.map { _ in .failure(failure) })
+      refuse(batch, failure)
       return end(failure)
     }
     if store.isRemote {
-      linger(for: batch.count { $0.asker != nil } + waiting.count, after: time)
+      linger(for: batch.submissions.count { $0.asker != nil } + waiting.count, after: time)
     } else {
-      giveWay(after: time, weight: batch.weight { _ in true })
+      giveWay(after: time, weight: batch.weight)
     }
     switch outcome {
     case .success(let results):
       commits += 1
-      kept += batch.weight { !$0.isVolatile }
+      kept += batch.durableWeight
       delegate?.executed(batch, results)
       // A remote store's transaction is durable, and has waited for others itself.
       if !store.isRemote { noteAskers(batch) }
-      syncNext(isNeeded: batch.contains { !$0.isVolatile })
+      syncNext(isNeeded: batch.needsDisk)
     case .failure(let error) where error.code == .unknownOutcome:
-      delegate?.executed(batch, batch.map { _ in .failure(error) })
+      refuse(batch, error)
       fail(error)
     case .failure(let error):
       // It counts, as one that changed nothing: what waits for it is told in its turn.
       commits += 1
-      delegate?.executed(batch, batch.map { _ in .failure(error) })
+      refuse(batch, error)
       syncNext(isNeeded: false)
     }
     if !waiting.isEmpty { schedule() }
@@ -245,8 +229,8 @@ final class GroupCommit {
   /// The beginning of a sync that is put off.
   private var putOff: Scheduled<Void>?
 
-  private func noteAskers(_ batch: [Submission]) {
-    for submission in batch where !submission.isVolatile {
+  private func noteAskers(_ batch: CommandBatch) {
+    for submission in batch.submissions where !submission.isVolatile {
       if let asker = submission.asker { delay.add(asker) }
     }
   }
@@ -311,24 +295,10 @@ final class GroupCommit {
     let notRun = JobError(.unavailable, "The broker's store has failed; repeat the request when it is back.")
     // The end of one command may be what another was kept back for.
     while !waiting.isEmpty {
-      let refused = Array(waiting)
-      (waiting, waitingForDisk) = ([], 0)
-      delegate?.executed(refused, refused.map { _ in .failure(notRun) })
+      let refused = waiting
+      waiting = CommandBatch()
+      refuse(refused, notRun)
     }
     delegate?.failed(error)
-  }
-}
-
-extension JobCommand {
-  /// What it takes to run it, and to hold its result: 1, or a create's jobs.
-  fileprivate var weight: Int {
-    if case .create(let jobs) = self { max(1, jobs.count) } else { 1 }
-  }
-}
-
-extension [Submission] {
-  /// The weight of those of which this is so.
-  fileprivate func weight(where isCounted: (Submission) -> Bool) -> Int {
-    reduce(0) { isCounted($1) ? $0 + $1.command.weight : $0 }
   }
 }
