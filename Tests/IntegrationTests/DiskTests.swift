@@ -90,7 +90,7 @@ import TestSupport
   /// Then neither the reserve nor what is deleted lets the database take what is in the log.
   @Test func whatADatabaseOfLimitedSizeCanNotTakeKeepsNewJobsOutUntilItCan() async throws {
     let limit = [
-      "/usr/bin/env", "--ignore-signal=XFSZ", "/usr/bin/prlimit", "--fsize=\(24 << 20):unlimited",
+      "/usr/bin/prlimit", "--fsize=\(24 << 20):unlimited",
     ]
     let broker = try await BrokerProcess.start(through: limit)
     let client = try await broker.client(reconnects: false)
