@@ -72,6 +72,8 @@ public struct BrokerCore: Sendable {
   var watches: WatchTable
   /// Watches whose snapshots wait for their turn at the store.
   var waitingWatches: Deque<(key: RequestKey, selection: WatchSelection)> = []
+  /// How many of those may be of connections that have ended, at the most.
+  var endedWatches = 0
   var snapshotsUnderWay = 0
   /// Bytes of the events of all connections that were not written yet.
   var eventsUnderWay = 0
@@ -124,7 +126,13 @@ public struct BrokerCore: Sendable {
   public mutating func close(_ connection: ConnectionID, at now: Moment) {
     guard let session = sessions.removeValue(forKey: connection) else { return }
     _ = queue.removeAll(of: connection)
+    endedWatches += watches.count(of: connection)
     watches.removeAll(of: connection)
+    // Not for each connection anew: many may end at once.
+    if 2 * endedWatches > waitingWatches.count {
+      waitingWatches.removeAll { sessions[$0.key.connection] == nil }
+      endedWatches = 0
+    }
     leases.orphan(connection, grace: configuration.reconnectGrace, now: now.steady)
     waitingForRoom.remove(connection)
     roomMade(session.eventsUnderWay)

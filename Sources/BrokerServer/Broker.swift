@@ -142,8 +142,9 @@ final class Broker {
   func heldChanged(by difference: Int) {
     held += difference
     guard difference > 0, held > ServerConfiguration.maxHeld else { return }
-    if leftBehind.size > 0 { refuseLeftBehind() }
-    guard held - leftBehind.size > ServerConfiguration.maxHeld else { return }
+    let refusable = leftBehind.size(after: commits.taken)
+    if refusable > 0 { refuseLeftBehind() }
+    guard held - refusable > ServerConfiguration.maxHeld else { return }
     var heldForUser: [UInt32: Int] = [:]
     for connection in connections.values {
       heldForUser[connection.credentials.uid, default: 0] += connection.held
@@ -166,7 +167,7 @@ final class Broker {
 
   // MARK: Writing
 
-  /// A connection has something to send. Everything of one turn of the loop goes out in one write a connection.
+  /// A connection has something to send. Everything of one turn of the loop goes out together.
   func needsFlush(_ connection: Connection) {
     unflushed.append(connection)
     if isFlushScheduled { return }
@@ -292,8 +293,11 @@ final class Broker {
           startReads()
         case .close(let id): connections[id]?.close()
         case .respond(_, let reply, _):
-          if origin.mustWait(reply, isDirty: commits.visible != nil) {
-            outbox.hold(action, until: commits.visible ?? commits.commits, isAnswer: origin == .answer)
+          // Events stay in order, also where the transaction that one waits for turns out to be held up.
+          let follows = !outbox.isEmpty && (reply.isEvent || origin == .endOfWatch)
+          if origin.mustWait(reply, isDirty: commits.visible != nil || follows) {
+            let commit = max(commits.visible ?? commits.commits, outbox.last ?? 0)
+            outbox.hold(action, until: commit, isAnswer: origin == .answer)
           } else {
             tell(action)
           }

@@ -188,7 +188,7 @@ final class Connection: ChannelDuplexHandler {
     broker.needsFlush(self)
   }
 
-  /// Sends what has gathered, in one write.
+  /// Sends what has gathered.
   func flush() {
     isFlushWanted = false
     let isMuch = outbound.readableBytes > Self.muchAtOnce

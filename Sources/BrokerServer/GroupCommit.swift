@@ -50,10 +50,6 @@ final class GroupCommit {
   private static let worthwhile = 4
   /// The weight of one transaction at most: its results are held together, and each may have a job's.
   private static let largest = 512
-  /// The same, less when the last ones took longer than they should.
-  private var limit = largest
-  /// How long a transaction should take the loop at most.
-  private static let longestTransaction: TimeAmount = .milliseconds(50)
   /// After transactions that took so long together, the sockets have their turn before the next.
   private static let longTurn: TimeAmount = .milliseconds(5)
   private var turn = TimeAmount.zero
@@ -146,7 +142,7 @@ final class GroupCommit {
     // The sync that was left to what waits begins without it, where that was refused or is to wait for the disk.
     guard !waiting.isEmpty, !gathers else { return syncNext(isNeeded: false) }
     lingering?.cancel()
-    let batch = waiting.removeFirst(weighing: limit)
+    let batch = waiting.removeFirst(weighing: Self.largest)
     executing = batch.count
     let start = eventLoop.now
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
@@ -174,7 +170,7 @@ final class GroupCommit {
     if store.isRemote {
       linger(for: batch.submissions.count { $0.asker != nil } + waiting.count, after: time)
     } else {
-      giveWay(after: time, weight: batch.weight)
+      giveWay(after: time)
     }
     switch outcome {
     case .success(let results):
@@ -196,13 +192,8 @@ final class GroupCommit {
     if !waiting.isEmpty { schedule() }
   }
 
-  /// Has the next transactions take less of the loop when this took too long, and gives the sockets their turn in time.
-  private func giveWay(after time: TimeAmount, weight: Int) {
-    if time > Self.longestTransaction {
-      limit = max(1, weight * Int(Self.longestTransaction.nanoseconds) / Int(time.nanoseconds))
-    } else {
-      limit = min(2 * limit, Self.largest)
-    }
+  /// Gives the sockets their turn when the transactions have taken long.
+  private func giveWay(after time: TimeAmount) {
     turn = turn + time
     guard let afterSockets, turn > Self.longTurn else { return }
     turn = .zero

@@ -12,6 +12,8 @@ struct Outbox {
   private var held: [Held] = []
 
   var isEmpty: Bool { held.isEmpty }
+  /// The transaction that the last of them waits for.
+  var last: Int? { held.last?.commit }
   /// How many of them answer reads.
   private(set) var answers = 0
 

@@ -1,4 +1,4 @@
-import BrokerCore
+@testable import BrokerCore
 import JobModel
 import Testing
 
@@ -234,6 +234,16 @@ struct WatchingTests {
     #expect(bench.error(to: key) == .unavailable)
     let again = bench.ask(.watch(WatchSelection()), on: watcher)
     #expect(bench.error(to: again) == nil)
+  }
+
+  @Test("of a connection that has ended waits for no snapshot")
+  mutating func ended() {
+    for _ in 0..<2 * CoreConfiguration().snapshotsUnderWay {
+      bench.ask(.watch(WatchSelection()), on: watcher)
+    }
+    #expect(!bench.core.waitingWatches.isEmpty)
+    bench.close(watcher)
+    #expect(bench.core.waitingWatches.isEmpty)
   }
 
   @Test("without room keeps the latest of each job, and tells it when there is room again")

@@ -80,22 +80,6 @@ import Testing
     try await bench.end()
   }
 
-  @Test func aTransactionThatTookTooLongMakesTheNextSmaller() async throws {
-    let bench = try await GroupCommitBench(isRemote: false)
-    try await bench.append(400)
-    #expect(await bench.transaction() == 400)
-    try await bench.append(400)
-    try await bench.answer(after: .milliseconds(200))
-    #expect(await bench.transaction() == 100)
-    try await bench.answer(after: .milliseconds(50))
-    #expect(await bench.transaction() == 200)
-    try await bench.answer(after: .seconds(60))
-    #expect(await bench.transaction() == 1)
-    try await bench.answer(after: .milliseconds(1))
-    #expect(await bench.transaction() == 2)
-    try await bench.end()
-  }
-
   @Test func transactionsThatTakeLongTogetherLetTheSocketsHaveTheirTurn() async throws {
     let bench = try await GroupCommitBench(isRemote: false, holdsLooks: true)
     for _ in 0..<3 {

@@ -188,8 +188,8 @@ final class HeldStore: JobStore {
   let isRemote: Bool
   let name = "held"
   let executor: (any TaskExecutor)? = nil
-  private let begun: AsyncStream<Int>
-  private let begin: AsyncStream<Int>.Continuation
+  private let begun: AsyncStream<[JobCommand]>
+  private let begin: AsyncStream<[JobCommand]>.Continuation
   private let heldUp = Atomic(false)
   private let held = Mutex<CheckedContinuation<Result<Void, JobError>, Never>?>(nil)
   private let holdsSyncs: Bool
@@ -208,9 +208,11 @@ final class HeldStore: JobStore {
     set { heldUp.store(newValue, ordering: .releasing) }
   }
 
-  func next() async -> Int {
-    for await count in begun { return count }
-    return 0
+  func next() async -> Int { await nextCommands().count }
+
+  func nextCommands() async -> [JobCommand] {
+    for await commands in begun { return commands }
+    return []
   }
 
   func answer(_ outcome: Result<Void, JobError> = .success(())) throws {
@@ -221,7 +223,7 @@ final class HeldStore: JobStore {
   func execute(_ commands: [JobCommand]) async throws(JobError) -> [Result<JobReply, JobError>] {
     let outcome = await withCheckedContinuation { continuation in
       held.withLock { $0 = continuation }
-      begin.yield(commands.count)
+      begin.yield(commands)
     }
     try outcome.get()
     return commands.map { _ in .success(.done) }

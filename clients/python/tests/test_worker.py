@@ -12,10 +12,9 @@ from typing import Any
 import process_handlers
 import pytest
 from conftest import Broker
-from working import finished, running, staged, worker_of
+from working import finished, running, seen, staged, worker_of
 
 from jobbroker import (
-    Changed,
     Client,
     Job,
     JobCancelled,
@@ -215,9 +214,7 @@ def test_a_process_that_dies_fails_its_job_whatever_it_has_forked(
     worker.handler("bad", process=True)(process_handlers.leave_a_fork_and_die)
     with running(worker):
         created = client.create("bad", max_retries=0).job
-        with client.watch(ids=[created.id]) as watch:
-            seen = (event.job.stage for event in watch if isinstance(event, Changed))
-            left = int(next(stage for stage in seen if stage))
+        left = int(next(job.stage for job in seen(client, created) if job.stage))
         try:
             job = finished(client, created)
         finally:

@@ -48,6 +48,27 @@ def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, cl
     assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
 
 
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError, JobStatus.PENDING), (PermanentFailure, JobStatus.FAILED)]
+)
+def test_a_job_that_fails_while_its_worker_stops_is_given_back_unless_that_would_last(
+    broker: Broker, client: Client, error: type[Exception], status: JobStatus
+) -> None:
+    worker = worker_of(broker)
+
+    @worker.handler("a")
+    def handler(context: JobContext) -> None:
+        worker.stop()
+        # As a program does that has the same signal as the worker.
+        raise error("ended by a signal")
+
+    created = client.create("a", max_retries=0).job
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(worker.run).result()
+    job = client.get(created.id)
+    assert job is not None and (job.status, job.retry_count) == (status, 0)
+
+
 def test_a_stopped_worker_gives_back_each_job_that_comes_while_its_claim_is_withdrawn(folder: str) -> None:
     with ScriptedBroker(folder) as broker, ThreadPoolExecutor(1) as threads:
         worker = Worker(broker.socket_path, concurrency=2)

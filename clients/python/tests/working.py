@@ -24,13 +24,16 @@ def running(worker: Worker) -> Iterator[None]:
             run.result()
 
 
-def follow(client: Client, job: Job, *statuses: JobStatus) -> Job:
-    """Waits until a job has one of these statuses, and says what it is then."""
+def seen(client: Client, job: Job) -> Iterator[Job]:
+    """A job as it is, and after each of its changes."""
     with client.watch(ids=[job.id]) as watch:
         for event in watch:
-            jobs = event.jobs if isinstance(event, Snapshot) else (event.job,) if isinstance(event, Changed) else ()
-            if any(job.status in statuses for job in jobs):
-                break
+            yield from event.jobs if isinstance(event, Snapshot) else (event.job,) if isinstance(event, Changed) else ()
+
+
+def follow(client: Client, job: Job, *statuses: JobStatus) -> Job:
+    """Waits until a job has one of these statuses, and says what it is then."""
+    next(found for found in seen(client, job) if found.status in statuses)
     found = client.get(job.id)
     assert found is not None
     return found
@@ -42,11 +45,7 @@ def finished(client: Client, job: Job) -> Job:
 
 def staged(client: Client, job: Job, stage: str) -> None:
     """Waits until a job's worker says that it does this."""
-    with client.watch(ids=[job.id]) as watch:
-        for event in watch:
-            jobs = event.jobs if isinstance(event, Snapshot) else (event.job,) if isinstance(event, Changed) else ()
-            if any(job.stage == stage for job in jobs):
-                return
+    next(found for found in seen(client, job) if found.stage == stage)
 
 
 def worker_of(broker: Broker, **arguments: Any) -> Worker:
