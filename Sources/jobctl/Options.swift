@@ -23,7 +23,7 @@ struct BrokerOptions: ParsableArguments {
 
   func validate() throws {
     guard socket != "" else { throw ValidationError("--socket must not be empty.") }
-    guard requestTimeout != .zero else { throw ValidationError("--request-timeout is more than 0s.") }
+    guard requestTimeout != .zero else { throw ValidationError("--request-timeout is 1ms or more.") }
   }
 
   /// What every client of this run is made with.

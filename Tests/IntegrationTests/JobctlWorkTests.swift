@@ -6,11 +6,12 @@ import Testing
 /// `jobctl work` when its program can't be run, and what it makes of odd results.
 @Suite(.timeLimit(.minutes(10))) struct JobctlWorkTests {
   private func worker(
-    _ broker: BrokerProcess, _ program: String, concurrency: Int = 1
+    _ broker: BrokerProcess, _ program: String, concurrency: Int = 1, through wrapper: [String] = []
   ) throws -> ChildProcess {
-    try ChildProcess(
-      Products.jobctl, ["work", "--type", "t", "--concurrency", "\(concurrency)", "--", program],
-      environment: ["JOBBROKER_SOCKET": broker.socket])
+    let work = ["work", "--type", "t", "--concurrency", "\(concurrency)", "--", program]
+    let command = wrapper + [Products.jobctl] + work
+    return try ChildProcess(
+      command[0], Array(command.dropFirst()), environment: ["JOBBROKER_SOCKET": broker.socket])
   }
 
   private func program(_ broker: BrokerProcess, _ text: String) throws -> String {
@@ -44,6 +45,20 @@ import Testing
       #expect(errors.hasPrefix("jobctl: \(program) can't be run: "), "\(errors)")
       #expect(try await client.get(first)?.status == .complete)
       #expect(await worker.allOutput().contains("\(second) t not begun after"))
+    }
+  }
+
+  @Test func manyProgramsRunAtOnceWhereTheUsualLimitOfFilesIsLow() async throws {
+    try await withBroker { broker in
+      let client = try await broker.client()
+      let door = broker.directory.file("door")
+      try #require(mkfifo(door, 0o600) == 0)
+      let program = try program(broker, "#!/bin/sh\necho ::stage here\ncat \(door)\n")
+      let low = ["/usr/bin/prlimit", "--nofile=64:4096"]
+      let worker = try worker(broker, program, concurrency: 30, through: low)
+      _ = try await client.create((0..<30).map { _ in NewJob(type: "t") })
+      try await until({ try await client.list() }) { $0.jobs.allSatisfy { $0.stage == "here" } }
+      await worker.stop(SIGKILL)
     }
   }
 

@@ -78,6 +78,7 @@ struct Work: AsyncParsableCommand {
   }
 
   func run() async throws {
+    DescriptorLimit.raise()
     let printer = WorkPrinter(json: broker.json)
     defer { printer.finish() }
     var logger = Logger(label: "jobctl") { _ in LineLogHandler { printer.errors.write($0) } }
