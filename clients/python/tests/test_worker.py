@@ -15,6 +15,7 @@ from conftest import Broker
 from working import finished, running, seen, staged, worker_of
 
 from jobbroker import (
+    Changed,
     Client,
     Job,
     JobCancelled,
@@ -308,10 +309,10 @@ def test_a_handler_that_keeps_its_event_loop_busy_does_not_lose_its_job(
         job = client.create("a").job
         with client.watch(ids=[job.id]) as watch:
             # The claim, or a snapshot with it, and six heartbeats.
-            seen = 0
-            while seen < 7:
+            changes = 0
+            while changes < 7:
                 event = watch.next(timeout=30)
-                seen += isinstance(event, Changed) and event.job.status is JobStatus.PROCESSING
+                changes += isinstance(event, Changed) and event.job.status is JobStatus.PROCESSING
         beats.set()
         done = finished(client, job)
     assert (done.status, done.attempt, done.lost_count) == (JobStatus.COMPLETE, 1, 0)

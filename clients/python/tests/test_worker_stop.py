@@ -48,9 +48,7 @@ def test_stopping_finishes_the_current_job_and_takes_no_other(broker: Broker, cl
     assert left is not None and (left.status, left.attempt) == (JobStatus.PENDING, 0)
 
 
-@pytest.mark.parametrize(
-    ("error", "status"), [(RuntimeError, JobStatus.PENDING), (PermanentFailure, JobStatus.FAILED)]
-)
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, JobStatus.PENDING), (PermanentFailure, JobStatus.FAILED)])
 def test_a_job_that_fails_while_its_worker_stops_is_given_back_unless_that_would_last(
     broker: Broker, client: Client, error: type[Exception], status: JobStatus
 ) -> None:

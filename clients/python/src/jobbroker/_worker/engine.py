@@ -205,7 +205,7 @@ class Engine:
         :param was_told: whether the handler was told to stop.
         """
         # A signal to the whole group ends the programs that the handler has started, too.
-        if isinstance(ending, Failed) and (was_told or ending.retryable and self._stopping.is_set()):
+        if isinstance(ending, Failed) and (was_told or (ending.retryable and self._stopping.is_set())):
             return Stopped()
         # Its own event loop may end, and cancel it, before this one has told it.
         if isinstance(ending, Stopped) and not self._cutting.is_set():
