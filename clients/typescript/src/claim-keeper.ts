@@ -12,8 +12,10 @@ const defaultLeaseMs = 30_000;
 /** A claim in force. */
 interface Hold {
   claim: HeldClaim;
-  /** How often to heartbeat: a third of the lease, for two heartbeats may be lost. */
-  intervalMs: number | undefined;
+  /** How often it was held and not dropped yet. */
+  holders: number;
+  /** How often to heartbeat: a third of the lease, for two heartbeats may be lost. Infinity: never. */
+  intervalMs: number;
   /** Reported and not sent yet; later reports are merged into it. */
   report: Report;
   /** Sent and not answered yet. */
@@ -36,37 +38,54 @@ export class ClaimKeeper {
   constructor(private readonly session: Session) {}
 
   /**
-   * Holds a claim until it is dropped or revoked. Held twice, the claim is the same.
+   * Holds a claim until it is dropped or revoked. Held twice, the claim is the same, and is to be dropped twice; it is
+   * heartbeaten as often as the most careful of its holders wants.
    *
    * @param isNew whether its lease has just begun, on this connection.
    */
   hold({ id, attempt }: ClaimToken, options: HoldOptions, isNew: boolean): HeldClaim {
     // However the caller writes the id, notices must find the claim.
     const token = { id: formatJobId(wireId(id)), attempt };
-    const known = this.inForce.get(key(token));
-    if (known) return known.claim;
-    const claim = new HeldClaim(this, token);
-    const over = this.unheard.get(key(token)) ?? this.ending;
-    if (over) {
-      claim.end(over);
-      return claim;
+    let hold = this.inForce.get(key(token));
+    if (hold) {
+      hold.holders += 1;
+    } else {
+      const claim = new HeldClaim(this, token);
+      const over = this.unheard.get(key(token)) ?? this.ending;
+      if (over) {
+        claim.end(over);
+        return claim;
+      }
+      hold = { claim, holders: 1, intervalMs: Infinity, report: {}, underway: undefined, timer: undefined };
+      this.inForce.set(key(token), hold);
     }
-    const intervalMs = options.heartbeats === false ? undefined : (options.leaseMs ?? defaultLeaseMs) / 3;
-    const hold: Hold = { claim, intervalMs, report: {}, underway: undefined, timer: undefined };
-    this.inForce.set(key(token), hold);
-    this.scheduleHeartbeat(hold);
-    // Its lease may be nearly over, and a broker that has seen a new connection waits for its sign of life.
-    if (intervalMs !== undefined && !isNew) this.send(hold);
-    return claim;
+    const intervalMs = options.heartbeats === false ? Infinity : (options.leaseMs ?? defaultLeaseMs) / 3;
+    if (intervalMs < hold.intervalMs) {
+      hold.intervalMs = intervalMs;
+      clearTimeout(hold.timer);
+      this.scheduleHeartbeat(hold);
+      // Its lease may be nearly over, and a broker that has seen a new connection waits for its sign of life.
+      if (!isNew && hold.underway === undefined) this.send(hold);
+    }
+    return hold.claim;
   }
 
   holds(claim: HeldClaim): boolean {
     return this.inForce.get(key(claim))?.claim === claim;
   }
 
-  drop(token: ClaimToken): void {
-    clearTimeout(this.inForce.get(key(token))?.timer);
-    this.inForce.delete(key(token));
+  /** One of its holders leaves the claim alone; the last one ends its heartbeats. */
+  drop(claim: HeldClaim): void {
+    const hold = this.inForce.get(key(claim));
+    // Dropped before, and held anew since: that is another's.
+    if (hold?.claim !== claim) return;
+    hold.holders -= 1;
+    if (hold.holders === 0) this.forget(hold);
+  }
+
+  private forget(hold: Hold): void {
+    clearTimeout(hold.timer);
+    this.inForce.delete(key(hold.claim));
   }
 
   /** Sends a report, or merges it into the one that waits for the last one's answer. */
@@ -88,8 +107,10 @@ export class ClaimKeeper {
   revoke(revocation: ClaimRevoked): void {
     const token = revocation.claim;
     const hold = this.inForce.get(key(token));
-    this.drop(token);
-    if (hold) return hold.claim.end(revocation);
+    if (hold) {
+      this.forget(hold);
+      return hold.claim.end(revocation);
+    }
     this.unheard.set(key(token), revocation);
     for (const oldest of this.unheard.keys()) {
       if (this.unheard.size <= unheardLimit) break;
@@ -101,13 +122,12 @@ export class ClaimKeeper {
   end(error: JobBrokerError): void {
     this.ending = error;
     for (const hold of [...this.inForce.values()]) {
-      this.drop(hold.claim);
+      this.forget(hold);
       hold.claim.end(error);
     }
   }
 
   private scheduleHeartbeat(hold: Hold): void {
-    if (hold.intervalMs === undefined) return;
     hold.timer = setTimeout(() => {
       if (hold.underway === undefined) this.send(hold);
       this.scheduleHeartbeat(hold);

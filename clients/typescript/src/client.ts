@@ -180,6 +180,7 @@ export class Client {
 
   /**
    * Looks after a claim: heartbeats it until it is dropped, and tells by an AbortSignal when it is revoked.
+   * Held again meanwhile, it is the same HeldClaim, which is looked after until each `hold` was followed by a `drop`.
    *
    * @throws JobBrokerError INVALID_ARGUMENT when the id is no UUID.
    */

@@ -10,7 +10,7 @@ export interface Report {
   progress?: number;
 }
 
-/** How to hold a claim. */
+/** How to hold a claim. Held more than once, it is heartbeaten as often as any of its holders asked for. */
 export interface HoldOptions {
   /** The lease it was claimed with, in milliseconds; default 30,000. A heartbeat goes out at once and every third of it. */
   leaseMs?: number;
@@ -54,12 +54,15 @@ export class HeldClaim {
     this.keeper.report(this, report);
   }
 
-  /** Leaves the claim alone: no heartbeats any more. The job stays claimed until its lease runs out. */
+  /**
+   * Leaves the claim alone: no heartbeats any more. The job stays claimed until its lease runs out. A claim that was held
+   * more than once goes on until it was dropped as often; each holder drops it once.
+   */
   drop(): void {
     this.keeper.drop(this);
   }
 
-  /** Whether it is neither dropped nor revoked. */
+  /** Whether it is neither revoked nor dropped by all who held it. */
   get isHeld(): boolean {
     return this.keeper.holds(this);
   }

@@ -80,6 +80,63 @@ describe("a held claim", () => {
     assert.equal((await watch.next()).value.kind, "changed");
   });
 
+  it("held twice is heartbeaten until it is dropped twice", limit, async (test) => {
+    const { client } = await connected(test);
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const [job] = await client.claim({ leaseMs: 3_600_000 });
+    const outer = client.hold(job, { leaseMs: 30 });
+    client.hold(job).drop();
+    assert.equal(outer.isHeld, true);
+    const { updatedAt } = await client.get(id);
+    await until(async () => (await client.get(id)).updatedAt > updatedAt);
+    outer.drop();
+    assert.equal(outer.isHeld, false);
+  });
+
+  it("held twice is over for both when it is revoked", limit, async (test) => {
+    const { client } = await connected(test);
+    const { job: { id } } = await client.create({ type: "ingest" });
+    const [job] = await client.claim();
+    client.hold(job);
+    const claim = client.hold(job);
+    await client.cancel(id);
+    await client.ping();
+    assert.deepEqual([claim.signal.reason?.status, claim.isHeld], ["cancelled", false]);
+  });
+
+  it("held anew is not dropped by who dropped it before", limit, async (test) => {
+    const { client } = await connected(test);
+    await client.create({ type: "ingest" });
+    const [job] = await client.claim();
+    const before = client.hold(job);
+    before.drop();
+    const claim = client.hold(job);
+    before.drop();
+    assert.equal(claim.isHeld, true);
+  });
+
+  for (const [name, options] of [["none", { heartbeats: false }], ["fewer", { leaseMs: 3_600_000 }]]) {
+    it(`is heartbeaten at once, and from then on, for a holder that asks for it after one who wanted ${name}`, limit,
+      async (test) => {
+        let heartbeats = 0;
+        const { socketPath } = await fakeBroker(test, ({ id, update }, peer) => {
+          if (update) heartbeats += 1;
+          peer.send(update ? { id, job: processing } : { id, pong: {} });
+        });
+        const client = await Client.connect({ socketPath });
+        test.after(() => client.close());
+        const token = { id: uuid, attempt: 1 };
+        client.hold(token, options);
+        await client.ping();
+        const before = heartbeats;
+        client.hold(token, { leaseMs: 1_800_000 });
+        await client.ping();
+        assert.equal(heartbeats, before + 1);
+        client.hold(token, { leaseMs: 30 });
+        await until(() => heartbeats >= before + 4);
+      });
+  }
+
   it("reports are merged and the last one wins", limit, async (test) => {
     const { client } = await connected(test);
     const { job: { id } } = await client.create({ type: "ingest" });
