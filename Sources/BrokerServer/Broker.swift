@@ -142,9 +142,9 @@ final class Broker {
   func heldChanged(by difference: Int) {
     held += difference
     guard difference > 0, held > ServerConfiguration.maxHeld else { return }
-    if leftBehind.size(after: commits.taken) > 0 { refuseLeftBehind() }
+    if leftBehind.isAny(after: commits.taken) { refuseLeftBehind() }
     // What a transaction under way has of it is nobody's fault who is still there.
-    guard held - leftBehind.size(after: 0) > ServerConfiguration.maxHeld else { return }
+    guard held - leftBehind.size > ServerConfiguration.maxHeld else { return }
     var heldForUser: [UInt32: Int] = [:]
     for connection in connections.values {
       heldForUser[connection.credentials.uid, default: 0] += connection.held

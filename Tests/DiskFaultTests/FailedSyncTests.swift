@@ -32,15 +32,19 @@ import TrustSupport
     try await failedStore().close()
     let store = try await SQLiteJobStore.open(.tested(directory.database, vfs: vfs))
     let job = try await store.create(NewJob(type: "t"))
+    try await expectJobs(3, afterPowerCut: survival)
+    #expect(try await store.get(job.id) != nil)
+    await store.close()
+  }
+
+  private func expectJobs(_ count: Int, afterPowerCut survival: PowerCut.Survival) async throws {
     var random = SeededRandom(seed: 1)
     var cut = PowerCut(vfs.log, at: vfs.count, survival: survival, random: &random)
     let after = TemporaryDirectory()
     try after.write(cut.image())
     let found = try await Restart.found(in: after)
     #expect(found.integrity == "ok")
-    #expect(found.state.jobs.count == 3)
-    #expect(try await store.get(job.id) != nil)
-    await store.close()
+    #expect(found.state.jobs.count == count)
   }
 
   /// Who has the database open keeps the index of the log, so that SQLite does not look at the log's checksums.
@@ -84,13 +88,7 @@ import TrustSupport
     let second = try await SQLiteJobStore.open(options)
     // The log is moved, and begins anew.
     for _ in 0..<2 { _ = try await second.create(NewJob(type: "t")) }
-    var random = SeededRandom(seed: 1)
-    var cut = PowerCut(vfs.log, at: vfs.count, survival: survival, random: &random)
-    let after = TemporaryDirectory()
-    try after.write(cut.image())
-    let found = try await Restart.found(in: after)
-    #expect(found.integrity == "ok")
-    #expect(found.state.jobs.count == 5)
+    try await expectJobs(5, afterPowerCut: survival)
     await second.close()
   }
 
