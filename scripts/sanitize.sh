@@ -7,7 +7,7 @@
 # Left out, in both: the tests of `jobctl bench`; DiskFaultTests' power cuts and sweep of faults, which start no thread and
 # take an hour so; and ClockTests, whose libfaketime hangs a sanitized process as it starts. What measures memory runs, and
 # judges nothing by it, for it would tell of the sanitizer.
-# Under AddressSanitizer also what preloads a library (DiskTests' broken disk), for its runtime must come first, and
+# Under AddressSanitizer also what preloads a library (`PreloadedLibrary`), for its runtime must come first, and
 # ConfinementTests, whose sandbox its runtime hangs in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -27,7 +27,7 @@ for kind in "${kinds[@]}"; do
   log=.build/$kind/tests.log
   export JOBBROKER_SANITIZER=$kind
   skip=(--skip BenchTests --skip PowerCutTests --skip FaultSweepTests --skip ClockTests)
-  [[ $kind == thread ]] || skip+=(--skip 'DiskTests/aFailedCommit|DiskTests/aSlowDisk|ConfinementTests')
+  [[ $kind == thread ]] || skip+=(--skip ConfinementTests)
   status=0
   # One test at a time, for each takes many times as long as usual and has a limit.
   swift test --skip-build --disable-xctest --no-parallel "${build[@]}" "${skip[@]}" >"$log" 2>&1 </dev/null || status=$?

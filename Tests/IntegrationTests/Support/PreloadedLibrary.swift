@@ -4,8 +4,11 @@ import Testing
 
 /// A library that is loaded into a process before the others, so that its functions take the place of theirs.
 struct PreloadedLibrary {
-  static let compiler: Comment = "a library is loaded first, and it takes a C compiler to have one"
-  static let isAvailable = FileManager.default.isExecutableFile(atPath: "/usr/bin/cc")
+  static let compiler: Comment =
+    "a library is loaded first: it takes a C compiler to have one, and AddressSanitizer wants that place itself"
+  static let isAvailable =
+    FileManager.default.isExecutableFile(atPath: "/usr/bin/cc")
+    && ProcessInfo.processInfo.environment["JOBBROKER_SANITIZER"] != "address"
 
   /// What a process needs to load it.
   let environment: [String: String]
